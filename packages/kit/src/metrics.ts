@@ -1,0 +1,25 @@
+/** Metrics as a port. Names end in the unit (`_seconds`, `_bytes`) or `_total`, as Prometheus asks. */
+export interface Metrics {
+  counter(name: string, help: string, labels?: readonly string[]): Counter;
+  gauge(name: string, help: string, labels?: readonly string[]): Gauge;
+  /** `buckets` are upper bounds in the metric's unit, ascending. */
+  histogram(name: string, help: string, buckets: readonly number[], labels?: readonly string[]): Histogram;
+}
+/** Label values come in the order the labels were declared. */
+export interface Counter {
+  add(by?: number, ...labelValues: string[]): void;
+}
+export interface Gauge {
+  set(value: number, ...labelValues: string[]): void;
+  add(by: number, ...labelValues: string[]): void;
+}
+export interface Histogram {
+  observe(value: number, ...labelValues: string[]): void;
+}
+
+/** Measures nothing. */
+export const noMetrics: Metrics = {
+  counter: () => ({ add() {} }),
+  gauge: () => ({ set() {}, add() {} }),
+  histogram: () => ({ observe() {} }),
+};

@@ -1,0 +1,4 @@
+export type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
+export type * from "./model.ts";
+export { entityIdMaxBytes } from "./model.ts";
+export type { EntityHandle, EntityListing, EntityRecord, Step, Store, StoredEvent, Verdict } from "./store.ts";

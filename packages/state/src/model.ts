@@ -1,0 +1,186 @@
+/** The words every part of the state engine shares. See the glossary in ARCHITECTURE.md. */
+import type { MetadataValue } from "@mecha/wire";
+
+/** A value with its type, as google.protobuf.Any carries it. */
+export interface Payload {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+/** Who an entity is (E1): four columns, never joined. `namespace` is `default` until Kubernetes resources arrive. */
+export interface EntityAddress {
+  readonly namespace: string;
+  /** Full name of the gRPC service, e.g. `shop.Cart`. */
+  readonly service: string;
+  /** The name the function gives its records; it survives a rename of the service. */
+  readonly persistenceId: string;
+  /** UTF-8 without NUL, 1 to 512 bytes. */
+  readonly entityId: string;
+}
+
+/** Longest entity id, in bytes of UTF-8 (E1). */
+export const entityIdMaxBytes = 512;
+
+/** Transport headers that travel with a command or reply. */
+export type CommandMetadata = readonly (readonly [key: string, value: MetadataValue])[];
+
+/** What kind of component a service is. */
+export type ComponentKind = "eventSourced" | "value" | "action";
+
+/** One method of a component, as discovery found it. */
+export interface ComponentMethod {
+  /** Bare name, `AddItem`. */
+  readonly name: string;
+  readonly streamedIn: boolean;
+  readonly streamedOut: boolean;
+  /** `type.googleapis.com/<input message>` */
+  readonly inputTypeUrl: string;
+  readonly outputTypeUrl: string;
+  /**
+   * Reads the entity id out of a serialized input message. Entities only.
+   * @throws Fault("invalid") naming the field when the bytes are malformed or the id breaks E1.
+   */
+  readonly entityId?: (message: Uint8Array) => string;
+}
+
+/** A gRPC service of the user's, hosted by a function. */
+export interface Component {
+  readonly kind: ComponentKind;
+  /** Full gRPC service name. */
+  readonly service: string;
+  /** Empty for actions. */
+  readonly persistenceId: string;
+  readonly methods: ReadonlyMap<string, ComponentMethod>;
+  /** Idle time after which an entity is passivated, ms; `undefined` = the engine's default (30 s). */
+  readonly passivationMs: number | undefined;
+  /** Where its code runs. */
+  readonly function: FunctionPort;
+}
+
+/** A command on its way to a component. */
+export interface Command {
+  /** Bare method name. */
+  readonly name: string;
+  readonly payload: Payload;
+  readonly metadata?: CommandMetadata;
+}
+
+/** What surrounds a call on its way through effects and forwards. */
+export interface CallContext {
+  /** Monotonic ms after which nobody waits any more; `undefined` = no deadline. */
+  readonly deadlineMs?: number;
+  /** Forwards and effects passed so far; past 32 a call fails with `exhausted` (E2). */
+  readonly hops: number;
+  /** W3C traceparent, stored with events. */
+  readonly trace?: string;
+  /** Aborted when the caller went away: drops the reply, never the command (E7). */
+  readonly signal?: AbortSignal;
+}
+
+/** An answer to a caller. */
+export interface Reply {
+  /** Absent: an action that answers nothing. */
+  readonly payload?: Payload;
+  readonly metadata?: CommandMetadata;
+}
+
+/** What a component's code wants done beside its reply. */
+export interface SideEffect {
+  readonly service: string;
+  readonly command: string;
+  readonly payload: Payload;
+  readonly metadata?: CommandMetadata;
+  /** Awaited before the reply. */
+  readonly synchronous: boolean;
+}
+
+/** What the function says the caller should get. */
+export type ClientAction =
+  | { readonly do: "reply"; readonly payload: Payload; readonly metadata?: CommandMetadata }
+  | {
+      readonly do: "forward";
+      readonly service: string;
+      readonly command: string;
+      readonly payload: Payload;
+      readonly metadata?: CommandMetadata;
+    }
+  /** A failure the user's code chose. `grpcCode` when the dialect can express one (default 2, UNKNOWN). */
+  | { readonly do: "fail"; readonly description: string; readonly restart: boolean; readonly grpcCode?: number }
+  | { readonly do: "nothing" };
+
+/** A function's answer to one entity command. */
+export interface EntityReply {
+  /** Id of the command answered, as sent (starts at 1 for each stream). */
+  readonly commandId: number;
+  readonly action: ClientAction;
+  readonly effects: readonly SideEffect[];
+  /** Event sourced only. In order; may be empty. */
+  readonly events: readonly Payload[];
+  readonly snapshot?: Payload;
+  /** Value entities only. */
+  readonly state?: { readonly do: "update"; readonly value: Payload } | { readonly do: "delete" };
+}
+
+/** What an entity's stream begins with. */
+export type EntityInit =
+  | { readonly kind: "eventSourced"; readonly snapshot?: { readonly sequence: number; readonly payload: Payload } }
+  | { readonly kind: "value"; readonly value?: Payload };
+
+/**
+ * The user's code, as the engine reaches it. A dialect implements it (Cloudstate: one gRPC stream for each active entity).
+ * Callbacks never run inside a method of the port.
+ */
+export interface FunctionPort {
+  /** Opens the stream of one activation and sends its init. Failures arrive as `closed`. */
+  openEntity(address: EntityAddress, init: EntityInit, events: EntityStreamEvents): EntityStream;
+  /** Starts a call of an action. `streamedIn: false`: exactly one `message` follows, then `halfClose`. */
+  openAction(service: string, method: ComponentMethod, open: ActionOpen, events: ActionCallEvents): ActionCall;
+  /** Tells the user's process about a mistake of its own. Best effort. */
+  reportError(message: string): void;
+}
+
+/** One activation's stream, engine → function. */
+export interface EntityStream {
+  /** Replays one stored event. `false`: wait for `drain` before the next (back-pressure). */
+  event(sequence: number, payload: Payload): boolean;
+  command(commandId: number, command: Command): void;
+  /** No more commands; the function should end its side, which arrives as `closed()`. */
+  halfClose(): void;
+  /** Cuts the stream at once. No further callback follows. */
+  reset(): void;
+}
+
+/** One activation's stream, function → engine. */
+export interface EntityStreamEvents {
+  reply(reply: EntityReply): void;
+  /** The function declared a failure of the stream or of one command (id 0 or absent = the stream). */
+  failure(failure: { readonly commandId: number; readonly description: string }): void;
+  /** The function broke the protocol; `problem` names what was wrong. The stream is reset by the dialect. */
+  violation(problem: string): void;
+  /** After `event` returned false. */
+  drain(): void;
+  /** The function ended its side, or the connection was lost (`reason`). Last callback. */
+  closed(reason?: string): void;
+}
+
+export interface ActionOpen {
+  readonly metadata?: CommandMetadata;
+  readonly timeoutMs?: number;
+}
+
+/** An action call, engine → function. */
+export interface ActionCall {
+  message(payload: Payload, metadata?: CommandMetadata): boolean;
+  halfClose(): void;
+  cancel(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** An action call, function → engine. */
+export interface ActionCallEvents {
+  response(response: { readonly action: ClientAction; readonly effects: readonly SideEffect[] }): void;
+  drain(): void;
+  /** Last callback. `code` 0 = ended well; else the gRPC status of the user's RPC, passed to the caller. */
+  closed(code: number, message: string): void;
+}
