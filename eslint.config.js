@@ -20,7 +20,6 @@ const machineGlobals = [
   ["fetch", "take a port; sockets live in adapters/net"],
   ["WebSocket", "take a port; sockets live in adapters/net"],
   ["console", "use Log from @mecha/kit"],
-  ["Buffer", "use Uint8Array, TextEncoder and TextDecoder; packages/ and dialects/ run without Node"],
 ].map(([name, message]) => ({ name, message }));
 
 /** `node:` modules a pure layer may not import: all but the assertion module, which tests use. */
@@ -91,6 +90,7 @@ export default defineConfig(
       "no-restricted-properties": [
         "error",
         { object: "Date", property: "now", message: "Use Clock.wall() from @mecha/kit." },
+        { object: "AbortSignal", property: "timeout", message: "Use deadlineSignal(clock, ms) from @mecha/kit." },
         { object: "Math", property: "random", message: "Use Random from @mecha/kit." },
         ...machineGlobals.map(({ name, message }) => ({ object: "globalThis", property: name, message })),
       ],
