@@ -1,0 +1,71 @@
+/** Starting, watching and measuring the processes of a benchmark. Linux only: figures come from /proc. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+
+/** A process under measurement. */
+export interface Measured {
+  readonly role: string;
+  readonly pid: number;
+}
+
+const clockTicksPerSecond = 100; // Linux USER_HZ on every architecture Node runs on
+
+/** User and system time of all threads so far, in microseconds. */
+export function cpuMicros(pid: number): number {
+  const fields = readFileSync(`/proc/${String(pid)}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return ((Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond) * 1e6;
+}
+
+/** Largest resident size so far, in MiB. */
+export function peakMiB(pid: number): number {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${String(pid)}/status`, "utf8"));
+  return Number(line?.[1] ?? 0) / 1024;
+}
+
+/** A TCP port nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
+
+/** Starts a program whose output is kept for the error message should it end early. */
+export function start(command: string, args: readonly string[], options: { cwd?: string; env?: Record<string, string> }): ChildProcess {
+  const child = spawn(command, [...args], { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
+  let tail = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      tail = (tail + chunk.toString()).slice(-4000);
+    });
+  }
+  child.once("exit", (code, signal) => {
+    if (code !== 0 && signal === null) console.error(`${command} ended with ${String(code)}:\n${tail}`);
+  });
+  return child;
+}
+
+/** Ends a process and waits for it. */
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Asks `probe` every 50 ms until it is true; gives up after `limitMs`. */
+export async function until(what: string, probe: () => Promise<boolean>, limitMs = 30_000): Promise<void> {
+  const giveUpAt = Date.now() + limitMs;
+  while (Date.now() < giveUpAt) {
+    if (await probe().catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what} did not happen within ${String(limitMs)} ms`);
+}

@@ -1,0 +1,126 @@
+/**
+ * Durable counter add over HTTP/JSON: Mecha beside Restate in one run on one machine, both with fsync before the answer.
+ *
+ *   npm ci --prefix bench && npm run bench            (from the repository's root; wrk from the system's packages)
+ *   node bench/counter/run.ts --keys 1,10000 --connections 64 --seconds 5 --peers mecha,restate1
+ *
+ * Prints a table and writes bench/results/counter.json. The load generator (wrk, one thread), the server and the function share the cores.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { loopbackFloor, syncFloor } from "./floor.ts";
+import { type Peer, startMecha, startRestate } from "./peers.ts";
+import { cpuMicros, peakMiB } from "./processes.ts";
+
+/** One measured cell. */
+interface Cell {
+  readonly peer: string;
+  readonly keys: number;
+  readonly connections: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+  /** Microseconds of CPU a request, by process role. */
+  readonly cpuMicros: Record<string, number>;
+  /** Peak resident MiB since start, by process role. */
+  readonly peakMiB: Record<string, number>;
+}
+
+const starters: Record<string, () => Promise<Peer>> = {
+  mecha: startMecha,
+  restate1: () => startRestate(1),
+  restate: () => startRestate(undefined),
+};
+
+const { values: flags } = parseArgs({
+  options: {
+    keys: { type: "string", default: "1,100,10000" },
+    connections: { type: "string", default: "1,16,64,256" },
+    seconds: { type: "string", default: "5" },
+    peers: { type: "string", default: "restate1,restate,mecha" },
+  },
+});
+const numbers = (list: string): number[] => list.split(",").map(Number);
+
+function load(peer: Peer, keys: number, connections: number, seconds: number): { requests: number; micros: number; p50: number; p99: number; errors: number } {
+  const run = spawnSync("wrk", ["-t1", `-c${String(connections)}`, `-d${String(seconds)}s`, "--timeout", "30s", "-s", join(import.meta.dirname, "add.lua"), peer.url], {
+    env: { ...process.env, KEYS: String(keys), PATH_PATTERN: peer.pathPattern },
+    encoding: "utf8",
+  });
+  if (run.error) throw new Error("wrk is needed: install it with the system's package manager (Debian: apt-get install wrk)", { cause: run.error });
+  const line = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(run.stdout);
+  if (!line) throw new Error(`wrk gave no result: ${run.stdout}${run.stderr}`);
+  const [requests = 0, micros = 1, p50 = 0, p99 = 0, status = 0, io = 0] = line.slice(1).map(Number);
+  return { requests, micros, p50, p99, errors: status + io };
+}
+
+function measure(peer: Peer, keys: number, connections: number, seconds: number): Cell {
+  load(peer, keys, connections, 1); // warm up: JIT, connections, activations
+  const before = peer.processes.map(({ pid }) => cpuMicros(pid));
+  const result = load(peer, keys, connections, seconds);
+  const perRequest = (index: number, pid: number): number => (cpuMicros(pid) - (before[index] ?? 0)) / Math.max(1, result.requests);
+  return {
+    peer: peer.name,
+    keys,
+    connections,
+    perSecond: Math.round((result.requests / result.micros) * 1e6),
+    p50Ms: result.p50 / 1000,
+    p99Ms: result.p99 / 1000,
+    errors: result.errors,
+    cpuMicros: Object.fromEntries(peer.processes.map(({ role, pid }, index) => [role, Math.round(perRequest(index, pid))])),
+    peakMiB: Object.fromEntries(peer.processes.map(({ role, pid }) => [role, Math.round(peakMiB(pid))])),
+  };
+}
+
+const row = (c: Cell): string =>
+  [
+    c.peer.padEnd(29),
+    String(c.keys).padStart(6),
+    String(c.connections).padStart(5),
+    String(c.perSecond).padStart(8),
+    c.p50Ms.toFixed(2).padStart(9),
+    c.p99Ms.toFixed(2).padStart(9),
+    Object.values(c.cpuMicros).join(" + ").padStart(13),
+    Object.values(c.peakMiB).join(" + ").padStart(11),
+    String(c.errors).padStart(6),
+  ].join(" ");
+
+const cells: Cell[] = [];
+const header = ["system".padEnd(29), "  keys", " conn", "   req/s", "   p50 ms", "   p99 ms", "  CPU µs/req", "   peak MiB", "errors"].join(" ");
+const seconds = Number(flags.seconds);
+console.log(`${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; CPU and memory are server + function`);
+const floor = { syncsPerSecond: syncFloor(), loopback: await loopbackFloor(64, seconds) };
+console.log(`floor: ${String(floor.syncsPerSecond)} fdatasync/s of 4 KiB; bare node:http echo at 64 connections ${String(floor.loopback)} req/s\n\n${header}`);
+for (const name of flags.peers.split(",")) {
+  const starter = starters[name];
+  if (!starter) throw new Error(`--peers: no peer "${name}"; there are ${Object.keys(starters).join(", ")}`);
+  const peer = await starter();
+  try {
+    for (const keys of numbers(flags.keys)) {
+      for (const connections of numbers(flags.connections)) {
+        const cell = measure(peer, keys, connections, seconds);
+        cells.push(cell);
+        console.log(row(cell));
+      }
+    }
+    const first = await peer.add(1, 0);
+    if (!(first > 0)) throw new Error(`${peer.name}: counter 1 is ${String(first)} after the load: the adds were not kept`);
+  } finally {
+    await peer.stop();
+  }
+}
+
+console.log("\nmecha against each peer (throughput, higher is better; p99, lower is better)");
+for (const mine of cells.filter(({ peer }) => peer === "mecha")) {
+  for (const other of cells.filter((c) => c.peer !== "mecha" && c.keys === mine.keys && c.connections === mine.connections)) {
+    const throughput = (mine.perSecond / other.perSecond).toFixed(1);
+    console.log(`${String(mine.keys).padStart(6)} keys ${String(mine.connections).padStart(4)} conn  ${throughput.padStart(6)}× throughput  ${(mine.p99Ms / other.p99Ms).toFixed(2).padStart(6)}× p99   ${other.peer}`);
+  }
+}
+const out = join(import.meta.dirname, "../results");
+mkdirSync(out, { recursive: true });
+writeFileSync(join(out, "counter.json"), JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, node: process.version, seconds, floor, cells }, null, 2));
