@@ -1,0 +1,7 @@
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A copy of this process's environment. Read it once, in `main`, and pass plain values on. */
+export function hostEnvironment(): Environment {
+  return { ...process.env };
+}
