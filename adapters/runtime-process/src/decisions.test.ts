@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { commandWords } from "./command.ts";
+import { LineSplitter, lineMaxChars } from "./lines.ts";
+import { planRestart, restartPolicy } from "./restart.ts";
+
+const noJitter = { ...restartPolicy, jitter: 0 };
+
+/** Delays after runs of the given lengths, ms. */
+function delays(upMs: readonly number[], chance = 0.5, policy = noJitter): number[] {
+  let history = { ends: 0 };
+  return upMs.map((up) => {
+    const planned = planRestart(history, up, chance, policy);
+    history = planned.history;
+    return planned.delayMs;
+  });
+}
+
+test("a function that keeps crashing is started after 1, 2, 4, 8, 10, 10 s", () => {
+  assert.deepEqual(delays([0, 5, 5, 5, 5, 5]), [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+});
+
+test("a run of 30 s starts the back-off over", () => {
+  assert.deepEqual(delays([0, 0, 0, 29_999, 30_000, 0]), [1_000, 2_000, 4_000, 8_000, 1_000, 2_000]);
+});
+
+test("jitter moves a delay by at most a fifth", () => {
+  assert.deepEqual(delays([0], 0, restartPolicy), [800]);
+  assert.deepEqual(delays([0], 1, restartPolicy), [1_200]);
+});
+
+test("a thousand ends in a row still give a finite delay", () => {
+  assert.equal(delays(Array.from({ length: 1_200 }, () => 0)).at(-1), 10_000);
+});
+
+test("a shell line goes to the shell, an argument list goes unquoted, and the guard comes first", () => {
+  assert.deepEqual(commandWords("npm start && true", "stdin"), ["/bin/sh", "-c", "npm start && true"]);
+  assert.deepEqual(commandWords(["node", "a b.js"], "stdin"), ["node", "a b.js"]);
+  assert.deepEqual(commandWords(["node", "x"], "parentDeathSignal"), ["setpriv", "--pdeathsig", "KILL", "--", "node", "x"]);
+});
+
+test("lines come out the same however the bytes were cut", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: "grapheme" })), fc.array(fc.nat(40)), (texts, cuts) => {
+      const bytes = Buffer.from(texts.map((t) => t.replace(/[\r\n]/gu, "") + "\n").join(""));
+      const splitter = new LineSplitter();
+      const seen: string[] = [];
+      let at = 0;
+      for (const cut of cuts) {
+        seen.push(...splitter.push(bytes.subarray(at, at + cut)));
+        at += cut;
+      }
+      seen.push(...splitter.push(bytes.subarray(at)), ...splitter.end());
+      assert.deepEqual(
+        seen,
+        texts.map((t) => t.replace(/[\r\n]/gu, "")),
+      );
+    }),
+  );
+});
+
+test("a line without end is delivered in bounded pieces", () => {
+  const splitter = new LineSplitter();
+  const pieces = [...splitter.push(Buffer.alloc(lineMaxChars * 2 + 5, "x")), ...splitter.end()];
+  assert.deepEqual(
+    pieces.map((p) => p.length),
+    [lineMaxChars, lineMaxChars, 5],
+  );
+});
+
+test("Windows line ends and a last line without end are lines", () => {
+  const splitter = new LineSplitter();
+  assert.deepEqual([...splitter.push(Buffer.from("a\r\nb")), ...splitter.end()], ["a", "b"]);
+});
