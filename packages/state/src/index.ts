@@ -2,3 +2,4 @@ export type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvent
 export type * from "./model.ts";
 export { entityIdMaxBytes } from "./model.ts";
 export type { EntityHandle, EntityListing, EntityRecord, Step, Store, StoredEvent, Verdict } from "./store.ts";
+export { checkAddress, eventsMax, eventsPageBytes, listMax } from "./store.ts";

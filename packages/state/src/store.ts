@@ -7,23 +7,30 @@
  * S2 steps of one entity are applied in the order given, in this call and across calls; a later step never survives without the earlier
  * S3 an append whose `expectedSequence` is not the entity's last sequence changes nothing and answers `conflict` (D5)
  * S4 a step is all or nothing: events, snapshot, value, outbox rows and deduplication record together
- * S5 an I/O error of the medium is a verdict for nobody: the store becomes unusable and `commit` rejects with Fault("dataLoss") (E4)
+ * S5 an I/O error of the medium is a verdict for nobody: the store becomes unusable and `commit` rejects with Fault("dataLoss") (E4);
+ *    every later call rejects with Fault("unavailable")
+ * S6 `open`, `events` and `list` see every commit called before them, and only what is durable
+ * S7 bytes belong to whoever holds them: the store has copied what it was given when the call returns, and keeps nothing of what it hands out
  */
-import type { EntityAddress, Payload } from "./model.ts";
+import { Fault } from "@mecha/kit";
+import { type EntityAddress, entityIdMaxBytes, type Payload } from "./model.ts";
 
 /** An open entity's number in the store. Valid from `open` to `release`, on one store object. */
 export type EntityHandle = number & { readonly entityHandle: unique symbol };
 
-/** Everything one command changes. */
+/**
+ * Everything one command changes. A step that changes nothing is allowed: its verdict says whether `expectedSequence` still holds (E6).
+ * The engine bounds what is uncommitted to 16 MiB an entity (E3); a store takes any step that fits memory.
+ */
 export interface Step {
   readonly entity: EntityHandle;
   /** Last event sequence the step was computed on; 0 = none. For a value entity: its version. */
   readonly expectedSequence: number;
-  /** Numbered `expectedSequence + 1` and on. */
+  /** Numbered `expectedSequence + 1` and on. Event-sourced entities only. */
   readonly events: readonly Payload[];
-  /** Covers the last event of this step. */
+  /** Covers everything up to the last event of this step; replaces an older one. Event-sourced entities only. */
   readonly snapshot?: Payload;
-  /** Value entities: the new value, or its deletion. Raises the version by one. */
+  /** Value entities: the new value, or its deletion. Raises the version by one, and the version goes on after a deletion. */
   readonly value?: { readonly do: "update"; readonly value: Payload } | { readonly do: "delete" };
   /** Name of the command that caused it. */
   readonly cause: string;
@@ -68,23 +75,70 @@ export interface EntityListing {
   readonly snapshotSequence?: number;
 }
 
-/** Records of entities. Methods reject with Fault("unavailable") when closed. */
+/**
+ * Records of entities. Methods reject with Fault("unavailable") when closed; closing finishes what was called before. A handle that is not
+ * open, or a limit out of range, is a mistake in our own code: an assertion.
+ */
 export interface Store extends AsyncDisposable {
-  /** Opens an entity for one activation. Nothing is written for one that does not exist yet. */
+  /**
+   * Opens an entity for one activation. Nothing is written for one that does not exist yet. Opened twice, it has two handles on one record.
+   * @throws Fault("invalid") when a part of the address is empty, longer than 512 bytes of UTF-8, not well-formed or holds NUL (E1).
+   * @throws Fault("precondition") when it is stored as the other kind.
+   */
   open(address: EntityAddress, kind: "eventSourced" | "value"): Promise<EntityRecord>;
   /**
-   * Events after `afterSequence`, ascending, at most `limit` (1 to 4,096) and about 1 MiB; fewer than exist = ask again from the last one.
+   * Events after `afterSequence`, ascending, at most `limit` (1 to 4,096) and about 1 MiB (one event always fits); fewer than exist = ask
+   * again from the last one.
    * An empty page means the end.
    */
   events(entity: EntityHandle, afterSequence: number, limit: number): Promise<readonly StoredEvent[]>;
   /** One verdict for each step, in order. Calls may overlap; they are carried out in call order (S2). */
   commit(steps: readonly Step[]): Promise<readonly Verdict[]>;
-  /** Ends the use of a handle. */
+  /** Ends the use of a handle. What was called with it before is carried out. */
   release(entity: EntityHandle): void;
-  /** Entities in (service, entity id) order, after `after`, at most `limit` (1 to 1,000). For people; not on the hot path. */
+  /**
+   * Entities in (service, entity id, persistence id, namespace) order of their UTF-8 bytes, after `after`, at most `limit` (1 to 1,000).
+   * Deleted values are left out. To page, pass the last address. For people; not on the hot path.
+   */
   list(query: {
     readonly service?: string;
-    readonly after?: { readonly service: string; readonly entityId: string };
+    /** Without persistence id and namespace: after every entity with that service and id. */
+    readonly after?: Pick<EntityAddress, "service" | "entityId"> & Partial<EntityAddress>;
     readonly limit: number;
   }): Promise<readonly EntityListing[]>;
+}
+
+/** Most entities `list` answers at once. */
+export const listMax = 1_000;
+/** Most events `events` answers at once. */
+export const eventsMax = 4_096;
+/** Payload bytes after which a page of events ends. */
+export const eventsPageBytes = 1 << 20;
+
+/** For adapters: the check `open` promises. @throws Fault("invalid") naming the part and the rule (E1). */
+export function checkAddress(address: EntityAddress): void {
+  for (const part of ["namespace", "service", "persistenceId", "entityId"] as const) {
+    const problem = idProblem(address[part]);
+    if (problem) throw new Fault("invalid", `${part} of an entity ${problem}`);
+  }
+}
+
+function idProblem(id: string): string | undefined {
+  if (id.length === 0) return "is empty";
+  if (id.includes("\0")) return "holds a NUL character";
+  if (!id.isWellFormed()) return "is not well-formed Unicode (a lone surrogate)";
+  // A UTF-16 unit is at most 3 bytes of UTF-8: short ids need no counting.
+  if (id.length * 3 <= entityIdMaxBytes) return undefined;
+  const bytes = utf8Bytes(id);
+  return bytes > entityIdMaxBytes ? `is ${bytes} bytes of UTF-8, the most is ${entityIdMaxBytes}` : undefined;
+}
+
+/** Length of well-formed `text` in UTF-8. */
+function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
 }
