@@ -145,7 +145,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(?!.*node_modules/)(.*/)?(dist|coverage|\\.mecha)/" },
+    exclude: { path: "^[^@]+/[.]mecha/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

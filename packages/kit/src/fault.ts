@@ -60,15 +60,30 @@ export function faultCodeOfGrpc(status: number): FaultCode {
   return byGrpc.get(status) ?? "unknown";
 }
 
-/** The whole chain of causes on one line: "read state of cart/42: connect 10.0.0.7:5432: ECONNREFUSED". */
+/** The whole chain of causes on one line: "read state of cart/42: connect 10.0.0.7:5432: ECONNREFUSED". Never throws. */
 export function explain(error: unknown): string {
   const parts: string[] = [];
   const seen = new Set<unknown>();
   for (let at: unknown = error; at !== undefined && at !== null && !seen.has(at); at = (at as { cause?: unknown }).cause) {
     seen.add(at);
-    parts.push(at instanceof Error ? at.message || at.name : typeof at === "string" ? at : JSON.stringify(at));
+    parts.push(ownText(at));
   }
-  return parts.join(": ");
+  return parts.length > 0 ? parts.join(": ") : String(error);
+}
+
+/** What one link of the chain says by itself. */
+function ownText(link: unknown): string {
+  if (link instanceof AggregateError && link.message === "") {
+    // Node's connection errors are aggregates without a message of their own, one error per address tried.
+    return [...new Set(link.errors.map(explain))].join("; ") || link.name;
+  }
+  if (link instanceof Error) return link.message || link.name;
+  if (typeof link === "string") return link;
+  try {
+    return JSON.stringify(link) ?? typeof link;
+  } catch {
+    return typeof link; // a cycle or a BigInt: nothing to print
+  }
 }
 
 /** Stops on a mistake in our own code. Not for bad input. */

@@ -32,4 +32,8 @@ export class Secret {
   toJSON(): string {
     return "[secret]";
   }
+  /** What `console.log` and `util.inspect` of Node print. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return "[secret]";
+  }
 }

@@ -1,4 +1,5 @@
-import { explain } from "./fault.ts";
+/** Closing, in one place and in the right order. */
+import { explain, Fault } from "./fault.ts";
 
 /**
  * Owns things that must be closed. Closes in reverse order of `own`/`defer`, once; a failing close does not keep the others from
@@ -9,7 +10,7 @@ export class Scope implements AsyncDisposable {
   readonly #abort = new AbortController();
   #closing: Promise<void> | undefined;
 
-  /** Aborts when the scope begins to close. */
+  /** Aborts when the scope begins to close, with Fault("cancelled"). */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -47,7 +48,7 @@ export class Scope implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#abort.abort(new Error("scope closed"));
+    this.#abort.abort(new Fault("cancelled", "closing"));
     const failures: unknown[] = [];
     for (let close = this.#closers.pop(); close; close = this.#closers.pop()) {
       try {

@@ -1,3 +1,4 @@
+/** Fakes for the ports of kit: time, chance and log. For metrics use `MetricsRegistry` and its `value`. */
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 import type { Log, LogFields, LogLevel } from "./log.ts";
