@@ -1,5 +1,4 @@
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from "@mecha/kit";
 
 /** A copy of this process's environment. Read it once, in `main`, and pass plain values on. */
 export function hostEnvironment(): Environment {

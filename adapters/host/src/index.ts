@@ -1,5 +1,5 @@
 export { hostClock } from "./clock.ts";
-export { type Environment, hostEnvironment } from "./environment.ts";
+export { hostEnvironment } from "./environment.ts";
 export { privateFolder, readTextFile, writePrivateFile } from "./files.ts";
 export { consoleLog, type ConsoleLogOptions, logOptionsFrom } from "./log.ts";
 export { hostRandom } from "./random.ts";

@@ -2,8 +2,7 @@
  * The log of a process: one line an entry on standard error, so that standard output stays free for results.
  * For people (`12:04:05.123 warn  function restarted  function=cart`) or, with `MECHA_LOG=json`, one JSON object a line.
  */
-import { explain, Fault, type Log, type LogFields, type LogLevel, Secret } from "@mecha/kit";
-import type { Environment } from "./environment.ts";
+import { type Environment, explain, Fault, type Log, type LogFields, type LogLevel, Secret } from "@mecha/kit";
 
 const rank: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 const colours: Record<LogLevel, string> = { debug: "\u001b[2m", info: "\u001b[36m", warn: "\u001b[33m", error: "\u001b[31m" };
@@ -101,6 +100,5 @@ function bigintsAsText(_key: string, value: unknown): unknown {
 
 /** A message is constant text; should one carry foreign text after all, it cannot forge a second line or move the cursor. */
 function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what it removes
   return text.replace(/[\u0000-\u001f\u007f]/gu, " ");
 }

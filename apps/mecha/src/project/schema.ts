@@ -1,0 +1,105 @@
+/** The project file's fields: type, check and reference page (docs/reference/project-file.md) come from this table. */
+import { choice, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
+
+/** Ends up in paths, prefixes and messages: a DNS label as Kubernetes names are (RFC 1123). */
+const name = text({
+  expected: "a name of lower-case letters, digits and -, at most 63, that begins and ends with a letter or digit",
+  maxChars: 63,
+  pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/u,
+});
+const path = text({ expected: "a path", maxChars: 4_096 });
+const portNumber = whole({ expected: "a port from 1 to 65535", min: 1, max: 65_535 });
+
+/** Functions in one project; each is a process. */
+const functionsMax = 100;
+
+const variableFields = {
+  name: required(
+    text({ expected: "a variable name of letters, digits and _", maxChars: 256, pattern: /^[A-Za-z_][A-Za-z0-9_]*$/u }),
+    "Name of the variable. `PORT` and `HOST` are set by Mecha.",
+  ),
+  value: optional(
+    text({ expected: "text", maxChars: 32_768, allowEmpty: true }),
+    "Its value, as text: numbers and `true` need quotes.",
+    "",
+    '`""`',
+  ),
+};
+
+const functionFields = {
+  name: required(name, "Name of the function, unique in the project: the prefix of its output and its name in the admin API."),
+  directory: optional(path, "Folder it runs in, relative to the project file.", ".", "`.`"),
+  command: required(
+    listOr(
+      list(text({ expected: "text", maxChars: 32_768, allowEmpty: true }), { min: 1, max: 1_000 }),
+      text({ expected: "a shell line", maxChars: 32_768 }),
+    ),
+    "What starts it: a line for `/bin/sh`, or a list of program and arguments. It must listen with gRPC (h2c) on `HOST:PORT`. `node` is the Node that runs Mecha.",
+  ),
+  env: optional(list(map(variableFields), { max: 1_000 }), "Environment variables, added to Mecha's own.", [], "`[]`"),
+  port: optional(portNumber, "Port the function listens on, passed to it as `PORT`.", undefined, "a free one"),
+};
+
+const storeFields = {
+  kind: optional(
+    choice(["sqlite", "memory"]),
+    "`sqlite` keeps state in a file; `memory` forgets it when Mecha ends.",
+    "sqlite" as const,
+    "`sqlite`",
+  ),
+  directory: optional(path, "State folder, relative to the project file. Made with mode 0700.", ".mecha", "`.mecha`"),
+  durability: optional(
+    choice(["full", "relaxed"]),
+    "`full` answers after the disk has the data (fsync); `relaxed` answers before: a power failure may lose the last moments, a crash of Mecha does not.",
+    "full" as const,
+    "`full`",
+  ),
+};
+
+const ingressFields = {
+  host: optional(
+    text({ expected: "a host name or address", maxChars: 255 }),
+    "Address callers reach. Beyond loopback only with `--insecure`.",
+    "127.0.0.1",
+    "`127.0.0.1`",
+  ),
+  port: optional(portNumber, "Port for gRPC and HTTP callers.", 9_000, "`9000`"),
+};
+
+const adminFields = {
+  port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),
+};
+
+const tryFields = {
+  title: required(text({ expected: "text", maxChars: 200 }), "What the line does."),
+  command: required(
+    text({ expected: "a shell line", maxChars: 2_000 }),
+    "A line to type. `$INGRESS` becomes host and port of the ingress, `$MECHA` the command line tool as it can be called here.",
+  ),
+};
+
+const specFields = {
+  functions: required(list(map(functionFields), { min: 1, max: functionsMax }), "User functions to run."),
+  store: optional(
+    map(storeFields),
+    "Where state lives.",
+    { kind: "sqlite", directory: ".mecha", durability: "full" } as const,
+    "sqlite in `.mecha`",
+  ),
+  ingress: optional(map(ingressFields), "Where callers come in.", { host: "127.0.0.1", port: 9_000 }, "`127.0.0.1:9000`"),
+  admin: optional(map(adminFields), "The admin listener.", { port: 9_001 }, "port 9001"),
+  try: optional(list(map(tryFields), { max: 9 }), "Lines `mecha up` prints for a person to try.", [], "`[]`"),
+};
+
+const projectFields = {
+  apiVersion: required(choice(["mecha.dev/v1alpha1"]), "Version of this format."),
+  kind: required(choice(["Project"]), "Always `Project`."),
+  metadata: required(map({ name: required(name, "Name of the project.") }), "Who this is."),
+  spec: required(map(specFields), "What runs."),
+};
+
+export const projectShape = map(projectFields);
+
+/** A checked project file, defaults filled in. Paths are as written. */
+export type Project = ValueOf<typeof projectFields>;
+export type ProjectFunction = Project["spec"]["functions"][number];
