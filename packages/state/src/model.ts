@@ -63,6 +63,8 @@ export interface Command {
   readonly name: string;
   readonly payload: Payload;
   readonly metadata?: CommandMetadata;
+  /** The caller's id of the command, when it gave one; stored with the step. */
+  readonly id?: string;
 }
 
 /** What surrounds a call on its way through effects and forwards. */
@@ -159,8 +161,12 @@ export interface EntityStreamEvents {
   violation(problem: string): void;
   /** After `event` returned false. */
   drain(): void;
-  /** The function ended its side, or the connection was lost (`reason`). Last callback. */
-  closed(reason?: string): void;
+  /**
+   * The function ended its side, or the connection was lost (`reason`). Last callback.
+   * `unreached`: nothing of this stream reached the function (connection refused, stream refused). A command sent on it is then sent
+   * again on the next stream instead of failing. Leave it out when in doubt.
+   */
+  closed(reason?: string, unreached?: boolean): void;
 }
 
 export interface ActionOpen {
