@@ -157,7 +157,10 @@ export interface EntityStreamEvents {
   reply(reply: EntityReply): void;
   /** The function declared a failure of the stream or of one command (id 0 or absent = the stream). */
   failure(failure: { readonly commandId: number; readonly description: string }): void;
-  /** The function broke the protocol; `problem` names what was wrong. The stream is reset by the dialect. */
+  /**
+   * The function broke the protocol; `problem` names what was wrong. The dialect has told the function and cut the stream; `closed` with
+   * the same text follows at once.
+   */
   violation(problem: string): void;
   /** After `event` returned false. */
   drain(): void;

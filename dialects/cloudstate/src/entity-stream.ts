@@ -1,0 +1,159 @@
+/**
+ * The stream of one active entity: EventSourced.handle or ValueEntity.handle.
+ *
+ * Invariants
+ * T1 init is the first message; it is sent when the stream opens
+ * T2 at most one command is outstanding; only its answer is accepted, everything else is a violation
+ * T3 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
+ */
+import { assert, explain } from "@mecha/kit";
+import type { Command, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "@mecha/state";
+import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
+import { decodeEventSourcedOut, decodeValueOut, type EntityOut } from "./codec/decode.ts";
+import { commandField, encodeEntityCommand, encodeEvent, encodeEventSourcedInit, encodeValueInit } from "./codec/encode.ts";
+import { textBytes } from "./codec/writer.ts";
+
+export const eventSourcedPath = "/cloudstate.eventsourced.EventSourced/handle";
+export const valueEntityPath = "/cloudstate.valueentity.ValueEntity/handle";
+
+export interface EntityStreamOptions {
+  readonly address: EntityAddress;
+  readonly init: EntityInit;
+  readonly events: EntityStreamEvents;
+  /** Send the caller's headers with commands. The reference does not, and its TCK compares strictly. */
+  readonly commandMetadata: boolean;
+  readonly report: (message: string) => void;
+}
+
+export function openEntityStream(channel: Channel, options: EntityStreamOptions): EntityStream {
+  return new CloudstateEntityStream(channel, options);
+}
+
+class CloudstateEntityStream implements EntityStream {
+  readonly #options: EntityStreamOptions;
+  readonly #call: ClientCall;
+  readonly #decode: (bytes: Uint8Array) => EntityOut;
+  readonly #commandField: number;
+  readonly #entityId: Uint8Array;
+  /** Id of the command at the function; 0 = none (T2). */
+  #outstanding = 0;
+  #open = true;
+  #snapshotReported = false;
+
+  constructor(channel: Channel, options: EntityStreamOptions) {
+    const { address, init } = options;
+    this.#options = options;
+    this.#decode = init.kind === "eventSourced" ? decodeEventSourcedOut : decodeValueOut;
+    this.#commandField = commandField[init.kind];
+    this.#entityId = textBytes(address.entityId);
+    const path = init.kind === "eventSourced" ? eventSourcedPath : valueEntityPath;
+    this.#call = channel.open(
+      path,
+      {},
+      {
+        message: (bytes) => this.#message(bytes),
+        end: (status) => this.#end(status),
+        drain: () => {
+          if (this.#open) options.events.drain();
+        },
+      },
+    );
+    this.#call.send(init.kind === "eventSourced" ? encodeEventSourcedInit(address, init.snapshot) : encodeValueInit(address, init.value)); // keeps T1
+  }
+
+  event(sequence: number, payload: Payload): boolean {
+    return this.#open ? this.#call.send(encodeEvent(sequence, payload)) : true;
+  }
+
+  command(commandId: number, command: Command): void {
+    if (!this.#open) return;
+    assert(this.#outstanding === 0, `command ${commandId} sent while ${this.#outstanding} is at the function`);
+    this.#outstanding = commandId;
+    const sent = this.#options.commandMetadata ? command : { name: command.name, payload: command.payload };
+    this.#call.send(encodeEntityCommand(this.#commandField, this.#entityId, commandId, sent));
+  }
+
+  halfClose(): void {
+    if (this.#open) this.#call.halfClose();
+  }
+
+  reset(): void {
+    if (!this.#open) return;
+    this.#open = false; // keeps T3
+    this.#call.cancel();
+  }
+
+  #message(bytes: Uint8Array): void {
+    if (!this.#open) return;
+    let out: EntityOut;
+    try {
+      out = this.#decode(bytes);
+    } catch (fault) {
+      this.#violation(explain(fault));
+      return;
+    }
+    switch (out.kind) {
+      case "reply":
+        this.#reply(out.reply);
+        return;
+      case "failure":
+        this.#failure(out.commandId, out.description);
+        return;
+      case "empty":
+        this.#violation("sent a message with neither reply nor failure");
+    }
+  }
+
+  #reply(reply: EntityReply): void {
+    const { commandId } = reply;
+    if (commandId !== this.#outstanding || commandId === 0) {
+      this.#violation(`replied to command ${commandId}, but ${this.#expected()}`);
+      return;
+    }
+    this.#outstanding = 0;
+    this.#options.events.reply(reply.snapshot !== undefined && reply.events.length === 0 ? this.#withoutSnapshot(reply) : reply);
+  }
+
+  #failure(commandId: number, description: string): void {
+    if (commandId !== 0 && commandId !== this.#outstanding) {
+      this.#violation(`failed command ${commandId}, but ${this.#expected()}`);
+      return;
+    }
+    this.#outstanding = 0;
+    this.#options.events.failure({ commandId, description });
+  }
+
+  #expected(): string {
+    return this.#outstanding === 0 ? "no command was waiting" : `command ${this.#outstanding} was waiting`;
+  }
+
+  /** A snapshot covers the events it came with; alone it covers nothing. The reference drops it without a word; we say so, once a stream. */
+  #withoutSnapshot(reply: EntityReply): EntityReply {
+    if (!this.#snapshotReported) {
+      this.#snapshotReported = true;
+      this.#options.report(
+        `Warning: ${this.#name()} sent a snapshot without events in reply to command ${reply.commandId}; it was ignored.`,
+      );
+    }
+    const { commandId, action, effects, events } = reply;
+    return { commandId, action, effects, events };
+  }
+
+  #violation(problem: string): void {
+    this.#open = false; // keeps T3
+    this.#call.cancel();
+    this.#options.report(`Protocol error: ${this.#name()} ${problem}. Its stream was cut.`);
+    this.#options.events.violation(problem);
+    this.#options.events.closed(problem);
+  }
+
+  #end(status: RpcStatus): void {
+    if (!this.#open) return;
+    this.#open = false; // keeps T3
+    this.#options.events.closed(status.code === 0 ? undefined : `gRPC status ${status.code}: ${status.message || "no message"}`);
+  }
+
+  #name(): string {
+    return `${this.#options.address.service} "${this.#options.address.entityId}"`;
+  }
+}
