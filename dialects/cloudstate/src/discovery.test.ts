@@ -4,12 +4,13 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { Fault } from "@mecha/kit";
 import { FakeClock, MemoryLog, SeededRandom, settle } from "@mecha/kit/testing";
-import { EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
+import { type EntitySpec, EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { backoffMs, discover, discoverPath, discoverWithBackoff } from "./discovery.ts";
 import { reportErrorPath } from "./report.ts";
 import { descriptorSet, type FakeCall, FakeChannel, type MethodType, shopFile } from "./testing.ts";
 
-type SpecInit = MessageInitShape<typeof EntitySpecSchema>;
+/** Just the parts a test changes, all plain. */
+type SpecInit = Pick<Exclude<MessageInitShape<typeof EntitySpecSchema>, EntitySpec>, "proto" | "entities" | "serviceInfo">;
 
 const eventSourced = "cloudstate.eventsourced.EventSourced";
 const value = "cloudstate.valueentity.ValueEntity";

@@ -150,7 +150,9 @@ class CloudstateEntityStream implements EntityStream {
   #end(status: RpcStatus): void {
     if (!this.#open) return;
     this.#open = false; // keeps T3
-    this.#options.events.closed(status.code === 0 ? undefined : `gRPC status ${status.code}: ${status.message || "no message"}`);
+    const { events } = this.#options;
+    if (status.code === 0) events.closed();
+    else events.closed(`gRPC status ${status.code}: ${status.message || "no message"}`, status.unreached === true);
   }
 
   #name(): string {

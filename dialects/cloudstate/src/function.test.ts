@@ -215,13 +215,16 @@ test("half-close is passed on, and the function's end comes back as closed", () 
   stream.halfClose();
   assert.ok(call.halfClosed);
   call.end();
-  assert.deepEqual(said, [["closed", undefined]]);
+  assert.deepEqual(said, [["closed"]]);
 });
 
-test("a lost stream closes with the reason", () => {
-  const { call, said } = openEntity();
-  call.end({ code: 14, message: "connection reset" });
-  assert.deepEqual(said, [["closed", "gRPC status 14: connection reset"]]);
+test("a lost stream closes with the reason, and says so when it never reached the function", () => {
+  const lost = openEntity();
+  lost.call.end({ code: 14, message: "connection reset" });
+  assert.deepEqual(lost.said, [["closed", "gRPC status 14: connection reset", false]]);
+  const refused = openEntity();
+  refused.call.end({ code: 14, message: "connect ECONNREFUSED", unreached: true });
+  assert.deepEqual(refused.said, [["closed", "gRPC status 14: connect ECONNREFUSED", true]]);
 });
 
 test("after reset nothing is heard", () => {

@@ -16,6 +16,11 @@ export interface RpcStatus {
   readonly message: string;
   /** Serialized google.rpc.Status, sent as `grpc-status-details-bin`. */
   readonly details?: Uint8Array;
+  /**
+   * Set by a Channel only, and only when it is certain that the server's code saw nothing of the call (could not connect, REFUSED_STREAM,
+   * a GOAWAY that left it out): it may be sent again whatever it does.
+   */
+  readonly unreached?: true;
 }
 
 /** OK, with no message. */
