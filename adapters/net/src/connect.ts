@@ -1,0 +1,258 @@
+/**
+ * A channel: HTTP/2 connections without TLS to one server, opened when calls need them.
+ *
+ * Invariants
+ * C1 a call is in exactly one place: waiting here, or on a stream, or over
+ * C2 calls wait only while a connection is being opened or all are full; each connection that becomes ready, and each stream that
+ *    ends, takes from the front
+ * C3 a connection that got GOAWAY takes no new call; those on it finish
+ */
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { connect as connectTcp } from "node:net";
+import { type CancelTimer, type Clock, explain } from "@mecha/kit";
+import type { CallOptions, Channel, ClientCall, ClientCallEvents, RpcStatus } from "@mecha/wire";
+import { type CallHost, Http2ClientCall } from "./client-call.ts";
+import { connectDefaults, type ConnectLimits } from "./limits.ts";
+
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clock: Clock;
+  /** Where the defaults do not fit. */
+  readonly limits?: Partial<ConnectLimits>;
+}
+
+/**
+ * A channel to `host:port`. Nothing is opened before the first call. When no connection can be made the calls waiting for it end
+ * with status 14; the next call tries again (back-off is the caller's, who knows whether to wait). Disposing ends open calls with status 1.
+ */
+export function connect(options: ConnectOptions): Channel & { readonly openCalls: number; readonly connections: number } {
+  return new NetChannel(options);
+}
+
+/** One HTTP/2 connection and what is known of it. */
+class Connection {
+  readonly session: ClientHttp2Session;
+  calls = 0;
+  ready = false;
+  /** Takes no new call. */
+  leaving = false;
+  callsMax = 0;
+  lastUsedMs: number;
+  cancelTimer: CancelTimer | undefined;
+
+  constructor(session: ClientHttp2Session, nowMs: number) {
+    this.session = session;
+    this.lastUsedMs = nowMs;
+  }
+
+  get hasRoom(): boolean {
+    return this.ready && !this.leaving && this.calls < this.callsMax;
+  }
+}
+
+class NetChannel implements Channel, CallHost {
+  readonly target: string;
+  readonly authority: string;
+  readonly clock: Clock;
+  readonly messageMaxBytes: number;
+  openCalls = 0;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #limits: ConnectLimits;
+  readonly #connections = new Set<Connection>();
+  readonly #waiting = new Set<Http2ClientCall>();
+  /** The connection used last: the next call goes there while it has room. */
+  #current: Connection | undefined;
+  #opening: Connection | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ConnectOptions) {
+    this.#host = options.host;
+    this.#port = options.port;
+    this.clock = options.clock;
+    this.#limits = { ...connectDefaults, ...options.limits };
+    this.messageMaxBytes = this.#limits.messageMaxBytes;
+    this.authority = `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`;
+    this.target = this.authority;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  open(path: string, options: CallOptions, events: ClientCallEvents): ClientCall {
+    const call = new Http2ClientCall(this, path, options, events);
+    if (this.#closed !== undefined) call.fail({ code: 14, message: `the channel to ${this.target} is closed` });
+    else if (options.timeoutMs !== undefined && options.timeoutMs <= 0) call.fail({ code: 4, message: "the deadline had passed" });
+    else this.#place(call);
+    return call;
+  }
+
+  gaveUp(call: Http2ClientCall): void {
+    this.#waiting.delete(call);
+  }
+
+  #place(call: Http2ClientCall): void {
+    while (this.#waiting.size === 0) {
+      const connection = this.#withRoom();
+      if (connection === undefined) break;
+      if (this.#start(call, connection)) return;
+    }
+    if (this.#waiting.size >= this.#limits.waitingCallsMax) {
+      call.fail({ code: 8, message: `${this.#waiting.size} calls wait for ${this.target} already` });
+      return;
+    }
+    this.#waiting.add(call);
+    this.#openIfNeeded();
+  }
+
+  #withRoom(): Connection | undefined {
+    if (this.#current?.hasRoom) return this.#current;
+    for (const connection of this.#connections) if (connection.hasRoom) return (this.#current = connection);
+    return undefined;
+  }
+
+  /** False when the connection takes no more calls after all. */
+  #start(call: Http2ClientCall, connection: Connection): boolean {
+    const { session } = connection;
+    if (session.destroyed || session.closed) {
+      this.#leave(connection);
+      return false;
+    }
+    try {
+      call.start(session, () => this.#callClosed(connection));
+    } catch (error) {
+      if (session.destroyed || session.closed || (error as NodeJS.ErrnoException).code === "ERR_HTTP2_OUT_OF_STREAMS") {
+        this.#leave(connection);
+        return false;
+      }
+      // The request itself cannot be sent: a header that is none.
+      call.fail({ code: 13, message: explain(error) });
+      return true;
+    }
+    connection.calls++;
+    this.openCalls++;
+    return true;
+  }
+
+  #callClosed(connection: Connection): void {
+    connection.calls--;
+    this.openCalls--;
+    connection.lastUsedMs = this.clock.monotonic();
+    if (connection.leaving && connection.calls === 0) connection.session.close();
+    this.#serveWaiting();
+  }
+
+  /** keeps C2 */
+  #serveWaiting(): void {
+    for (const call of this.#waiting) {
+      const connection = this.#withRoom();
+      if (connection === undefined) break;
+      this.#waiting.delete(call);
+      if (!this.#start(call, connection)) this.#waiting.add(call);
+    }
+    this.#openIfNeeded();
+  }
+
+  #openIfNeeded(): void {
+    if (this.#waiting.size === 0 || this.#opening !== undefined || this.#closed !== undefined) return;
+    if (this.#connections.size < this.#limits.connectionsMax) this.#openConnection();
+  }
+
+  #openConnection(): void {
+    const limits = this.#limits;
+    const session = connectHttp2(`http://${this.authority}`, {
+      createConnection: () => connectTcp({ host: this.#host, port: this.#port, noDelay: true }),
+      maxSessionMemory: limits.sessionMemoryMaxMb,
+      // Until the server says otherwise; we wait for what it says.
+      peerMaxConcurrentStreams: limits.callsPerConnectionMax,
+      settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes, maxHeaderListSize: limits.headersMaxBytes },
+    });
+    const connection = new Connection(session, this.clock.monotonic());
+    let failure: unknown;
+    this.#connections.add(connection);
+    this.#opening = connection;
+    connection.cancelTimer = this.clock.after(limits.connectTimeoutMs, () => {
+      failure = `no answer within ${limits.connectTimeoutMs} ms`;
+      session.destroy();
+    });
+    session.on("connect", () => session.setLocalWindowSize(limits.connectionWindowBytes));
+    session.on("remoteSettings", ({ maxConcurrentStreams }) => {
+      connection.callsMax = Math.min(maxConcurrentStreams ?? Infinity, limits.callsPerConnectionMax);
+      this.#isReady(connection);
+    });
+    session.on("goaway", () => this.#leave(connection));
+    session.on("error", (error: unknown) => (failure ??= error));
+    session.on("close", () => this.#connectionClosed(connection, failure));
+  }
+
+  #isReady(connection: Connection): void {
+    if (!connection.ready) {
+      connection.ready = true;
+      connection.cancelTimer?.();
+      this.#closeWhenIdle(connection, this.#limits.idleMs);
+      this.#opening = undefined;
+      this.#current = connection;
+    }
+    this.#serveWaiting();
+  }
+
+  #closeWhenIdle(connection: Connection, afterMs: number): void {
+    connection.cancelTimer = this.clock.after(afterMs, () => {
+      const idleMs = connection.calls > 0 ? 0 : this.clock.monotonic() - connection.lastUsedMs;
+      if (idleMs < this.#limits.idleMs) this.#closeWhenIdle(connection, this.#limits.idleMs - idleMs);
+      else this.#leave(connection);
+    });
+  }
+
+  /** keeps C3 */
+  #leave(connection: Connection): void {
+    connection.leaving = true;
+    if (this.#current === connection) this.#current = undefined;
+    if (connection.calls === 0 && !connection.session.destroyed) connection.session.close();
+  }
+
+  #connectionClosed(connection: Connection, failure: unknown): void {
+    connection.cancelTimer?.();
+    connection.leaving = true;
+    this.#connections.delete(connection);
+    if (this.#current === connection) this.#current = undefined;
+    if (this.#opening !== connection) {
+      this.#openIfNeeded();
+      return;
+    }
+    // Not tried again at once: the next call, or the next stream that ends, does.
+    this.#opening = undefined;
+    const reason = failure === undefined ? "closed by the server" : explain(failure);
+    this.#failWaiting({ code: 14, message: `connect to ${this.target}: ${reason}` });
+  }
+
+  /** A connection could not be opened. Calls go on waiting when another connection is there that will have room. */
+  #failWaiting(status: RpcStatus): void {
+    for (const connection of this.#connections) if (connection.ready && !connection.leaving) return;
+    for (const call of [...this.#waiting]) call.fail(status);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    for (const call of [...this.#waiting]) call.fail({ code: 1, message: "the channel was closed" });
+    await Promise.all(
+      [...this.#connections].map(
+        ({ session }) =>
+          new Promise<void>((resolve) => {
+            session.once("close", resolve);
+            session.destroy();
+          }),
+      ),
+    );
+  }
+}

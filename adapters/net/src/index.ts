@@ -1,0 +1,3 @@
+export { connect, type ConnectOptions } from "./connect.ts";
+export { connectDefaults, type ConnectLimits, listenDefaults, type ListenLimits } from "./limits.ts";
+export { listen, type Listener, type ListenHandlers, type ListenOptions } from "./listen.ts";

@@ -1,0 +1,322 @@
+/**
+ * A listener: HTTP/1.1 and HTTP/2 without TLS on one port. The first bytes of a connection decide: those of the HTTP/2 preface
+ * (RFC 9113 §3.4) no HTTP/1.1 request can begin with.
+ *
+ * Invariants
+ * L1 every connection is in `#connections` from accept to close, so that closing leaves none behind
+ * L2 after `drain` begins no new call is taken: no connection is accepted, HTTP/2 peers get GOAWAY, HTTP/1.1 answers close
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { type Clock, explain, Fault, type Log } from "@mecha/kit";
+import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wire";
+import { Http1Exchange, Http2Exchange, serveHttp } from "./http-exchange.ts";
+import { listenDefaults, type ListenLimits } from "./limits.ts";
+import { acceptCall, type ServerContext } from "./server-call.ts";
+
+export interface ListenOptions {
+  /** Address to bind. Give a loopback address unless the caller asked for more (DESIGN D9). */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where the defaults do not fit. */
+  readonly limits?: Partial<ListenLimits>;
+}
+
+/** gRPC calls go to `grpc`, everything else to `http`. */
+export interface ListenHandlers {
+  readonly grpc: CallRouter;
+  readonly http: HttpHandler;
+}
+
+/** An open port. Disposing closes it at once, with all connections. */
+export interface Listener extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** Calls and requests that are not answered yet. */
+  readonly openCalls: number;
+  /**
+   * Takes no more calls, lets open ones finish, cuts off those still open after `graceMs`. Connections are closed when it resolves.
+   * @returns Calls cut off; 0 is a clean drain. @throws Fault("invalid") when `graceMs` is negative.
+   */
+  drain(graceMs: number): Promise<number>;
+}
+
+/** @throws Fault("alreadyExists") when the port is taken, Fault("denied") when it may not be bound, Fault("invalid") for a host that is none of ours. */
+export async function listen(options: ListenOptions, handlers: ListenHandlers): Promise<Listener> {
+  const listener = new NetListener(options, handlers);
+  await listener.open(options.host, options.port);
+  return listener;
+}
+
+/** What every HTTP/2 connection begins with. */
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+/** The largest stream id: a GOAWAY with it announces the end without refusing calls that are on their way (RFC 9113 §6.8). */
+const anyStreamId = 2 ** 31 - 1;
+/** RST_STREAM frames a peer may send at once and per second. node's 1,000 and 33 would end a connection whose 9,000 calls are cancelled. */
+const resetsPerSecond = 10_000;
+
+interface Connection {
+  readonly socket: Socket;
+  readonly peer: string;
+  session: ServerHttp2Session | undefined;
+  calls: number;
+  /** Monotonic ms of the last moment with a call open. */
+  lastUsedMs: number;
+}
+
+class NetListener implements Listener {
+  host = "";
+  port = 0;
+  openCalls = 0;
+  readonly #limits: ListenLimits;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #handlers: ListenHandlers;
+  readonly #context: ServerContext;
+  readonly #server: Server;
+  readonly #connections = new Map<Socket, Connection>();
+  #draining = false;
+  #onIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(options: ListenOptions, handlers: ListenHandlers) {
+    this.#limits = { ...listenDefaults, ...options.limits };
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#handlers = handlers;
+    const { messageMaxBytes, headersMaxBytes, headersTimeoutMs, requestTimeoutMs, idleMs } = this.#limits;
+    this.#context = { clock: options.clock, log: options.log, router: handlers.grpc, messageMaxBytes };
+    this.#server = createServer(
+      {
+        maxHeaderSize: headersMaxBytes,
+        headersTimeout: headersTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        keepAliveTimeout: idleMs,
+        connectionsCheckingInterval: Math.max(100, Math.min(5_000, headersTimeoutMs / 2)),
+        noDelay: true,
+      },
+      (request, response) => this.#serveHttp1(request, response),
+    );
+    this.#server.maxConnections = this.#limits.connectionsMax;
+    this.#sniffConnections();
+  }
+
+  async open(host: string, port: number): Promise<void> {
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (cause: NodeJS.ErrnoException) =>
+        reject(new Fault(listenFaults[cause.code ?? ""] ?? "unavailable", `listen on ${host}:${port}`, { cause })),
+      );
+      server.listen({ host, port }, resolve);
+    });
+    server.on("error", (error) => this.#log.error("listener failed", { host, port: this.port, error: explain(error) }));
+    const address = server.address() as AddressInfo;
+    this.host = address.address;
+    this.port = address.port;
+    this.#sweepLater();
+  }
+
+  /** Puts the look at the first bytes in front of node's own handling of HTTP/1.1 connections. */
+  #sniffConnections(): void {
+    const server = this.#server;
+    const [serveHttp1] = server.listeners("connection") as ((socket: Socket) => void)[];
+    server.removeAllListeners("connection");
+    server.on("connection", (socket: Socket) => {
+      const connection = this.#track(socket);
+      const cancel = this.#clock.after(this.#limits.headersTimeoutMs, () => socket.destroy());
+      sniff(socket, (isHttp2) => {
+        cancel();
+        if (isHttp2) this.#serveHttp2(connection);
+        else serveHttp1?.call(server, socket);
+      });
+      socket.once("close", cancel);
+    });
+    server.on("drop", () => this.#log.warn("connection refused: too many", { connectionsMax: this.#limits.connectionsMax }));
+    server.on("clientError", (error, socket) => {
+      const busy = (this.#connections.get(socket as Socket)?.calls ?? 0) > 0;
+      answerClientError(error as NodeJS.ErrnoException, socket as Socket, busy);
+    });
+  }
+
+  #track(socket: Socket): Connection {
+    const peer =
+      socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]:${socket.remotePort}` : `${socket.remoteAddress}:${socket.remotePort}`;
+    const connection: Connection = { socket, peer, session: undefined, calls: 0, lastUsedMs: this.#clock.monotonic() };
+    this.#connections.set(socket, connection);
+    socket.on("error", ignored);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      this.#checkIdle();
+    });
+    return connection;
+  }
+
+  #serveHttp1(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined) return;
+    this.#callOpened(connection);
+    response.once("close", () => this.#callClosed(connection));
+    serveHttp(this.#handlers.http, new Http1Exchange(request, response, connection.peer, () => this.#draining), this.#log);
+  }
+
+  #serveHttp2(connection: Connection): void {
+    const limits = this.#limits;
+    const session = performServerHandshake(connection.socket, {
+      maxSessionMemory: limits.sessionMemoryMaxMb,
+      streamResetBurst: resetsPerSecond,
+      streamResetRate: resetsPerSecond,
+      settings: {
+        maxConcurrentStreams: limits.callsPerConnectionMax,
+        initialWindowSize: limits.streamWindowBytes,
+        maxHeaderListSize: limits.headersMaxBytes,
+      },
+    });
+    connection.session = session;
+    session.on("error", ignored);
+    session.on("stream", (stream, headers, _flags, raw) => this.#serveStream(connection, stream, headers, raw as unknown as string[]));
+    session.setLocalWindowSize(limits.connectionWindowBytes);
+    if (this.#draining) session.close();
+  }
+
+  #serveStream(connection: Connection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+    this.#callOpened(connection);
+    stream.once("close", () => this.#callClosed(connection));
+    if (isGrpcContentType(headers["content-type"])) acceptCall(this.#context, stream, headers, raw, connection.peer);
+    else serveHttp(this.#handlers.http, new Http2Exchange(stream, headers, connection.peer), this.#log);
+  }
+
+  #callOpened(connection: Connection): void {
+    connection.calls++;
+    this.openCalls++;
+  }
+
+  #callClosed(connection: Connection): void {
+    connection.calls--;
+    this.openCalls--;
+    connection.lastUsedMs = this.#clock.monotonic();
+    if (this.openCalls === 0) this.#checkIdle();
+  }
+
+  /** HTTP/2 connections without calls end after `idleMs`; node does the same for HTTP/1.1 (keepAliveTimeout). */
+  #sweepLater(): void {
+    this.#cancelSweep = this.#clock.after(Math.max(1_000, this.#limits.idleMs / 4), () => {
+      const beforeMs = this.#clock.monotonic() - this.#limits.idleMs;
+      for (const { session, calls, lastUsedMs } of this.#connections.values()) {
+        if (calls === 0 && lastUsedMs <= beforeMs) session?.close();
+      }
+      this.#sweepLater();
+    });
+  }
+
+  async drain(graceMs: number): Promise<number> {
+    if (!(graceMs >= 0)) throw new Fault("invalid", `drain: graceMs must be 0 or more, got ${graceMs}`);
+    if (!this.#draining) this.#announceEnd();
+    const cutOff = await this.#idleWithin(graceMs);
+    await this[Symbol.asyncDispose]();
+    return cutOff;
+  }
+
+  /** keeps L2 */
+  #announceEnd(): void {
+    this.#draining = true;
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    for (const { session } of this.#connections.values()) {
+      if (session === undefined || session.destroyed || session.closed) continue;
+      session.goaway(0, anyStreamId);
+      // The answer to a ping proves that the peer has read the announcement: what it opened before is here by then.
+      if (!session.ping(() => session.close())) session.close();
+    }
+  }
+
+  /** Resolves with 0 as soon as no call is open, or with the number still open after `graceMs`. */
+  #idleWithin(graceMs: number): Promise<number> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(graceMs, () => {
+        this.#onIdle = undefined;
+        resolve(this.openCalls);
+      });
+      this.#onIdle = () => {
+        cancel();
+        resolve(0);
+      };
+      this.#checkIdle();
+    });
+  }
+
+  #checkIdle(): void {
+    if (this.openCalls > 0 || !this.#onIdle) return;
+    const onIdle = this.#onIdle;
+    // Calls announced before GOAWAY may still be on their way: idle is when HTTP/2 peers have hung up too.
+    for (const { session } of this.#connections.values()) if (session && !session.closed && !session.destroyed) return;
+    this.#onIdle = undefined;
+    onIdle();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#draining = true;
+    this.#cancelSweep?.();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const { session, socket } of this.#connections.values()) {
+      session?.destroy();
+      socket.destroy();
+    }
+    await closed;
+  }
+}
+
+const listenFaults: Record<string, "alreadyExists" | "denied" | "invalid"> = {
+  EADDRINUSE: "alreadyExists",
+  EACCES: "denied",
+  EADDRNOTAVAIL: "invalid",
+  ENOTFOUND: "invalid",
+};
+
+/** Reads until the protocol is certain, puts the bytes back, and says which it is. */
+function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
+  let seen: Buffer = Buffer.alloc(0);
+  const look = (): void => {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) return;
+    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+    const compared = Math.min(seen.length, preface.length);
+    const same = seen.compare(preface, 0, compared, 0, compared) === 0;
+    if (same && compared < preface.length) return;
+    socket.off("readable", look);
+    socket.off("end", gone);
+    socket.unshift(seen);
+    decide(same);
+  };
+  const gone = (): void => void socket.destroy();
+  socket.on("readable", look);
+  socket.on("end", gone);
+}
+
+/** HTTP/1.1 that is none: 431 for headers too large, 408 for too slow, else 400. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket, busy: boolean): void {
+  if (!socket.writable || busy) {
+    socket.destroy();
+    return;
+  }
+  const status = clientErrors[error.code ?? ""] ?? "400 Bad Request";
+  socket.end(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+}
+
+const clientErrors: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
+function ignored(): void {
+  // `close` follows each error of a socket or session, and each call on it hears of its end.
+}
