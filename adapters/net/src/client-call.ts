@@ -1,7 +1,6 @@
 /** A gRPC call this side opens, from before it has a stream to its end. */
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
-import { constants } from "node:http2";
-import { type CancelTimer, type Clock, Fault } from "@mecha/kit";
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
+import type { CancelTimer, Clock, Fault } from "@mecha/kit";
 import {
   type CallOptions,
   type ClientCall,

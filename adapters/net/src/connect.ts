@@ -7,7 +7,7 @@
  *    ends, takes from the front
  * C3 a connection that got GOAWAY takes no new call; those on it finish
  */
-import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2, type Settings } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { type CancelTimer, type Clock, explain } from "@mecha/kit";
 import type { CallOptions, Channel, ClientCall, ClientCallEvents, RpcStatus } from "@mecha/wire";
@@ -87,7 +87,7 @@ class NetChannel implements Channel, CallHost {
 
   open(path: string, options: CallOptions, events: ClientCallEvents): ClientCall {
     const call = new Http2ClientCall(this, path, options, events);
-    if (this.#closed !== undefined) call.fail({ code: 14, message: `the channel to ${this.target} is closed` });
+    if (this.#closed !== undefined) call.fail({ code: 14, message: `the channel to ${this.target} is closed`, unreached: true });
     else if (options.timeoutMs !== undefined && options.timeoutMs <= 0) call.fail({ code: 4, message: "the deadline had passed" });
     else this.#place(call);
     return call;
@@ -104,7 +104,7 @@ class NetChannel implements Channel, CallHost {
       if (this.#start(call, connection)) return;
     }
     if (this.#waiting.size >= this.#limits.waitingCallsMax) {
-      call.fail({ code: 8, message: `${this.#waiting.size} calls wait for ${this.target} already` });
+      call.fail({ code: 8, message: `${this.#waiting.size} calls wait for ${this.target} already`, unreached: true });
       return;
     }
     this.#waiting.add(call);
@@ -182,7 +182,7 @@ class NetChannel implements Channel, CallHost {
       session.destroy();
     });
     session.on("connect", () => session.setLocalWindowSize(limits.connectionWindowBytes));
-    session.on("remoteSettings", ({ maxConcurrentStreams }) => {
+    session.on("remoteSettings", ({ maxConcurrentStreams }: Settings) => {
       connection.callsMax = Math.min(maxConcurrentStreams ?? Infinity, limits.callsPerConnectionMax);
       this.#isReady(connection);
     });
@@ -229,7 +229,7 @@ class NetChannel implements Channel, CallHost {
     // Not tried again at once: the next call, or the next stream that ends, does.
     this.#opening = undefined;
     const reason = failure === undefined ? "closed by the server" : explain(failure);
-    this.#failWaiting({ code: 14, message: `connect to ${this.target}: ${reason}` });
+    this.#failWaiting({ code: 14, message: `connect to ${this.target}: ${reason}`, unreached: true });
   }
 
   /** A connection could not be opened. Calls go on waiting when another connection is there that will have room. */
@@ -244,7 +244,7 @@ class NetChannel implements Channel, CallHost {
   }
 
   async #close(): Promise<void> {
-    for (const call of [...this.#waiting]) call.fail({ code: 1, message: "the channel was closed" });
+    for (const call of [...this.#waiting]) call.fail({ code: 1, message: "the channel was closed", unreached: true });
     await Promise.all(
       [...this.#connections].map(
         ({ session }) =>

@@ -9,6 +9,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Clock, explain, Fault, type Log } from "@mecha/kit";
 import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wire";
 import { Http1Exchange, Http2Exchange, serveHttp } from "./http-exchange.ts";
@@ -78,7 +79,7 @@ class NetListener implements Listener {
   readonly #handlers: ListenHandlers;
   readonly #context: ServerContext;
   readonly #server: Server;
-  readonly #connections = new Map<Socket, Connection>();
+  readonly #connections = new Map<Duplex, Connection>();
   #draining = false;
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -138,8 +139,8 @@ class NetListener implements Listener {
     });
     server.on("drop", () => this.#log.warn("connection refused: too many", { connectionsMax: this.#limits.connectionsMax }));
     server.on("clientError", (error, socket) => {
-      const busy = (this.#connections.get(socket as Socket)?.calls ?? 0) > 0;
-      answerClientError(error as NodeJS.ErrnoException, socket as Socket, busy);
+      const busy = (this.#connections.get(socket)?.calls ?? 0) > 0;
+      answerClientError(error, socket, busy);
     });
   }
 
@@ -178,7 +179,7 @@ class NetListener implements Listener {
     });
     connection.session = session;
     session.on("error", ignored);
-    session.on("stream", (stream, headers, _flags, raw) => this.#serveStream(connection, stream, headers, raw as unknown as string[]));
+    session.on("stream", (stream, headers, _flags, raw) => this.#serveStream(connection, stream, headers, raw));
     session.setLocalWindowSize(limits.connectionWindowBytes);
     if (this.#draining) session.close();
   }
@@ -303,7 +304,7 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
 }
 
 /** HTTP/1.1 that is none: 431 for headers too large, 408 for too slow, else 400. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket, busy: boolean): void {
+function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, busy: boolean): void {
   if (!socket.writable || busy) {
     socket.destroy();
     return;

@@ -142,11 +142,9 @@ class Http2ServerCall extends StreamCall implements ServerCall {
     this.#headersSent = true;
     const stream = this.#stream;
     const fields: HeaderFields = { ":status": "200", "content-type": contentType };
-    let metadata = this.#responseMetadata;
     try {
-      putMetadata(fields, metadata);
+      putMetadata(fields, this.#responseMetadata);
     } catch (error) {
-      metadata = Metadata.empty;
       this.#report(error);
     }
     stream.respond(fields, withTrailers);

@@ -18,6 +18,8 @@ type CallStream = Http2Stream & { [callOf]?: StreamCall };
 /** A message this large is written as it is, behind its prefix; smaller ones are copied together (a copy of 16 KiB costs under 1 µs). */
 const copyMaxBytes = 16 * 1024;
 
+const allocate = (bytes: number): Buffer => Buffer.allocUnsafe(bytes);
+
 /** Calls with messages to write at the end of this turn (keeps S2). */
 let dirty: StreamCall[] = [];
 
@@ -74,7 +76,7 @@ export abstract class StreamCall {
 
   /** Reports the end of `stream` to this call, and keeps its errors from stopping the process: `close` follows each. */
   protected watch(stream: Http2Stream): void {
-    this.stream = stream as CallStream;
+    this.stream = stream;
     this.stream[callOf] = this;
     stream.on("error", onError);
     stream.on("close", onClose);
@@ -150,7 +152,7 @@ export abstract class StreamCall {
     const copied = this.#pendingBytes < sendBufferBytes;
     this.#pendingBytes = 0;
     const messages = this.#take();
-    return copied ? stream.write(encodeFrames(messages, Buffer.allocUnsafe)) : writeInPieces(stream, messages);
+    return copied ? stream.write(encodeFrames(messages, allocate)) : writeInPieces(stream, messages);
   }
 
   #take(): Uint8Array[] {
@@ -173,7 +175,7 @@ export abstract class StreamCall {
     this.#pendingBytes = 0;
     const messages = this.#take();
     if (messages.length === 0) stream.end();
-    else if (copied) stream.end(encodeFrames(messages, Buffer.allocUnsafe));
+    else if (copied) stream.end(encodeFrames(messages, allocate));
     else {
       writeInPieces(stream, messages);
       stream.end();
@@ -261,14 +263,14 @@ function writeInPieces(stream: Http2Stream, messages: readonly Uint8Array[]): bo
       small.push(message);
       continue;
     }
-    if (small.length > 0) stream.write(encodeFrames(small, Buffer.allocUnsafe));
+    if (small.length > 0) stream.write(encodeFrames(small, allocate));
     small = [];
     const prefix = Buffer.allocUnsafe(framePrefixBytes);
     writeFramePrefix(prefix, 0, message.length);
     stream.write(prefix);
     roomy = stream.write(message);
   }
-  if (small.length > 0) roomy = stream.write(encodeFrames(small, Buffer.allocUnsafe));
+  if (small.length > 0) roomy = stream.write(encodeFrames(small, allocate));
   stream.uncork();
   return roomy;
 }
