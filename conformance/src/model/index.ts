@@ -1,0 +1,1 @@
+export { type Model, type ModelOptions, openModel } from "./server.ts";
