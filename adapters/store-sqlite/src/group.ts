@@ -1,0 +1,322 @@
+/**
+ * Group commit: the steps of one or many `commit` calls in one transaction, one fsync.
+ *
+ * G1 the verdict of a step is decided in memory, by its entity's head; SQLite only stores
+ * G2 when the transaction does not commit, every head, position and offset is as before it
+ * G3 a statement that fails for a reason of its own (a constraint, a size limit) costs its step, not the group: the group is run again with a
+ *    savepoint around each step. Anything else that fails is the medium, and rejects (S5)
+ * G4 heads are brought to disk in the same transaction, a few at a time and oldest first, once the events above `indexed_position` are more than
+ *    `tailMax`: no separate fsync, no stall, and a bound on what opening must read
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { primaryCode } from "./database.ts";
+import type { Head, Heads } from "./heads.ts";
+import { answer, type Reader, stepHas, verdictIs, type Writer } from "./protocol.ts";
+import { kinds, milestoneEvery, shards } from "./schema.ts";
+
+/** Events that may lie above `indexed_position`: opening reads them at about 1 µs each. */
+export const tailMax = 65_536;
+/** Heads are brought to disk when this many events have come on top: then 256 shard rows cost 0.3 µs an event. */
+const tailSlack = 1_024;
+
+const sqlite = { toobig: 18, constraint: 19, mismatch: 20 } as const;
+/** Result codes that are about one statement's data. */
+const ofTheStep: ReadonlySet<number | undefined> = new Set([sqlite.toobig, sqlite.constraint, sqlite.mismatch]);
+
+/** One `commit` call: the batch it came in, and where its body begins there. */
+export interface CommitCall {
+  readonly batch: ArrayBuffer;
+  readonly at: number;
+}
+
+interface Before {
+  readonly head: Head;
+  readonly row: number;
+  readonly sequence: number;
+  readonly lastPosition: number;
+  readonly dirtyFrom: number;
+}
+
+export class Group {
+  readonly #db: DatabaseSync;
+  readonly #heads: Heads;
+  readonly #sql: ReturnType<typeof statements>;
+  readonly #nextOffset = new Float64Array(shards);
+  readonly #movedShards = new Set<number>();
+  #nextPosition = 1;
+  #nextRow = 1;
+  #indexedPosition = 0;
+  /** Heads as they were before this group, or before this step when steps run one by one (G2). */
+  #before: Before[] = [];
+
+  constructor(db: DatabaseSync, heads: Heads) {
+    this.#db = db;
+    this.#heads = heads;
+    this.#sql = statements(db);
+    this.#recover();
+  }
+
+  /** Stores every step of `calls`, durably, and writes their verdicts. Rejects only for G3's "anything else". */
+  run(calls: readonly CommitCall[], reader: Reader, verdicts: Writer): void {
+    const first = (): Verdicts[] => this.#transaction(() => this.#apply(calls, reader, (step) => step()));
+    const oneByOne = (): Verdicts[] => this.#transaction(() => this.#apply(calls, reader, (step, head) => this.#savepoint(step, head)));
+    let results: Verdicts[];
+    try {
+      results = first();
+    } catch (error) {
+      if (!ofTheStep.has(primaryCode(error))) throw error;
+      results = oneByOne(); // keeps G3
+    }
+    for (const result of results) writeVerdicts(verdicts, result);
+  }
+
+  /** Brings every head to disk. For idle times and for closing. */
+  flush(): void {
+    if (this.#indexedPosition === this.#nextPosition - 1) return;
+    this.#transaction(() => this.#flushHeads(Infinity));
+  }
+
+  /** Events that opening would have to read. */
+  get tail(): number {
+    return this.#nextPosition - 1 - this.#indexedPosition;
+  }
+
+  #transaction<T>(run: () => T): T {
+    this.#before = [];
+    this.#sql.begin.run();
+    try {
+      const result = run();
+      if (this.tail > tailMax + tailSlack) this.#flushHeads(this.#nextPosition - tailMax); // keeps G4
+      this.#sql.commit.run();
+      return result;
+    } catch (error) {
+      this.#undo();
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #apply(calls: readonly CommitCall[], reader: Reader, guard: (step: () => StepVerdict, head: Head) => StepVerdict): Verdicts[] {
+    let open: ArrayBuffer | undefined;
+    return calls.map((call) => {
+      if (open !== call.batch) reader.open((open = call.batch));
+      reader.at = call.at;
+      const id = reader.u32();
+      const steps = reader.u32();
+      const failed: Verdicts["failed"] = [];
+      for (let at = 0; at < steps; at++) {
+        const head = this.#headAt(reader.u32());
+        const verdict = guard(() => this.#step(head, reader), head);
+        if (verdict !== true) failed.push({ at, actual: verdict });
+      }
+      return { id, steps, failed };
+    });
+  }
+
+  /** Runs one step so that its failure leaves nothing of it. A failed one is a conflict, at the sequence it was meant to follow. */
+  #savepoint(step: () => StepVerdict, head: Head): StepVerdict {
+    this.#before = [];
+    this.#db.exec("SAVEPOINT step");
+    try {
+      return step();
+    } catch (error) {
+      if (!ofTheStep.has(primaryCode(error))) throw error;
+      this.#undo();
+      this.#db.exec("ROLLBACK TO step");
+      return head.sequence;
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec("RELEASE step");
+    }
+  }
+
+  /** Reads one step to its end and stores it if it may be. */
+  #step(head: Head, reader: Reader): StepVerdict {
+    const expected = reader.f64();
+    const timeMs = reader.f64();
+    const flags = reader.u8();
+    const cause = reader.word();
+    const commandId = flags & stepHas.commandId ? reader.text() : null;
+    const trace = flags & stepHas.trace ? reader.text() : null;
+    const events = reader.u32();
+    const good = expected === head.sequence; // keeps S3
+    const actual = head.sequence;
+    const changes = events > 0 || (flags & (stepHas.snapshot | stepHas.update | stepHas.delete)) !== 0;
+    let failure: Error | undefined;
+    // A failing statement must not stop the reading: the words after it would be missed (protocol P2).
+    const store = (run: () => void): void => {
+      if (!good || failure) return;
+      try {
+        run();
+      } catch (error) {
+        failure = error as Error;
+      }
+    };
+    if (changes) store(() => this.#touch(head, events));
+    for (let at = 0; at < events; at++) {
+      const typeUrl = reader.word();
+      const payload = reader.view();
+      store(() => this.#event(head, typeUrl, payload, timeMs, commandId, cause, trace));
+    }
+    if (flags & stepHas.snapshot) {
+      const typeUrl = reader.word();
+      const payload = reader.view();
+      store(() => this.#sql.snapshot.run(head.row, head.sequence, typeUrl, timeMs, payload));
+    }
+    if (flags & (stepHas.update | stepHas.delete)) {
+      const update = (flags & stepHas.update) !== 0;
+      const typeUrl = update ? reader.word() : "";
+      const payload = update ? reader.view() : none;
+      store(() => this.#sql.value.run(head.row, ++head.sequence, update ? 0 : 1, typeUrl, timeMs, commandId, payload));
+    }
+    if (failure) throw failure;
+    return good ? true : actual;
+  }
+
+  /** Notes the head as it is, and gives a new entity its row, which already shows the events of this step. */
+  #touch(head: Head, events: number): void {
+    const { row: before, sequence, lastPosition, dirtyFrom } = head;
+    this.#before.push({ head, row: before, sequence, lastPosition, dirtyFrom });
+    this.#fresh = undefined;
+    if (before !== 0) return;
+    const row = this.#nextRow;
+    const [service = "", entityId = "", persistenceId = "", namespace = ""] = head.key.split("\0");
+    const kind = kinds[head.kind];
+    const last = events > 0 ? this.#nextPosition + events - 1 : 0;
+    this.#sql.entity.run(row, namespace, service, persistenceId, entityId, kind, head.shard, events, last);
+    this.#nextRow++;
+    head.row = row;
+    this.#fresh = head;
+  }
+  /** The head whose row was inserted by the current step: it does not lag. */
+  #fresh: Head | undefined;
+
+  #event(
+    head: Head,
+    typeUrl: string,
+    payload: Uint8Array,
+    timeMs: number,
+    commandId: string | null,
+    cause: string,
+    trace: string | null,
+  ): void {
+    const position = this.#nextPosition;
+    const sequence = head.sequence + 1;
+    const offset = this.#nextOffset[head.shard] ?? 0;
+    const { shard, row, lastPosition } = head;
+    this.#sql.event.run(position, shard, offset, row, sequence, lastPosition, typeUrl, timeMs, commandId, cause, trace, payload);
+    if (sequence % milestoneEvery === 0) this.#sql.milestone.run(row, sequence, position);
+    this.#nextPosition++;
+    this.#nextOffset[head.shard] = offset + 1;
+    this.#movedShards.add(head.shard);
+    head.sequence = sequence;
+    head.lastPosition = position;
+    if (this.#fresh !== head) this.#heads.soil(head, position);
+  }
+
+  /** Keeps G2. In reverse, as a head may have been touched several times. */
+  #undo(): void {
+    for (const before of this.#before.reverse()) {
+      const { head } = before;
+      if (head.kind === "eventSourced") this.#giveBack(head.shard, head.sequence - before.sequence);
+      if (before.dirtyFrom === 0 && head.dirtyFrom !== 0) this.#heads.clean(head);
+      if (before.row === 0 && head.row !== 0) this.#nextRow--;
+      head.row = before.row;
+      head.sequence = before.sequence;
+      head.lastPosition = before.lastPosition;
+    }
+    this.#before = [];
+    this.#fresh = undefined;
+  }
+
+  #giveBack(shard: number, events: number): void {
+    this.#nextOffset[shard] = (this.#nextOffset[shard] ?? 0) - events;
+    this.#nextPosition -= events;
+  }
+
+  /** Writes heads that lag since before position `until`, the moved shards, and how far that makes the file complete (F4). */
+  #flushHeads(until: number): void {
+    for (const head of this.#heads.dirty()) {
+      if (head.dirtyFrom >= until) break;
+      this.#sql.head.run(head.sequence, head.lastPosition, head.row);
+      this.#heads.clean(head);
+    }
+    for (const shard of this.#movedShards) this.#sql.shard.run(this.#nextOffset[shard] ?? 0, shard);
+    this.#movedShards.clear();
+    this.#indexedPosition = (this.#heads.oldestDirty?.dirtyFrom ?? this.#nextPosition) - 1;
+    this.#sql.indexed.run(this.#indexedPosition);
+  }
+
+  /** Reads the events above `indexed_position` and brings heads and shards up to date (F4). */
+  #recover(): void {
+    const db = this.#db;
+    this.#indexedPosition = numberOf(db, "SELECT value FROM meta WHERE name = 'indexed_position'");
+    this.#nextPosition = numberOf(db, "SELECT ifnull(max(position), 0) FROM event") + 1;
+    this.#nextRow = numberOf(db, "SELECT ifnull(max(id), 0) FROM entity") + 1;
+    for (const row of db.prepare("SELECT id, next_offset FROM shard").all()) this.#nextOffset[Number(row.id)] = Number(row.next_offset);
+    if (this.tail === 0) return;
+    const tail = db.prepare('SELECT position, shard, "offset", entity, sequence FROM event WHERE position > ? ORDER BY position');
+    const last = new Map<number, { readonly sequence: number; readonly position: number }>();
+    for (const row of tail.iterate(this.#indexedPosition)) {
+      const shard = Number(row.shard);
+      last.set(Number(row.entity), { sequence: Number(row.sequence), position: Number(row.position) });
+      this.#nextOffset[shard] = Math.max(this.#nextOffset[shard] ?? 0, Number(row.offset) + 1);
+      this.#movedShards.add(shard);
+    }
+    this.#transaction(() => {
+      for (const [entity, { sequence, position }] of last) this.#sql.head.run(sequence, position, entity);
+      this.#flushHeads(Infinity);
+    });
+  }
+
+  #headAt(handle: number): Head {
+    const head = this.#heads.at(handle);
+    if (!head) throw new Error(`assertion failed: entity handle ${handle} is not open in the worker`);
+    return head;
+  }
+}
+
+const none = new Uint8Array(0);
+
+/** `true` = committed, a number = conflict at that sequence. */
+type StepVerdict = true | number;
+
+interface Verdicts {
+  readonly id: number;
+  readonly steps: number;
+  readonly failed: { readonly at: number; readonly actual: number }[];
+}
+
+function writeVerdicts(out: Writer, { id, failed }: Verdicts): void {
+  const began = out.begin(answer.verdicts);
+  out.u32(id);
+  out.u32(failed.length);
+  for (const { at, actual } of failed) {
+    out.u32(at);
+    out.u8(verdictIs.conflict);
+    out.f64(actual);
+  }
+  out.end(began);
+}
+
+function numberOf(db: DatabaseSync, sql: string): number {
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  return Number((statement.get() as unknown as unknown[] | undefined)?.[0] ?? 0);
+}
+
+function statements(
+  db: DatabaseSync,
+): Record<"begin" | "commit" | "entity" | "event" | "milestone" | "snapshot" | "value" | "head" | "shard" | "indexed", StatementSync> {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    entity: db.prepare("INSERT INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    event: db.prepare("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)"),
+    milestone: db.prepare("INSERT INTO milestone VALUES (?, ?, ?)"),
+    snapshot: db.prepare("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, 0, ?, ?)"),
+    value: db.prepare("INSERT OR REPLACE INTO value VALUES (?, ?, ?, ?, 0, ?, ?, ?)"),
+    head: db.prepare("UPDATE entity SET sequence = ?, last_position = ? WHERE id = ?"),
+    shard: db.prepare("UPDATE shard SET next_offset = ? WHERE id = ?"),
+    indexed: db.prepare("UPDATE meta SET value = ? WHERE name = 'indexed_position'"),
+  };
+}

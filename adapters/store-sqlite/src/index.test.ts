@@ -1,0 +1,19 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { noLog } from "@mecha/kit";
+import { FakeClock, SeededRandom } from "@mecha/kit/testing";
+import { storeContract } from "@mecha/state/contract";
+import { openSqliteStore } from "./index.ts";
+
+for (const durability of ["full", "relaxed"] as const)
+  storeContract(`sqlite ${durability}`, async () => {
+    const dir = mkdtempSync(join(tmpdir(), "mecha-store-"));
+    return {
+      persistent: true,
+      open: () => openSqliteStore({ dir, durability, clock: new FakeClock(), log: noLog, random: new SeededRandom(1) }),
+      async [Symbol.asyncDispose]() {
+        rmSync(dir, { recursive: true });
+      },
+    };
+  });

@@ -1,0 +1,358 @@
+/**
+ * The store's main-thread side: packs calls into batches, hands them to the worker, gives answers to their callers.
+ *
+ * T1 calls made in one turn of the event loop travel in one batch, so opening 10,000 entities is a few messages
+ * T2 a batch is posted whether or not the worker is at work: what arrives during an fsync is the next group
+ */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { assert, type CancelTimer, type Clock, Fault, type FaultCode, type Log } from "@mecha/kit";
+import {
+  checkAddress,
+  type EntityAddress,
+  type EntityHandle,
+  type EntityListing,
+  type EntityRecord,
+  eventsMax,
+  listMax,
+  type Payload,
+  type Step,
+  type Store,
+  type StoredEvent,
+  type Verdict,
+} from "@mecha/state";
+import { answer, ask, eventHas, Reader, recordHas, stepHas, Writer } from "./protocol.ts";
+import type { ListQuery } from "./reads.ts";
+import { kinds } from "./schema.ts";
+import type { WorkerReady, WorkerStart } from "./worker.ts";
+
+/** After this long without a call, heads and WAL are written out, so that what follows starts fresh. */
+const idleAfterMs = 250;
+/** Batch size at which it is posted without waiting for the end of the turn: the worker can begin. */
+const batchBytesMax = 1 << 20;
+
+type Kind = EntityListing["kind"];
+
+/** One call the worker has not answered. `read` takes the answer's body. */
+interface Pending {
+  readonly read: (reader: Reader) => void;
+  readonly fail: (fault: Fault) => void;
+}
+
+/** Starts the worker and waits until it has opened the file. */
+export async function startStore(start: WorkerStart, clock: Clock, log: Log): Promise<Store> {
+  const worker = new Worker(workerUrl(), { workerData: start, name: "store-sqlite" });
+  const [ready] = (await once(worker, "message")) as [WorkerReady];
+  if (!("ready" in ready)) {
+    await once(worker, "exit");
+    throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
+  }
+  return new SqliteStore(worker, start.file, clock, log);
+}
+
+/** From source the worker is the TypeScript file beside this one; a bundle carries it as a second file beside itself. */
+function workerUrl(): URL {
+  return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./store-sqlite-worker.js", import.meta.url);
+}
+
+class SqliteStore implements Store {
+  readonly #worker: Worker;
+  readonly #file: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #out = new Writer();
+  readonly #in = new Reader();
+  readonly #open = new Map<EntityHandle, Kind>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #exited: Promise<unknown>;
+  #handles = 0;
+  #calls = 0;
+  #posting = false;
+  #closing: Promise<void> | undefined;
+  #lost: Fault | undefined;
+  #idle: CancelTimer | undefined;
+  #callsAtIdle = 0;
+
+  constructor(worker: Worker, file: string, clock: Clock, log: Log) {
+    this.#worker = worker;
+    this.#file = file;
+    this.#clock = clock;
+    this.#log = log;
+    this.#exited = once(worker, "exit");
+    worker.on("message", (batch: ArrayBuffer) => this.#receive(batch));
+    worker.on("error", (error) => this.#workerDied(error));
+    this.#armIdle();
+  }
+
+  async open(address: EntityAddress, kind: Kind): Promise<EntityRecord> {
+    this.#mustBeOpen();
+    checkAddress(address);
+    const handle = ++this.#handles as EntityHandle;
+    const { service, entityId, persistenceId, namespace } = address;
+    return this.#call(
+      (call) => {
+        const began = this.#out.begin(ask.open);
+        this.#out.u32(call);
+        this.#out.u32(handle);
+        this.#out.u8(kinds[kind]);
+        this.#out.text(`${service}\0${entityId}\0${persistenceId}\0${namespace}`);
+        this.#out.end(began);
+      },
+      (reader) => {
+        this.#open.set(handle, kind);
+        return readRecord(reader, handle);
+      },
+    );
+  }
+
+  async events(handle: EntityHandle, afterSequence: number, limit: number): Promise<readonly StoredEvent[]> {
+    this.#mustBeOpen();
+    assert(limit >= 1 && limit <= eventsMax, `limit ${limit} of events is not 1 to ${eventsMax}`);
+    this.#kindOf(handle);
+    return this.#call((call) => {
+      const began = this.#out.begin(ask.events);
+      this.#out.u32(call);
+      this.#out.u32(handle);
+      this.#out.f64(afterSequence);
+      this.#out.u32(limit);
+      this.#out.end(began);
+    }, readEvents);
+  }
+
+  async commit(steps: readonly Step[]): Promise<readonly Verdict[]> {
+    this.#mustBeOpen();
+    for (const step of steps) checkStep(step, this.#kindOf(step.entity));
+    if (steps.length === 0) return [];
+    return this.#call(
+      (call) => {
+        const began = this.#out.begin(ask.commit);
+        this.#out.u32(call);
+        this.#out.u32(steps.length);
+        for (const step of steps) writeStep(this.#out, step);
+        this.#out.end(began);
+      },
+      (reader) => readVerdicts(reader, steps.length),
+    );
+  }
+
+  release(handle: EntityHandle): void {
+    if (this.#closing || !this.#open.delete(handle)) return;
+    const began = this.#out.begin(ask.release);
+    this.#out.u32(handle);
+    this.#out.end(began);
+    this.#post();
+  }
+
+  async list(query: Parameters<Store["list"]>[0]): Promise<readonly EntityListing[]> {
+    this.#mustBeOpen();
+    assert(query.limit >= 1 && query.limit <= listMax, `limit ${query.limit} of list is not 1 to ${listMax}`);
+    const asked: ListQuery = {
+      limit: query.limit,
+      ...(query.service !== undefined && { service: query.service }),
+      ...(query.after && { after: afterParts(query.after) }),
+    };
+    return this.#call(
+      (call) => {
+        const began = this.#out.begin(ask.list);
+        this.#out.u32(call);
+        this.#out.text(JSON.stringify(asked));
+        this.#out.end(began);
+      },
+      (reader) => JSON.parse(reader.text()) as readonly EntityListing[],
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#idle?.();
+    this.#out.end(this.#out.begin(ask.close));
+    this.#flush();
+    await this.#exited;
+    this.#failAll(new Fault("unavailable", `${this.#file} is closed`));
+  }
+
+  #mustBeOpen(): void {
+    if (this.#lost) throw this.#lost;
+    if (this.#closing) throw new Fault("unavailable", `${this.#file} is closed`);
+  }
+
+  #kindOf(handle: EntityHandle): Kind {
+    const kind = this.#open.get(handle);
+    assert(kind, `entity handle ${handle} is not open`);
+    return kind;
+  }
+
+  #call<T>(write: (call: number) => void, read: (reader: Reader) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#calls = (this.#calls % 0xffff_ffff) + 1; // 0 is "no call"
+      this.#pending.set(this.#calls, { read: (reader) => resolve(read(reader)), fail: reject });
+      write(this.#calls);
+      this.#post();
+    });
+  }
+
+  /** Keeps T1. */
+  #post(): void {
+    if (this.#out.size >= batchBytesMax) this.#flush();
+    else if (!this.#posting) {
+      this.#posting = true;
+      queueMicrotask(() => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#posting = false;
+    if (this.#out.size === 0) return;
+    const batch = this.#out.take();
+    this.#worker.postMessage(batch, [batch]);
+  }
+
+  #receive(batch: ArrayBuffer): void {
+    const reader = this.#in;
+    for (reader.open(batch); !reader.done;) {
+      const kind = reader.u8();
+      const length = reader.u32();
+      const end = reader.at + length;
+      if (kind !== answer.closed) this.#settle(reader, kind);
+      reader.at = end;
+    }
+  }
+
+  #settle(reader: Reader, kind: number): void {
+    const call = reader.u32();
+    const pending = this.#pending.get(call);
+    this.#pending.delete(call);
+    if (kind === answer.fault) {
+      const fault = readFault(reader);
+      if (fault.code === "dataLoss" && !this.#lost) this.#lose(fault);
+      pending?.fail(fault);
+    } else pending?.read(reader);
+  }
+
+  /** The medium failed (S5): said once here; from now on every call is refused without asking the worker. */
+  #lose(fault: Fault): void {
+    this.#log.error("store failed", { file: this.#file, fault });
+    const fix = "check the disk, then start Mecha again";
+    this.#lost = new Fault("unavailable", `${this.#file} failed earlier and is out of use; ${fix}`, { cause: fault });
+  }
+
+  #workerDied(error: unknown): void {
+    const fault = new Fault("dataLoss", `the thread of ${this.#file} died; what it was writing is not acknowledged`, { cause: error });
+    this.#lose(fault);
+    this.#failAll(fault);
+  }
+
+  #failAll(fault: Fault): void {
+    for (const pending of this.#pending.values()) pending.fail(fault);
+    this.#pending.clear();
+  }
+
+  /** Tells the worker when no call was made for a while; once, until there are calls again. */
+  #armIdle(): void {
+    this.#idle = this.#clock.after(idleAfterMs, () => {
+      const quiet = this.#calls === this.#callsAtIdle && this.#pending.size === 0;
+      if (quiet && this.#toldIdleAt !== this.#calls) {
+        this.#toldIdleAt = this.#calls;
+        this.#out.end(this.#out.begin(ask.idle));
+        this.#flush();
+      }
+      this.#callsAtIdle = this.#calls;
+      this.#armIdle();
+    });
+  }
+  #toldIdleAt = 0;
+}
+
+function checkStep(step: Step, kind: Kind): void {
+  const fits = kind === "value" ? step.events.length === 0 && !step.snapshot : !step.value;
+  assert(fits, `a step of a ${kind} entity changes what only the other kind has`);
+}
+
+function writeStep(out: Writer, step: Step): void {
+  const { commandId, trace, snapshot, value } = step;
+  out.u32(step.entity);
+  out.f64(step.expectedSequence);
+  out.f64(step.timeMs);
+  out.u8(
+    (commandId === undefined ? 0 : stepHas.commandId) |
+      (trace === undefined ? 0 : stepHas.trace) |
+      (snapshot ? stepHas.snapshot : 0) |
+      (value ? stepHas[value.do] : 0),
+  );
+  out.word(step.cause);
+  if (commandId !== undefined) out.text(commandId);
+  if (trace !== undefined) out.text(trace);
+  out.u32(step.events.length);
+  for (const event of step.events) writePayload(out, event);
+  if (snapshot) writePayload(out, snapshot);
+  if (value?.do === "update") writePayload(out, value.value);
+}
+
+function writePayload(out: Writer, payload: Payload): void {
+  out.word(payload.typeUrl);
+  out.bytes(payload.value);
+}
+
+function readPayload(reader: Reader): Payload {
+  const typeUrl = reader.word();
+  return { typeUrl, value: reader.bytes() };
+}
+
+function readRecord(reader: Reader, handle: EntityHandle): EntityRecord {
+  const sequence = reader.f64();
+  const flags = reader.u8();
+  if (flags & recordHas.snapshot) return { handle, sequence, snapshot: { sequence: reader.f64(), payload: readPayload(reader) } };
+  if (flags & recordHas.value) return { handle, sequence, value: readPayload(reader) };
+  return { handle, sequence };
+}
+
+function readEvents(reader: Reader): readonly StoredEvent[] {
+  const after = reader.f64();
+  const count = reader.u32();
+  return Array.from({ length: count }, (_, at) => readEvent(reader, after + 1 + at));
+}
+
+function readEvent(reader: Reader, sequence: number): StoredEvent {
+  const payload = readPayload(reader);
+  const timeMs = reader.f64();
+  const cause = reader.word();
+  const flags = reader.u8();
+  return {
+    sequence,
+    payload,
+    timeMs,
+    cause,
+    ...(flags & eventHas.commandId && { commandId: reader.text() }),
+    ...(flags & eventHas.trace && { trace: reader.text() }),
+  };
+}
+
+const committed: Verdict = Object.freeze({ is: "committed" });
+
+function readVerdicts(reader: Reader, steps: number): readonly Verdict[] {
+  const verdicts = Array<Verdict>(steps).fill(committed);
+  for (let failed = reader.u32(); failed > 0; failed--) {
+    const at = reader.u32();
+    reader.u8(); // verdictIs.conflict, the only other one a single process can get
+    verdicts[at] = { is: "conflict", actualSequence: reader.f64() };
+  }
+  return verdicts;
+}
+
+function readFault(reader: Reader): Fault {
+  const code = reader.text() as FaultCode;
+  const message = reader.text();
+  const cause = reader.text();
+  return new Fault(code, message, cause === "" ? {} : { cause });
+}
+
+function afterParts(after: Pick<EntityAddress, "service" | "entityId"> & Partial<EntityAddress>): readonly string[] {
+  const parts = [after.service, after.entityId];
+  if (after.persistenceId === undefined) return parts;
+  parts.push(after.persistenceId);
+  return after.namespace === undefined ? parts : [...parts, after.namespace];
+}
