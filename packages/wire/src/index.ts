@@ -91,3 +91,5 @@ export {
   templateShape,
   Transcoder,
 } from "./transcode/index.ts";
+export { healthHandler, HealthState, type HealthStatus } from "./health/index.ts";
+export { reflectionHandler, type ReflectionOptions, type ReflectionSource } from "./reflection/index.ts";

@@ -1,0 +1,1 @@
+export { healthHandler, HealthState, type HealthStatus } from "./health.ts";
