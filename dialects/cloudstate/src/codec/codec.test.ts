@@ -393,3 +393,12 @@ test("ActionCommand arrives as meant, whichever parts it has", () => {
     }),
   );
 });
+
+test("a finished message is never written to again, whatever follows", () => {
+  const kept = Array.from({ length: 3_000 }, (_, i) => {
+    const event = { typeUrl: "t", value: new Uint8Array((i * 37) % 3_000).fill(i) };
+    const message = encodeEvent(i + 1, event);
+    return { message, copy: message.slice() };
+  });
+  for (const { message, copy } of kept) assert.ok(Buffer.compare(message, copy) === 0);
+});
