@@ -1,5 +1,6 @@
 /** Which message types the compiled JSON codec takes, and which are left to protobuf-es. */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 
 /** Well-known types whose JSON differs from their fields and that are rare enough to leave to protobuf-es. */
 const customJson = new Set([
@@ -14,17 +15,17 @@ const wrapperNames = new Set(
   ["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"].map((name) => `google.protobuf.${name}Value`),
 );
 
-/** Presence of proto2 `required`, in google.protobuf.FeatureSet.FieldPresence. */
-const presenceRequired = 3;
+/** Presence of proto2 `required`. */
+const presenceRequired = FeatureSet_FieldPresence.LEGACY_REQUIRED;
 /** Presence of plain proto3 scalars: absent and default are the same. */
-const presenceImplicit = 2;
+const presenceImplicit = FeatureSet_FieldPresence.IMPLICIT;
 
 /** More oneofs than bits of a small number are left to protobuf-es. */
 export const oneofsMax = 30;
 
 /** A field without presence: its default is not written to bytes, and is written to JSON. */
 export function isImplicit(field: DescField): boolean {
-  return Number(field.presence) === presenceImplicit;
+  return field.presence === presenceImplicit;
 }
 
 /** How a message is treated. */
@@ -67,5 +68,5 @@ function isPlainField(field: DescField): boolean {
     (field.fieldKind === "message" || (field.fieldKind === "list" && field.listKind === "message")) && field.delimitedEncoding;
   const closedEnum = field.enum !== undefined && !field.enum.open;
   const looseText = (field.scalar === ScalarType.STRING || field.fieldKind === "map") && !field.utf8Validation;
-  return !delimited && !closedEnum && !looseText && Number(field.presence) !== presenceRequired && field.jsonName !== "__proto__";
+  return !delimited && !closedEnum && !looseText && field.presence !== presenceRequired && field.jsonName !== "__proto__";
 }

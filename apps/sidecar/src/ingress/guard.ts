@@ -1,0 +1,62 @@
+/** Who may ask at all (DESIGN D9): Host against DNS rebinding, Origin against web pages. Pure decisions. */
+import { Fault } from "@mecha/kit";
+import type { HttpAnswer, HttpExchange } from "@mecha/wire";
+import type { ResolvedOptions } from "./options.ts";
+
+type Headers = HttpExchange["headers"];
+
+/**
+ * Lets a request pass, or says why not.
+ * @returns The headers its answer needs: none, or those that let the listed origin's page read it.
+ * @throws Fault("denied") naming the host or origin and the option to change.
+ */
+export function admit(headers: Headers, options: ResolvedOptions): Readonly<Record<string, string>> {
+  checkHost(headers.host, options.hosts);
+  const { origin } = headers;
+  if (origin === undefined) {
+    // Links and form-less GETs of other sites carry no Origin; browsers say where they come from here.
+    const site = headers["sec-fetch-site"];
+    if (site === "cross-site" || site === "same-site") throw new Fault("denied", "requests from other web sites are refused");
+    return {};
+  }
+  if (!options.allowedOrigins.includes(origin)) {
+    throw new Fault(
+      "denied",
+      `requests from web pages of ${JSON.stringify(origin.slice(0, 200))} are refused; list the origin to allow them`,
+    );
+  }
+  return { "access-control-allow-origin": origin, vary: "origin" };
+}
+
+function checkHost(host: string | undefined, hosts: ResolvedOptions["hosts"]): void {
+  if (hosts === "any") return;
+  const name = hostName(host ?? "");
+  if (!hosts.some((allowed) => allowed.toLowerCase() === name)) {
+    throw new Fault("denied", `the host ${JSON.stringify(name.slice(0, 200))} is not served here; list it to allow it`);
+  }
+}
+
+/** Without the port, in lower case; IPv6 addresses keep their brackets. */
+function hostName(host: string): string {
+  const end = host.startsWith("[") ? host.indexOf("]") + 1 : host.indexOf(":");
+  return (end > 0 ? host.slice(0, end) : host).toLowerCase();
+}
+
+/** How long a browser may remember a preflight's answer, seconds. Short: a changed list takes effect soon. */
+const preflightMaxAgeS = 60;
+
+/** The answer to a browser's preflight of an admitted origin; `undefined` when the request is none. */
+export function preflight(method: string, headers: Headers, admitted: Readonly<Record<string, string>>): HttpAnswer | undefined {
+  const wanted = headers["access-control-request-method"];
+  if (method !== "OPTIONS" || wanted === undefined || headers.origin === undefined) return undefined;
+  return {
+    status: 204,
+    headers: {
+      ...admitted,
+      "access-control-allow-methods": wanted,
+      "access-control-allow-headers": headers["access-control-request-headers"] ?? "content-type",
+      "access-control-max-age": String(preflightMaxAgeS),
+    },
+    body: "",
+  };
+}
