@@ -1,0 +1,30 @@
+/**
+ * mecha-sdk: durable entities and actions in TypeScript, for Mecha or any other Cloudstate 0.2 proxy.
+ *
+ *     import { command, eventSourced, serve, t } from "mecha-sdk";
+ *
+ * Start with docs/guides/first-entity.md.
+ */
+export type { Component } from "./component.ts";
+export { action, type Action, type ActionSpec } from "./define/action.ts";
+export {
+  type EntityOptions,
+  type EventInfo,
+  eventSourced,
+  type EventSourced,
+  type EventSourcedOptions,
+  type EventSourcedSpec,
+  snapshotEveryDefault,
+} from "./define/event-sourced.ts";
+export type { CommandRef } from "./define/method.ts";
+export type { StateSource } from "./define/state.ts";
+export { valueEntity, type ValueEntityComponent, type ValueEntitySpec } from "./define/value-entity.ts";
+export { Mistake } from "./mistake.ts";
+export type { CallMetadata } from "./protocol/common.ts";
+export type { ActionContext } from "./run/action.ts";
+export type { Answer, CommandFailure, EffectOptions, MetadataInput } from "./run/answer.ts";
+export type { EventSourcedContext } from "./run/event-sourced.ts";
+export type { ValueEntityContext } from "./run/value-entity.ts";
+export { command, type CommandSchema, type HttpOptions } from "./schema/command.ts";
+export { type Field, message, type MessageSchema, type Shape, type ShapeOf, t } from "./schema/fields.ts";
+export { serve, type ServeOptions, type Server } from "./serve/serve.ts";

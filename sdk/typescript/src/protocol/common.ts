@@ -1,0 +1,200 @@
+/** What entity.proto shares between the component kinds: commands in, client actions and side effects out. */
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { MetadataValue } from "@mecha/wire";
+import { Reader } from "./bytes.ts";
+
+/** A google.protobuf.Any. */
+export interface Payload {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+/** Transport headers of a command or reply: keys in lower case, in order. */
+export type CallMetadata = readonly (readonly [key: string, value: MetadataValue])[];
+
+const noBytes: Uint8Array = new Uint8Array(0);
+export const noMetadata: CallMetadata = [];
+
+/** A command as it came. */
+export interface CommandIn {
+  readonly id: number;
+  readonly name: string;
+  readonly payload: Uint8Array;
+  readonly metadata: CallMetadata;
+}
+
+/** What the caller gets. */
+export type Outcome =
+  | { readonly do: "reply"; readonly payload: Payload; readonly metadata: CallMetadata }
+  | {
+      readonly do: "forward";
+      readonly service: string;
+      readonly command: string;
+      readonly payload: Payload;
+      readonly metadata: CallMetadata;
+    }
+  | { readonly do: "fail"; readonly description: string; readonly restart: boolean }
+  | { readonly do: "nothing" };
+
+/** A call of another component, made because of this one. */
+export interface EffectOut {
+  readonly service: string;
+  readonly command: string;
+  readonly payload: Payload;
+  readonly synchronous: boolean;
+  readonly metadata: CallMetadata;
+}
+
+/** Tag of a length-delimited field. */
+export const lengthDelimited = (field: number): number => (field << 3) | 2;
+/** Tag of a varint field. */
+export const varintField = (field: number): number => field << 3;
+
+/** google.protobuf.Any {type_url = 1, value = 2}. */
+export function readAny(reader: Reader): Payload {
+  let typeUrl = "";
+  let value: Uint8Array = noBytes;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(1)) typeUrl = reader.text();
+    else if (tag === lengthDelimited(2)) value = reader.view();
+    else reader.skip(tag);
+  }
+  return { typeUrl, value };
+}
+
+/** Only the bytes: the command's name says the type. */
+function readAnyValue(reader: Reader): Uint8Array {
+  let value: Uint8Array = noBytes;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(2)) value = reader.view();
+    else reader.skip(tag);
+  }
+  return value;
+}
+
+/** Command {entity_id = 1, id = 2, name = 3, payload = 4, streamed = 5, metadata = 6}. */
+export function readCommand(reader: Reader): CommandIn {
+  let id = 0;
+  let name = "";
+  let payload: Uint8Array = noBytes;
+  let metadata = noMetadata;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === varintField(2)) id = reader.varint();
+    else if (tag === lengthDelimited(3)) name = reader.text();
+    else if (tag === lengthDelimited(4)) payload = readAnyValue(reader.message());
+    else if (tag === lengthDelimited(6)) metadata = readMetadata(reader.message());
+    else reader.skip(tag);
+  }
+  return { id, name, payload, metadata };
+}
+
+/** Metadata {entries = 1 {key = 1, string_value = 2, bytes_value = 3}}. */
+export function readMetadata(reader: Reader): CallMetadata {
+  const entries: (readonly [string, MetadataValue])[] = [];
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(1)) entries.push(readEntry(reader.message()));
+    else reader.skip(tag);
+  }
+  return entries;
+}
+
+function readEntry(reader: Reader): readonly [string, MetadataValue] {
+  let key = "";
+  let value: MetadataValue = "";
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(1)) key = reader.text();
+    else if (tag === lengthDelimited(2)) value = reader.text();
+    else if (tag === lengthDelimited(3)) value = reader.view().slice();
+    else reader.skip(tag);
+  }
+  return [key, value];
+}
+
+export function writeAny(writer: BinaryWriter, field: number, { typeUrl, value }: Payload): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).string(typeUrl);
+  if (value.length > 0) writer.tag(2, WireType.LengthDelimited).bytes(value);
+  writer.join();
+}
+
+function writeMetadata(writer: BinaryWriter, field: number, metadata: CallMetadata): void {
+  if (metadata.length === 0) return;
+  writer.tag(field, WireType.LengthDelimited).fork();
+  for (const [key, value] of metadata) {
+    writer.tag(1, WireType.LengthDelimited).fork();
+    writer.tag(1, WireType.LengthDelimited).string(key);
+    if (typeof value === "string") writer.tag(2, WireType.LengthDelimited).string(value);
+    else writer.tag(3, WireType.LengthDelimited).bytes(value);
+    writer.join();
+  }
+  writer.join();
+}
+
+/** ClientAction {reply = 1, forward = 2, failure = 3} in `field`. */
+export function writeClientAction(writer: BinaryWriter, field: number, outcome: Outcome, commandId: number): void {
+  if (outcome.do === "nothing") return;
+  writer.tag(field, WireType.LengthDelimited).fork();
+  writeOutcome(writer, outcome, { reply: 1, forward: 2, failure: 3 }, commandId);
+  writer.join();
+}
+
+/** One of Reply, Forward and Failure, in the field its place gives it. */
+export function writeOutcome(
+  writer: BinaryWriter,
+  outcome: Outcome,
+  fields: { readonly reply: number; readonly forward: number; readonly failure: number },
+  commandId: number,
+): void {
+  switch (outcome.do) {
+    case "reply": // Reply {payload = 1, metadata = 2}
+      writer.tag(fields.reply, WireType.LengthDelimited).fork();
+      writeAny(writer, 1, outcome.payload);
+      writeMetadata(writer, 2, outcome.metadata);
+      writer.join();
+      return;
+    case "forward": // Forward {service_name = 1, command_name = 2, payload = 3, metadata = 4}
+      writer.tag(fields.forward, WireType.LengthDelimited).fork();
+      writer.tag(1, WireType.LengthDelimited).string(outcome.service);
+      writer.tag(2, WireType.LengthDelimited).string(outcome.command);
+      writeAny(writer, 3, outcome.payload);
+      writeMetadata(writer, 4, outcome.metadata);
+      writer.join();
+      return;
+    case "fail":
+      writeFailure(writer, fields.failure, commandId, outcome.description, outcome.restart);
+      return;
+    case "nothing":
+      return;
+  }
+}
+
+/** Failure {command_id = 1, description = 2, restart = 3}. Id 0: no command in particular. */
+export function writeFailure(writer: BinaryWriter, field: number, commandId: number, description: string, restart: boolean): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  if (commandId !== 0) writer.tag(1, WireType.Varint).int64(commandId);
+  if (description !== "") writer.tag(2, WireType.LengthDelimited).string(description);
+  if (restart) writer.tag(3, WireType.Varint).bool(true);
+  writer.join();
+}
+
+/** SideEffect {service_name = 1, command_name = 2, payload = 3, synchronous = 4, metadata = 5}, repeated. */
+export function writeEffects(writer: BinaryWriter, field: number, effects: readonly EffectOut[]): void {
+  for (const effect of effects) {
+    writer.tag(field, WireType.LengthDelimited).fork();
+    writer.tag(1, WireType.LengthDelimited).string(effect.service);
+    writer.tag(2, WireType.LengthDelimited).string(effect.command);
+    writeAny(writer, 3, effect.payload);
+    if (effect.synchronous) writer.tag(4, WireType.Varint).bool(true);
+    writeMetadata(writer, 5, effect.metadata);
+    writer.join();
+  }
+}
+
+/** A stream's failure, which ends the activation: `…StreamOut {failure = 2}`. */
+export function encodeStreamFailure(commandId: number, description: string): Uint8Array {
+  const writer = new BinaryWriter();
+  writeFailure(writer, 2, commandId, description, false);
+  return writer.finish();
+}
+
+export { Reader };

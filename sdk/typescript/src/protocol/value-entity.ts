@@ -1,0 +1,85 @@
+/** cloudstate.valueentity, seen from the function. */
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import {
+  type CommandIn,
+  type EffectOut,
+  lengthDelimited,
+  type Outcome,
+  type Payload,
+  readAny,
+  readCommand,
+  Reader,
+  writeAny,
+  writeClientAction,
+  writeEffects,
+} from "./common.ts";
+
+export const valueEntityPath = "/cloudstate.valueentity.ValueEntity/handle";
+export const valueEntityType = "cloudstate.valueentity.ValueEntity";
+
+export type ValueEntityIn =
+  | { readonly is: "init"; readonly service: string; readonly entityId: string; readonly value: Payload | undefined }
+  | { readonly is: "command"; readonly command: CommandIn }
+  | { readonly is: "unknown" };
+
+/** ValueEntityStreamIn {init = 1, command = 2}. */
+export function readValueEntityIn(bytes: Uint8Array): ValueEntityIn {
+  const reader = new Reader(bytes);
+  let message: ValueEntityIn = { is: "unknown" };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(2)) message = { is: "command", command: readCommand(reader.message()) };
+    else if (tag === lengthDelimited(1)) message = readInit(reader.message());
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+/** ValueEntityInit {service_name = 1, entity_id = 2, state = 3 {value = 1}}. */
+function readInit(reader: Reader): ValueEntityIn {
+  let service = "";
+  let entityId = "";
+  let value: Payload | undefined;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(1)) service = reader.text();
+    else if (tag === lengthDelimited(2)) entityId = reader.text();
+    else if (tag === lengthDelimited(3)) value = readState(reader.message());
+    else reader.skip(tag);
+  }
+  return { is: "init", service, entityId, value };
+}
+
+function readState(reader: Reader): Payload | undefined {
+  let value: Payload | undefined;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === lengthDelimited(1)) value = readAny(reader.message());
+    else reader.skip(tag);
+  }
+  return value;
+}
+
+/** What becomes of the stored state. `undefined`: it stays. */
+export type StateChange = { readonly do: "update"; readonly value: Payload } | { readonly do: "delete" } | undefined;
+
+/** An answer to one command. */
+export interface ValueEntityAnswer {
+  readonly outcome: Outcome;
+  readonly effects: readonly EffectOut[];
+  readonly change: StateChange;
+}
+
+const writer = new BinaryWriter();
+
+/** ValueEntityStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, state_action = 4 {update = 1 {value = 1}, delete = 2}}}. */
+export function encodeValueEntityReply(commandId: number, { outcome, effects, change }: ValueEntityAnswer): Uint8Array {
+  writer.tag(1, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.Varint).int64(commandId);
+  writeClientAction(writer, 2, outcome, commandId);
+  writeEffects(writer, 3, effects);
+  if (change !== undefined) {
+    writer.tag(4, WireType.LengthDelimited).fork();
+    writer.tag(change.do === "update" ? 1 : 2, WireType.LengthDelimited).fork();
+    if (change.do === "update") writeAny(writer, 1, change.value);
+    writer.join().join();
+  }
+  return writer.join().finish();
+}

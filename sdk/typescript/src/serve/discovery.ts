@@ -1,0 +1,103 @@
+/** cloudstate.EntityDiscovery: says what this process hosts, and prints what the proxy thinks of it. */
+import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { compileEntityKey } from "@mecha/wire";
+import { EntitySchema, type EntitySpec, EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
+import type { Component } from "../component.ts";
+import { expect, Mistake } from "../mistake.ts";
+import { eventSourcedType } from "../protocol/event-sourced.ts";
+import { actionService } from "../protocol/action.ts";
+import { valueEntityType } from "../protocol/value-entity.ts";
+import { buildFiles } from "../schema/descriptors.ts";
+
+/** The protocol's version, which proxies compare exactly. */
+export const protocolVersion = { major: 0, minor: 2 };
+
+const entityTypes = { eventSourced: eventSourcedType, value: valueEntityType, action: actionService } as const;
+
+/** What the function says about itself beside its components. */
+export interface ServiceIdentity {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** The answer to `discover`. @throws Mistake when the components do not go together. */
+export function entitySpec(components: readonly Component[], identity: ServiceIdentity, runtime: string): EntitySpec {
+  checkComponents(components);
+  return create(EntitySpecSchema, {
+    proto: toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: filesOf(components) })),
+    entities: components.map((component) =>
+      create(EntitySchema, {
+        entityType: entityTypes[component.kind],
+        serviceName: component.service,
+        ...(component.kind === "action"
+          ? {}
+          : { persistenceId: component.definition.persistenceId, ...passivation(component.definition.passivationMs) }),
+      }),
+    ),
+    serviceInfo: {
+      serviceName: identity.name,
+      serviceVersion: identity.version,
+      serviceRuntime: runtime,
+      supportLibraryName: "mecha-sdk",
+      supportLibraryVersion: "0.1.0",
+      protocolMajorVersion: protocolVersion.major,
+      protocolMinorVersion: protocolVersion.minor,
+    },
+  });
+}
+
+function passivation(timeoutMs: number | undefined): object {
+  return timeoutMs === undefined ? {} : { passivationStrategy: { strategy: { case: "timeout", value: { timeout: BigInt(timeoutMs) } } } };
+}
+
+function checkComponents(components: readonly Component[]): void {
+  expect(components.length > 0, () => "serve([…]): give at least one component: serve([Cart])");
+  const services = new Set<string>();
+  const stores = new Map<string, string>();
+  for (const component of components) {
+    expect(
+      typeof component === "object" && component !== null && component.kind in entityTypes,
+      () => "serve([…]): one of the components is none; make them with eventSourced, valueEntity or action",
+    );
+    expect(!services.has(component.service), () => `two components have the service name ${component.service}; each needs its own`);
+    services.add(component.service);
+    if (component.kind === "action") continue;
+    const { persistenceId } = component.definition;
+    const other = stores.get(persistenceId);
+    expect(
+      other === undefined,
+      () =>
+        `${other} and ${component.service} have the same persistenceId ${JSON.stringify(persistenceId)}: they would share records; give each its own`,
+    );
+    stores.set(persistenceId, component.service);
+    if (component.definition.origin.from === "proto") checkProtoKeys(component);
+  }
+}
+
+/** In a .proto the key is an option that is easily forgotten. */
+function checkProtoKeys({ service, definition: { methods } }: Component): void {
+  for (const { name, input } of methods.values()) {
+    const desc = input.codec.desc;
+    if (compileEntityKey(desc) !== undefined) continue;
+    const field = desc.fields[0]?.name ?? "id";
+    throw new Mistake(
+      `${service}.${name}: no field of ${desc.typeName} is marked as the entity's key; import "cloudstate/entity_key.proto" and write: string ${field} = 1 [(cloudstate.entity_key) = true];`,
+    );
+  }
+}
+
+/** All descriptor files, imports first. TypeScript packages are built together, so that components may share messages. */
+function filesOf(components: readonly Component[]): FileDescriptorProto[] {
+  const sources = components.flatMap(({ definition: { origin } }) => (origin.from === "typescript" ? [origin.source] : []));
+  const services = components.flatMap(({ definition: { origin } }) => (origin.from === "proto" ? [origin.service] : []));
+  const files = new Map<string, FileDescriptorProto>();
+  const add = (file: DescFile): void => {
+    if (files.has(file.proto.name)) return;
+    for (const dependency of file.dependencies) add(dependency);
+    files.set(file.proto.name, file.proto);
+  };
+  for (const file of buildFiles(sources).files) add(file);
+  for (const service of services) add(service.file);
+  return [...files.values()];
+}
