@@ -20,7 +20,7 @@ import {
   type Store,
   type StoredEvent,
   type Verdict,
-} from "@mecha/state";
+} from "@mecha/state/store";
 
 type Kind = EntityListing["kind"];
 

@@ -1,7 +1,7 @@
 /** The embedded store: one SQLite file, written by a worker thread. */
 import { join } from "node:path";
 import { type Clock, type Log, type Random, uuid } from "@mecha/kit";
-import type { Store } from "@mecha/state";
+import type { Store } from "@mecha/state/store";
 import { startStore } from "./store.ts";
 
 export interface SqliteStoreOptions {

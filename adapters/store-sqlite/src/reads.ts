@@ -1,6 +1,6 @@
 /** The worker's reads: open, events, list. They run between groups, so they see only what is committed (S6). */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { eventsPageBytes } from "@mecha/state";
+import { eventsPageBytes } from "@mecha/state/store";
 import type { Head, Heads } from "./heads.ts";
 import { answer, eventHas, type Reader, recordHas, type Writer } from "./protocol.ts";
 import { kinds, milestoneEvery } from "./schema.ts";

@@ -20,7 +20,7 @@ import {
   type Store,
   type StoredEvent,
   type Verdict,
-} from "@mecha/state";
+} from "@mecha/state/store";
 import { answer, ask, eventHas, Reader, recordHas, stepHas, Writer } from "./protocol.ts";
 import type { ListQuery } from "./reads.ts";
 import { kinds } from "./schema.ts";

@@ -15,6 +15,9 @@
 import { Fault } from "@mecha/kit";
 import { type EntityAddress, entityIdMaxBytes, type Payload } from "./model.ts";
 
+// Adapters import this file as `@mecha/state/store`: a store's worker thread then loads the port and not the engine.
+export type { EntityAddress, Payload } from "./model.ts";
+
 /** An open entity's number in the store. Valid from `open` to `release`, on one store object. */
 export type EntityHandle = number & { readonly entityHandle: unique symbol };
 

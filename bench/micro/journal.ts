@@ -1,0 +1,200 @@
+/**
+ * Journal benchmark: durable steps a second of the SQLite store, beside what the disk itself allows in the same run.
+ *
+ *     node bench/micro/journal.ts [--seconds 2] [--rows 1000000] [--durability full] [--out result.json]
+ *
+ * Closed loop: N steps are in flight; a step that is durable is replaced at once. Steps ready in one turn of the event loop go in one `commit`, as
+ * the engine's committer does. Each entity has at most one step in flight, but for the hot one, which has all of them (E3).
+ * The floor is one thread doing pwrite of the same bytes (payload + 70) for N steps, then fdatasync, on a growing file.
+ */
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { hostClock, hostRandom } from "@mecha/host";
+import { noLog } from "@mecha/kit";
+import type { EntityHandle, Step, Store, Verdict } from "@mecha/state";
+import { openSqliteStore } from "@mecha/store-sqlite";
+
+const { values: args } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "2" },
+    rows: { type: "string", default: "0" },
+    durability: { type: "string", default: "full" },
+    dir: { type: "string", default: "." },
+    out: { type: "string" },
+  },
+});
+const seconds = Number(args.seconds);
+const payloadBytes = 200;
+const entities = 10_000;
+const payload = { typeUrl: "type.googleapis.com/shop.ItemAdded", value: new Uint8Array(payloadBytes).fill(65) };
+
+type Load = "events" | "values" | "hot events";
+interface Result {
+  readonly load: Load | "floor";
+  readonly inFlight: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly cpuUs: number;
+}
+
+class Lane {
+  readonly handle: EntityHandle;
+  sequence: number;
+  constructor(handle: EntityHandle, sequence: number) {
+    this.handle = handle;
+    this.sequence = sequence;
+  }
+}
+
+/** Gathers the steps of one turn into one commit. */
+class Committer {
+  readonly #store: Store;
+  #steps: Step[] = [];
+  #answers: ((verdict: Verdict) => void)[] = [];
+  constructor(store: Store) {
+    this.#store = store;
+  }
+  submit(step: Step, answer: (verdict: Verdict) => void): void {
+    if (this.#steps.push(step) === 1) queueMicrotask(() => void this.#flush());
+    this.#answers.push(answer);
+  }
+  async #flush(): Promise<void> {
+    const [steps, answers] = [this.#steps, this.#answers];
+    this.#steps = [];
+    this.#answers = [];
+    const verdicts = await this.#store.commit(steps);
+    verdicts.forEach((verdict, at) => answers[at]?.(verdict));
+  }
+}
+
+function stepOf(lane: Lane, load: Load): Step {
+  const common = { entity: lane.handle, expectedSequence: lane.sequence++, cause: "AddItem", timeMs: Date.now() };
+  return load === "values" ? { ...common, events: [], value: { do: "update", value: payload } } : { ...common, events: [payload] };
+}
+
+async function run(store: Store, lanes: readonly Lane[], load: Load, inFlight: number): Promise<Result> {
+  const committer = new Committer(store);
+  const latencies: number[] = [];
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const end = start + seconds * 1_000;
+  await new Promise<void>((done, failed) => {
+    let running = inFlight;
+    const free = [...lanes.keys()];
+    const next = (): void => {
+      const pick = load === "hot events" ? 0 : Math.floor(Math.random() * free.length);
+      const index = free[pick] ?? 0;
+      if (load !== "hot events") {
+        free[pick] = free.at(-1) ?? 0;
+        free.pop();
+      }
+      const lane = lanes[index];
+      if (!lane) throw new Error("no entity");
+      const began = performance.now();
+      committer.submit(stepOf(lane, load), (verdict) => {
+        if (verdict.is !== "committed") failed(new Error(`verdict ${verdict.is}`));
+        const now = performance.now();
+        latencies.push(now - began);
+        if (load !== "hot events") free.push(index);
+        if (now < end) next();
+        else if (--running === 0) done();
+      });
+    };
+    for (let at = 0; at < inFlight; at++) next();
+  });
+  return summary(load, inFlight, latencies, latencies.length, performance.now() - start, process.cpuUsage(cpu));
+}
+
+function floor(inFlight: number, dir: string): Result {
+  const file = openSync(join(dir, "floor"), "w");
+  const bytes = new Uint8Array((payloadBytes + 70) * inFlight);
+  const latencies: number[] = [];
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  for (let now = start; now < start + seconds * 500; ) {
+    writeSync(file, bytes);
+    fdatasyncSync(file);
+    const after = performance.now();
+    latencies.push(after - now);
+    now = after;
+  }
+  const result = summary("floor", inFlight, latencies, latencies.length * inFlight, performance.now() - start, process.cpuUsage(cpu));
+  closeSync(file);
+  return result;
+}
+
+function summary(load: Result["load"], inFlight: number, ms: number[], steps: number, tookMs: number, cpu: NodeJS.CpuUsage): Result {
+  ms.sort((a, b) => a - b);
+  const at = (part: number): number => ms[Math.min(ms.length - 1, Math.floor(ms.length * part))] ?? 0;
+  return {
+    load,
+    inFlight,
+    perSecond: Math.round((steps / tookMs) * 1_000),
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    maxMs: at(1),
+    cpuUs: (cpu.user + cpu.system) / steps,
+  };
+}
+
+async function openLanes(store: Store, kind: "eventSourced" | "value"): Promise<Lane[]> {
+  const address = (at: number) => ({ namespace: "default", service: `shop.${kind}`, persistenceId: kind, entityId: `cart-${at}` });
+  const records = await Promise.all(Array.from({ length: entities }, (_, at) => store.open(address(at), kind)));
+  return records.map(({ handle, sequence }) => new Lane(handle, sequence));
+}
+
+async function fill(store: Store, lanes: readonly Lane[], rows: number): Promise<void> {
+  for (let row = 0; row < rows; ) {
+    const steps: Step[] = [];
+    for (; steps.length < 1_024 && row < rows; row++) {
+      const lane = lanes[Math.floor(Math.random() * lanes.length)];
+      if (lane) steps.push(stepOf(lane, "events"));
+    }
+    await store.commit(steps);
+  }
+}
+
+function print(result: Result, floorPerSecond: number): void {
+  const { load, inFlight, perSecond, p50Ms, p99Ms, maxMs, cpuUs } = result;
+  const columns = [
+    load.padEnd(12),
+    String(inFlight).padStart(4),
+    `${perSecond}/s`.padStart(12),
+    `p50 ${p50Ms.toFixed(2)}`.padStart(10),
+    `p99 ${p99Ms.toFixed(2)}`.padStart(10),
+    `max ${maxMs.toFixed(1)} ms`.padStart(13),
+    `${cpuUs.toFixed(1)} µs CPU`.padStart(14),
+    load === "floor" ? "" : `floor/this ${(floorPerSecond / perSecond).toFixed(2)}`,
+  ];
+  console.log(columns.join("  "));
+}
+
+const dir = mkdtempSync(join(resolve(args.dir), "journal-bench-"));
+const results: Result[] = [];
+try {
+  const durability = args.durability === "relaxed" ? "relaxed" : "full";
+  await using store = await openSqliteStore({ dir, durability, clock: hostClock, log: noLog, random: hostRandom });
+  const opening = performance.now();
+  const [events, values] = [await openLanes(store, "eventSourced"), await openLanes(store, "value")];
+  console.log(`${cpus().length} cores, ${durability}, ${args.rows} rows before; 20,000 opens ${(performance.now() - opening).toFixed(0)} ms`);
+  await fill(store, events, Number(args.rows));
+  for (const inFlight of [1, 16, 64, 256]) {
+    const disk = floor(inFlight, dir);
+    for (const result of [
+      disk,
+      await run(store, events, "events", inFlight),
+      await run(store, events.slice(0, 1), "hot events", inFlight),
+      await run(store, values, "values", inFlight),
+    ]) {
+      results.push(result);
+      print(result, disk.perSecond);
+    }
+  }
+  if (args.out) writeFileSync(args.out, JSON.stringify({ durability, rows: Number(args.rows), results }, undefined, 2));
+} finally {
+  rmSync(dir, { recursive: true, force: true });
+}
