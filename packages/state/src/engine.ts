@@ -1,31 +1,35 @@
-/** The state engine's face: what ingress and admin call. */
-import type { CallContext, Command, Component, Reply } from "./model.ts";
+/** The state engine's face: what ingress and admin call. `openEngine` (open.ts) makes one. */
+import type { CallContext, Command, CommandMetadata, Component, Reply } from "./model.ts";
 
-/** Streamed action call, caller → engine. */
+/** Streamed action call, caller → engine. After `cancel`, and after `closed`, its methods do nothing. */
 export interface StreamedCall {
-  /** `false`: wait for `drain`. */
+  /** `false`: wait for `drain`. Nothing is dropped either way. */
   message(bytes: Uint8Array): boolean;
   halfClose(): void;
+  /** The caller went away: the call at the function is cancelled, no further callback follows. */
   cancel(): void;
+  /** Holds the function back; replies already here may still arrive. */
   pause(): void;
   resume(): void;
 }
 
-/** Streamed action call, engine → caller. */
+/** Streamed action call, engine → caller. Never called inside `stream` or a method of the call, except `closed` for a second message to a method that takes one. */
 export interface StreamedCallEvents {
+  /** Always with a payload: responses that answer nothing are not told. */
   reply(reply: Reply): void;
   drain(): void;
   /** Last callback. `undefined` = ended well; else a Fault. */
   closed(fault?: Error): void;
 }
 
-/** Called exactly once: with a reply, or with a Fault. */
+/** Called exactly once: with a reply, or with a Fault. Refusals come before `call` returns. */
 export type Answer = (fault: Error | undefined, reply: Reply | undefined) => void;
 
 /** Live figures of one active entity. */
 export interface ActiveEntity {
   readonly service: string;
   readonly entityId: string;
+  /** Last durable sequence; for a value entity its version. */
   readonly sequence: number;
   readonly queued: number;
   readonly phase: string;
@@ -33,14 +37,20 @@ export interface ActiveEntity {
 
 /** Runs entities and actions. */
 export interface StateEngine extends AsyncDisposable {
-  /** Replaces the set of components atomically (E7). Entities of a component that vanished or moved to another function port are reset. */
+  /**
+   * Replaces the set of components atomically (E7). Entities of a component that vanished or moved to another function port are reset; those
+   * that moved keep their queue, those that vanished fail it with `unavailable`. Steps under way are stored all the same.
+   */
   setComponents(components: readonly Component[]): void;
   component(service: string): Component | undefined;
   /** Runs one unary command of any component and answers once its step is durable (D4). Never throws. */
   call(service: string, command: Command, context: CallContext, answer: Answer): void;
-  /** Opens a streamed call of an action. */
-  stream(service: string, method: string, context: CallContext, events: StreamedCallEvents): StreamedCall;
-  /** Finishes what runs, within `graceMs`; new calls fail with `unavailable`. Returns how many were cut off. */
+  /** Opens a streamed call of an action. `metadata` goes with its first message. */
+  stream(service: string, method: string, context: CallContext, events: StreamedCallEvents, metadata?: CommandMetadata): StreamedCall;
+  /**
+   * Finishes what runs, within `graceMs`; new calls fail with `unavailable`. Returns how many were cut off.
+   * @throws Fault("invalid") when `graceMs` is negative.
+   */
   drain(graceMs: number): Promise<number>;
   active(limit: number): readonly ActiveEntity[];
 }

@@ -1,0 +1,99 @@
+/**
+ * One call of an action with one answer. Effects and forwards may also name a streamed method: then one message goes in, the first
+ * response answers, and the effects of later ones still run.
+ */
+import { Fault, faultCodeOfGrpc } from "@mecha/kit";
+import type { Answer } from "../engine.ts";
+import { deadlineFault } from "../envelope.ts";
+import type { ActionOpen, Command, Reply } from "../model.ts";
+import type { EngineParts } from "../parts.ts";
+import { Tail } from "../tail.ts";
+import { type ActionResponse, type ActionTarget, OpenAction, type OpenActions } from "./open.ts";
+
+/** See the file's header. */
+export class UnaryAction extends OpenAction {
+  readonly #answer: Answer;
+  #answered = false;
+  #responded = false;
+  #closed = false;
+  /** Tails still running. */
+  #tails = 0;
+
+  constructor(parts: EngineParts, open: OpenActions, target: ActionTarget, answer: Answer) {
+    super(parts, open, target);
+    this.#answer = answer;
+  }
+
+  start(command: Command, nowMs: number): void {
+    const dueMs = this.target.context.deadlineMs ?? nowMs + this.parts.limits.actionTimeoutMs;
+    this.begin(dueMs);
+    const timeoutMs = Math.max(1, dueMs - nowMs);
+    const open: ActionOpen = command.metadata === undefined ? { timeoutMs } : { metadata: command.metadata, timeoutMs };
+    const { component, method } = this.target;
+    this.call = component.function.openAction(component.service, method, open, this);
+    this.call.message(command.payload);
+    this.call.halfClose();
+  }
+
+  override response(response: ActionResponse): void {
+    const first = !this.#responded;
+    this.#responded = true;
+    this.#tails++;
+    // A later response can answer nobody: only its effects count.
+    const action = first ? response.action : ({ do: "nothing" } as const);
+    new Tail(this.parts.dispatcher, this.source, action, response.effects, (fault, reply) => {
+      this.#tails--;
+      if (first) this.#tell(fault as Fault | undefined, reply);
+      this.#endWhenDone();
+    }).run();
+  }
+
+  override drain(): void {
+    // One message only: there is nothing more to send.
+  }
+
+  override closed(code: number, message: string): void {
+    this.#closed = true;
+    if (!this.#responded) this.#tell(this.#withoutResponse(code, message), this.#emptyReply(code));
+    this.#endWhenDone();
+  }
+
+  #emptyReply(code: number): Reply | undefined {
+    return code === 0 && this.target.method.streamedOut ? {} : undefined;
+  }
+
+  #withoutResponse(code: number, message: string): Fault | undefined {
+    if (code !== 0) return new Fault(faultCodeOfGrpc(code), message);
+    return this.target.method.streamedOut
+      ? undefined
+      : new Fault("internal", `${this.name}: the function ended the call without a response`);
+  }
+
+  /** A streamed method may go on after its first response: that is the function's to end, within the time allowed. */
+  #endWhenDone(): void {
+    if (this.#tails > 0 || !this.#answered) return;
+    if (this.#closed || !this.target.method.streamedOut) this.end();
+  }
+
+  override expired(): void {
+    this.cut(
+      this.target.context.deadlineMs === undefined
+        ? new Fault("deadline", `${this.name}: no response within ${this.parts.limits.actionTimeoutMs / 1000} s`)
+        : deadlineFault(this.target.component.service, this.target.method.name),
+    );
+  }
+
+  override cut(fault: Fault | undefined): void {
+    if (!this.#closed) this.call?.cancel();
+    this.#closed = true;
+    this.#responded = true;
+    this.end();
+    this.#tell(fault ?? new Fault("cancelled", `${this.name}: the caller went away`), undefined);
+  }
+
+  #tell(fault: Fault | undefined, reply: Reply | undefined): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#answer(fault, reply);
+  }
+}

@@ -1,0 +1,84 @@
+/** Turns a function's reply into the step that will be stored, or says what is wrong with the reply. Touches nothing. */
+import type { Envelope } from "../envelope.ts";
+import type { EngineLimits } from "../limits.ts";
+import type { EntityReply, Payload } from "../model.ts";
+import type { EntityHandle, Step } from "../store.ts";
+import { LedgerStep } from "./ledger.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Bookkeeping of a step beside its payloads: sequence, cause, time, index entry. An estimate for the byte bounds. */
+const stepOverheadBytes = 128;
+
+const noEvents: readonly Payload[] = [];
+
+/** What `draftStep` needs to know of the entity. */
+export interface DraftBase {
+  readonly kind: "eventSourced" | "value";
+  readonly handle: EntityHandle;
+  /** Sequence the reply was computed on. */
+  readonly sequence: number;
+  readonly wallMs: number;
+}
+
+/** `restart=true` asks for this reply's events to be dropped; only event sourced entities honour it (facts/cloudstate.md §1.12). */
+export function asksRestart(kind: "eventSourced" | "value", reply: EntityReply): boolean {
+  return kind === "eventSourced" && reply.action.do === "fail" && reply.action.restart;
+}
+
+/** A text naming what in `reply` is past a bound; `undefined` = nothing. */
+export function findExcess(kind: "eventSourced" | "value", reply: EntityReply, limits: EngineLimits): string | undefined {
+  if (kind === "value") {
+    if (reply.state?.do !== "update") return undefined;
+    return tooLarge("state", reply.state.value, limits);
+  }
+  if (reply.events.length > limits.eventsPerReplyMax) {
+    return `events: ${reply.events.length} in one reply, at most ${limits.eventsPerReplyMax}; emit fewer for one command`;
+  }
+  let bytes = 0;
+  for (const event of reply.events) {
+    const problem = tooLarge("event", event, limits);
+    if (problem !== undefined) return problem;
+    bytes += event.value.byteLength;
+  }
+  if (bytes > limits.uncommittedBytesMax) {
+    return `events: ${bytes} bytes in one reply, at most ${limits.uncommittedBytesMax}; emit fewer for one command`;
+  }
+  return reply.snapshot === undefined ? undefined : tooLarge("snapshot", reply.snapshot, limits);
+}
+
+function tooLarge(field: string, payload: Payload, limits: EngineLimits): string | undefined {
+  const bytes = payload.value.byteLength;
+  if (bytes <= limits.payloadMaxBytes) return undefined;
+  return `${field}: ${bytes} bytes of ${payload.typeUrl}, at most ${limits.payloadMaxBytes}; keep large data elsewhere and store its address`;
+}
+
+/** The step `reply` amounts to. `discard`: a restart was asked for, nothing of the reply is kept. */
+export function draftStep(base: DraftBase, envelope: Envelope, reply: EntityReply, discard: boolean, fenceReads: boolean): LedgerStep {
+  const events = discard || base.kind === "value" ? noEvents : reply.events;
+  const value = discard || base.kind === "eventSourced" ? undefined : reply.state;
+  if (events.length === 0 && value === undefined && !fenceReads) {
+    // A snapshot without events is illegal and ignored, as in the reference.
+    return new LedgerStep(envelope, reply, undefined, base.sequence, 0);
+  }
+  const step: Mutable<Step> = {
+    entity: base.handle,
+    expectedSequence: base.sequence,
+    events,
+    cause: envelope.command.name,
+    timeMs: base.wallMs,
+  };
+  let bytes = stepOverheadBytes;
+  for (const event of events) bytes += event.value.byteLength;
+  if (events.length > 0 && reply.snapshot !== undefined) {
+    step.snapshot = reply.snapshot;
+    bytes += reply.snapshot.value.byteLength;
+  }
+  if (value !== undefined) {
+    step.value = value;
+    if (value.do === "update") bytes += value.value.value.byteLength;
+  }
+  if (envelope.command.id !== undefined) step.commandId = envelope.command.id;
+  if (envelope.context.trace !== undefined) step.trace = envelope.context.trace;
+  return new LedgerStep(envelope, reply, step, base.sequence + events.length + (value === undefined ? 0 : 1), bytes);
+}

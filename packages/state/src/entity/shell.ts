@@ -1,0 +1,348 @@
+/**
+ * Carries out what one entity's machine decides, against the store, the function and the wheel, and brings back what comes of it.
+ *
+ * Invariants
+ * H1 what an ended activation asked for never reaches the machine: late results of the store are told by number, late callbacks of a
+ *    stream by the stream's own listener
+ * H2 a handle the store gives is released exactly once, also when nobody wants it any more
+ */
+import type { Fault } from "@mecha/kit";
+import { Fault as FaultError } from "@mecha/kit";
+import type { Envelope } from "../envelope.ts";
+import type { EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "../model.ts";
+import type { EngineParts } from "../parts.ts";
+import type { EntityHandle, EntityRecord, Step } from "../store.ts";
+import { Tail, type TailSource } from "../tail.ts";
+import { WheelTimer } from "../timing/wheel.ts";
+import type { Occupant } from "./activations.ts";
+import type { FunctionGate } from "./gate.ts";
+import type { EntityHost } from "./host.ts";
+import type { LedgerStep, Outcome } from "./ledger.ts";
+import { type EntityActions, EntityMachine } from "./machine.ts";
+
+/** The only namespace until Kubernetes resources arrive (E1). */
+const defaultNamespace = "default";
+
+const anyTypeUrl = "type.googleapis.com/google.protobuf.Any";
+
+/** One stream's callbacks; dead once the entity listens to another (H1). */
+class StreamListener implements EntityStreamEvents {
+  readonly #shell: EntityShell;
+  constructor(shell: EntityShell) {
+    this.#shell = shell;
+  }
+  reply(reply: EntityReply): void {
+    this.#shell.streamReply(this, reply);
+  }
+  failure(failure: { readonly commandId: number; readonly description: string }): void {
+    this.#shell.streamFailure(this, failure.commandId, failure.description);
+  }
+  violation(problem: string, about?: "reply" | "message"): void {
+    this.#shell.streamViolation(this, problem, about ?? "message");
+  }
+  drain(): void {
+    this.#shell.streamDrain(this);
+  }
+  closed(reason?: string, unreached?: boolean): void {
+    this.#shell.streamClosed(this, reason, unreached === true);
+  }
+}
+
+/** See the file's header. */
+export class EntityShell extends WheelTimer implements EntityActions, Occupant {
+  readonly host: EntityHost;
+  readonly entityId: string;
+  readonly machine: EntityMachine;
+  readonly #parts: EngineParts;
+  readonly #address: EntityAddress;
+  #stream: EntityStream | undefined = undefined;
+  #listener: StreamListener | undefined = undefined;
+  #handle: EntityHandle | undefined = undefined;
+  /** Number of the current attempt to use the store (H1). */
+  #attempt = 0;
+
+  memberOf: object | undefined = undefined;
+  memberBefore: Occupant | undefined = undefined;
+  memberAfter: Occupant | undefined = undefined;
+  hasPlace = false;
+  hasLoadPlace = false;
+  leaving = false;
+
+  constructor(host: EntityHost, entityId: string, parts: EngineParts) {
+    super();
+    this.host = host;
+    this.entityId = entityId;
+    this.#parts = parts;
+    this.#address = { namespace: defaultNamespace, service: host.service, persistenceId: host.persistenceId, entityId };
+    this.machine = new EntityMachine(host.kind, `${host.service}/${entityId}`, host.passivationMs, parts.limits, this);
+  }
+
+  #nowMs(): number {
+    return this.#parts.clock.monotonic();
+  }
+
+  // ---- places ---------------------------------------------------------------------------------------------------------------------
+
+  enter(): void {
+    this.host.gate.enter(this, this.#nowMs());
+  }
+  admitted(): void {
+    this.machine.entered();
+  }
+  refused(fault: Fault): void {
+    this.machine.refused(fault, this.#nowMs());
+  }
+  passivate(): void {
+    this.machine.passivate(this.#nowMs());
+  }
+  waitingFor(): string {
+    const reason = this.host.gate.reachability.reason;
+    return reason === "" ? "too many entities are loading" : `its function cannot be reached (${reason})`;
+  }
+  rest(): void {
+    this.#parts.activations.rest(this);
+    if (this.#parts.draining()) this.machine.passivate(this.#nowMs());
+  }
+  stir(): void {
+    this.#parts.activations.stir(this);
+  }
+
+  /** The component's function was replaced. */
+  moved(before: FunctionGate, nowMs: number): void {
+    if (before.holds(this)) {
+      before.leave(this);
+      this.enter();
+    }
+    this.machine.moved(nowMs);
+  }
+
+  ended(): void {
+    this.host.gate.leave(this);
+    this.#attempt++;
+    this.#parts.wheel.cancel(this);
+    if (this.hasPlace) this.#count("passivatedEntities");
+    this.host.entities.delete(this.entityId);
+    this.#parts.activations.leave(this);
+    this.#parts.commands.fewer();
+  }
+
+  #count(what: "passivatedEntities" | "activatedEntities" | "failedEntities" | "failedCommands"): void {
+    this.host.meters[what]++;
+    this.#parts.meters.changed(this.#nowMs());
+  }
+
+  // ---- store ----------------------------------------------------------------------------------------------------------------------
+
+  openStore(): void {
+    this.#dropHandle();
+    const attempt = ++this.#attempt;
+    const { store } = this.#parts;
+    store.open(this.#address, this.host.kind).then(
+      (record) => this.#opened(attempt, record),
+      (cause: unknown) => this.#openFailed(attempt, cause),
+    );
+  }
+
+  #opened(attempt: number, record: EntityRecord): void {
+    if (attempt !== this.#attempt) {
+      this.#parts.store.release(record.handle); // keeps H2
+      return;
+    }
+    this.#handle = record.handle;
+    this.machine.opened(record, this.#nowMs());
+  }
+
+  #openFailed(attempt: number, cause: unknown): void {
+    this.#stopOnDataLoss(cause);
+    if (attempt === this.#attempt) this.machine.openFailed(cause, this.#nowMs());
+  }
+
+  readPage(afterSequence: number): void {
+    const attempt = ++this.#attempt;
+    const { store, limits } = this.#parts;
+    store.events(this.#handle as EntityHandle, afterSequence, limits.replayPageEvents).then(
+      (events) => {
+        if (attempt === this.#attempt) this.machine.page(events, this.#nowMs());
+      },
+      (cause: unknown) => {
+        this.#stopOnDataLoss(cause);
+        if (attempt === this.#attempt) this.machine.pageFailed(cause, this.#nowMs());
+      },
+    );
+  }
+
+  /** The medium failed: nothing may go on (S5, E4). */
+  #stopOnDataLoss(cause: unknown): void {
+    if (cause instanceof FaultError && cause.code === "dataLoss") this.#parts.fatal(cause);
+  }
+
+  releaseHandle(): void {
+    this.#attempt++;
+    this.#parts.activations.loaded(this);
+    this.#dropHandle();
+  }
+
+  #dropHandle(): void {
+    if (this.#handle === undefined) return;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    this.#parts.store.release(handle);
+  }
+
+  commit(step: LedgerStep): void {
+    step.owner = this;
+    this.#parts.committer.add(step as LedgerStep & { readonly step: Step });
+  }
+
+  verdict(step: LedgerStep, outcome: Outcome): void {
+    this.machine.verdict(step, outcome, this.#nowMs());
+  }
+
+  // ---- stream ---------------------------------------------------------------------------------------------------------------------
+
+  openStream(init: EntityInit): void {
+    this.#listener = new StreamListener(this);
+    this.#stream = this.host.component.function.openEntity(this.#address, init, this.#listener);
+  }
+
+  sendEvent(sequence: number, payload: Payload): boolean {
+    return (this.#stream as EntityStream).event(sequence, payload);
+  }
+
+  sendCommand(commandId: number, envelope: Envelope): void {
+    (this.#stream as EntityStream).command(commandId, envelope.command);
+  }
+
+  halfClose(): void {
+    this.#stream?.halfClose();
+  }
+
+  reset(): void {
+    this.#attempt++;
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#listener = undefined;
+    stream?.reset();
+  }
+
+  activated(loadedEvents: number): void {
+    this.#parts.activations.loaded(this);
+    this.host.meters.loadedEvents += loadedEvents;
+    this.#count("activatedEntities");
+  }
+
+  streamFailed(reason: string): void {
+    this.host.gate.reachability.failed(reason, this.#nowMs());
+    this.#count("failedEntities");
+  }
+
+  /** @internal */
+  streamReply(from: StreamListener, reply: EntityReply): void {
+    if (from !== this.#listener) return;
+    this.host.gate.reachability.alive();
+    const expected = this.machine.atFunction;
+    if (expected !== undefined && reply.action.do === "reply") this.#checkType(expected, reply.action.payload);
+    this.machine.reply(reply, this.#nowMs(), this.#parts.clock.wall());
+  }
+
+  /** A wrong type is reported and delivered all the same, as in the reference. Once for each method: it is the same mistake. */
+  #checkType(envelope: Envelope, payload: Payload): void {
+    const expected = envelope.method.outputTypeUrl;
+    if (payload.typeUrl === expected || expected === anyTypeUrl || this.host.warned.has(envelope.method.name)) return;
+    this.host.warned.add(envelope.method.name);
+    this.reportError(
+      `Warning: ${this.host.service}.${envelope.method.name}: Expected reply type_url to be [${expected}] but was [${payload.typeUrl}].`,
+    );
+  }
+
+  /** @internal */
+  streamFailure(from: StreamListener, commandId: number, description: string): void {
+    if (from !== this.#listener) return;
+    this.#count("failedEntities");
+    this.machine.failure(commandId, description, this.#nowMs());
+  }
+
+  /** @internal */
+  streamViolation(from: StreamListener, problem: string, about: "reply" | "message"): void {
+    if (from !== this.#listener) return;
+    this.#count("failedEntities");
+    this.machine.violation(problem, about, this.#nowMs());
+  }
+
+  /** @internal */
+  streamDrain(from: StreamListener): void {
+    if (from === this.#listener) this.machine.drained(this.#nowMs());
+  }
+
+  /** @internal */
+  streamClosed(from: StreamListener, reason: string | undefined, unreached: boolean): void {
+    if (from !== this.#listener) return;
+    this.#stream = undefined;
+    this.#listener = undefined;
+    this.machine.closed(reason, unreached, this.#nowMs());
+  }
+
+  // ---- outcomes -------------------------------------------------------------------------------------------------------------------
+
+  release(step: LedgerStep): void {
+    this.host.meters.completedCommands++;
+    if (step.step !== undefined) this.#stored(step, step.step);
+    const { envelope, reply } = step;
+    if (reply.effects.length === 0 && reply.action.do === "reply") envelope.finish(undefined, reply.action);
+    else this.#runTail(envelope, reply);
+  }
+
+  #stored(step: LedgerStep, stored: Step): void {
+    this.host.meters.persistedEvents += stored.events.length;
+    this.host.meters.persistedBytes += step.bytes;
+    const observe = this.#parts.observe;
+    if (observe === undefined || step.endSequence === stored.expectedSequence) return;
+    observe({
+      service: this.host.service,
+      entityId: this.entityId,
+      sequence: step.endSequence,
+      cause: stored.cause,
+      timeMs: stored.timeMs,
+    });
+  }
+
+  #runTail(envelope: Envelope, reply: EntityReply): void {
+    const source: TailSource = {
+      service: this.host.service,
+      commandName: envelope.command.name,
+      context: envelope.context,
+      origin: envelope.origin,
+      reportError: (message) => this.reportError(message),
+    };
+    new Tail(this.#parts.dispatcher, source, reply.action, reply.effects, (fault, answer) => {
+      envelope.finish(fault as Fault | undefined, answer);
+    }).run();
+  }
+
+  fail(envelope: Envelope, fault: Fault): void {
+    this.#count("failedCommands");
+    envelope.finish(fault, undefined);
+  }
+
+  reportError(message: string): void {
+    this.host.component.function.reportError(message);
+  }
+
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#parts.log.warn(message, fields);
+  }
+
+  fatal(fault: Fault): void {
+    this.#parts.fatal(fault);
+  }
+
+  // ---- time -----------------------------------------------------------------------------------------------------------------------
+
+  watch(dueMs: number): void {
+    this.#parts.wheel.arm(this, dueMs);
+  }
+
+  override expired(nowMs: number): void {
+    this.machine.tick(nowMs);
+  }
+}

@@ -1,0 +1,409 @@
+/** Opens a state engine: routing, components, drain and end. The entities are in entity/, the actions in action/. */
+import { type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
+import { MemberList } from "./list.ts";
+import type { OpenAction, OpenActions } from "./action/open.ts";
+import { StreamedAction } from "./action/streamed.ts";
+import { UnaryAction } from "./action/unary.ts";
+import { Committer } from "./commit/committer.ts";
+import type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
+import { Activations } from "./entity/activations.ts";
+import { FunctionGate } from "./entity/gate.ts";
+import { EntityHost } from "./entity/host.ts";
+import { Reachability } from "./entity/reachability.ts";
+import { EntityShell } from "./entity/shell.ts";
+import { deadlineFault, Envelope, type OpenCommands, type Origin } from "./envelope.ts";
+import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
+import { Meters } from "./meters.ts";
+import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, FunctionPort } from "./model.ts";
+import type { EngineParts } from "./parts.ts";
+import type { Store } from "./store.ts";
+import type { Dispatcher } from "./tail.ts";
+import { TimerWheel, WheelTimer } from "./timing/wheel.ts";
+
+/** What an engine runs on. The store stays its owner's: close it after the engine. */
+export interface EnginePorts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly options?: EngineOptions;
+}
+
+/**
+ * Opens an engine without components; `setComponents` gives it some.
+ * @throws Fault("invalid") naming the option when one of the limits is not a number above 0.
+ */
+export function openEngine(ports: EnginePorts): StateEngine {
+  return new Engine(ports, resolveLimits(ports.options ?? {}));
+}
+
+function resolveLimits(options: EngineOptions): EngineLimits {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (typeof value === "number" && !(value > 0)) throw new Fault("invalid", `engine option ${name}: ${value}; give a number above 0`);
+  }
+  return { ...engineDefaults, ...Object.fromEntries(given) };
+}
+
+/** What a service name leads to. */
+type Route =
+  | { readonly kind: "entity"; readonly component: Component; readonly host: EntityHost }
+  | { readonly kind: "action"; readonly component: Component };
+
+class CallbackTimer extends WheelTimer {
+  readonly #fire: () => void;
+  constructor(fire: () => void) {
+    super();
+    this.#fire = fire;
+  }
+  override expired(): void {
+    this.#fire();
+  }
+}
+
+class Engine implements StateEngine, Dispatcher, OpenCommands {
+  readonly #parts: EngineParts;
+  readonly #limits: EngineLimits;
+  readonly #ports: EnginePorts;
+  readonly #wheel: TimerWheel;
+  #routes: ReadonlyMap<string, Route> = new Map();
+  /** All hosts that still have entities or a route; by service. A host outlives its component until its steps are settled (E3). */
+  readonly #hosts = new Map<string, EntityHost[]>();
+  readonly #gates = new WeakMap<FunctionPort, FunctionGate>();
+  readonly #actions: OpenActions = new MemberList<OpenAction>();
+  /** Why new calls are refused; `undefined` = they are not. */
+  #refusal: Fault | undefined;
+  /** Why internal calls are refused too. */
+  #ended: Fault | undefined;
+  #ending: Promise<void> | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  /** Commands of entities in the engine. */
+  open = 0;
+
+  constructor(ports: EnginePorts, limits: EngineLimits) {
+    const { store, clock, log, metrics, options } = ports;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#wheel = new TimerWheel(clock);
+    const activations = new Activations(limits.activeEntitiesMax, limits.activationsMax);
+    const meters = new Meters(metrics, this.#wheel, () => ({ active: activations.active, open: this.open }));
+    const committer = new Committer(store, limits, {
+      grouped: (steps) => meters.group(steps),
+      fatal: (fault) => this.#fatal(fault),
+    });
+    this.#parts = {
+      store,
+      clock,
+      log,
+      wheel: this.#wheel,
+      limits,
+      committer,
+      activations,
+      commands: this,
+      meters,
+      dispatcher: this,
+      observe: options?.observe,
+      draining: () => this.#refusal !== undefined,
+      fatal: (fault) => this.#fatal(fault),
+    };
+  }
+
+  // ---- components -----------------------------------------------------------------------------------------------------------------
+
+  setComponents(components: readonly Component[]): void {
+    const nowMs = this.#nowMs();
+    const routes = new Map<string, Route>();
+    const before = new Set<EntityHost>();
+    for (const route of this.#routes.values()) if (route.kind === "entity") before.add(route.host);
+    const moves: (() => void)[] = [];
+    for (const component of components) {
+      if (component.kind === "action") {
+        routes.set(component.service, { kind: "action", component });
+        continue;
+      }
+      const host = this.#hostOf(component, moves, nowMs);
+      before.delete(host);
+      routes.set(component.service, { kind: "entity", component, host });
+    }
+    // First the swap, then its consequences: an answer that calls back finds the new routes.
+    this.#routes = routes;
+    for (const move of moves) move();
+    for (const host of before) this.#vanish(host, nowMs);
+    this.#forgetHosts();
+  }
+
+  #hostOf(component: Component, moves: (() => void)[], nowMs: number): EntityHost {
+    const gate = this.#gateOf(component.function);
+    const passivationMs = component.passivationMs ?? this.#limits.passivationMs;
+    const hosts = this.#hosts.get(component.service) ?? [];
+    const same = hosts.find((host) => host.kind === component.kind && host.persistenceId === component.persistenceId);
+    if (same !== undefined) {
+      moves.push(() => same.replace(component, gate, passivationMs, nowMs));
+      return same;
+    }
+    const host = new EntityHost(component, gate, passivationMs, this.#parts.meters.of(component.service));
+    this.#hosts.set(component.service, [...hosts, host]);
+    return host;
+  }
+
+  #gateOf(port: FunctionPort): FunctionGate {
+    let gate = this.#gates.get(port);
+    if (gate === undefined) {
+      const { functionBackoffMinMs, functionBackoffMaxMs } = this.#limits;
+      const reachability = new Reachability(functionBackoffMinMs, functionBackoffMaxMs, this.#ports.random);
+      gate = new FunctionGate(reachability, this.#parts.activations, this.#wheel);
+      this.#gates.set(port, gate);
+    }
+    return gate;
+  }
+
+  #vanish(host: EntityHost, nowMs: number): void {
+    const fault = new Fault("unavailable", `${host.service}: no function hosts it any more; not applied`);
+    for (const entity of [...host.entities.values()]) entity.machine.cut(fault, nowMs);
+  }
+
+  #forgetHosts(): void {
+    const live = new Set<EntityHost>();
+    for (const route of this.#routes.values()) if (route.kind === "entity") live.add(route.host);
+    for (const [service, hosts] of this.#hosts) {
+      const kept = hosts.filter((host) => live.has(host) || host.entities.size > 0);
+      if (kept.length === 0) this.#hosts.delete(service);
+      else this.#hosts.set(service, kept);
+    }
+  }
+
+  component(service: string): Component | undefined {
+    return this.#routes.get(service)?.component;
+  }
+
+  // ---- calls ----------------------------------------------------------------------------------------------------------------------
+
+  call(service: string, command: Command, context: CallContext, answer: Answer): void {
+    const refusal = this.#refusal;
+    if (refusal !== undefined && context.hops === 0) {
+      answer(refusal, undefined);
+      return;
+    }
+    if (context.deadlineMs !== undefined && context.hops === 0 && context.deadlineMs <= this.#nowMs()) {
+      answer(new Fault("deadline", `${service}.${command.name}: the caller's deadline had passed; not applied`), undefined);
+      return;
+    }
+    if (!this.dispatch(service, command, context, undefined, answer)) answer(this.#unknownCommand(service, command.name), undefined);
+  }
+
+  dispatch(service: string, command: Command, context: CallContext, origin: Origin | undefined, answer: Answer): boolean {
+    const route = this.#routes.get(service);
+    const method = route?.component.methods.get(command.name);
+    if (route === undefined || method === undefined) return false;
+    const refusal = this.#refuse(route, method, context);
+    if (refusal !== undefined) answer(refusal, undefined);
+    else if (route.kind === "entity") this.#callEntity(route.host, method, command, context, origin, answer);
+    else this.#callAction(route.component, method, command, context, origin, answer);
+    return true;
+  }
+
+  #unknownCommand(service: string, name: string): Fault {
+    const route = this.#routes.get(service);
+    if (route !== undefined) {
+      const known = [...route.component.methods.keys()].join(", ");
+      return new Fault("unimplemented", `${service} has no command ${name}; it has ${known}`);
+    }
+    return new Fault("unimplemented", `no component serves ${service}`);
+  }
+
+  #refuse(route: Route, method: ComponentMethod, context: CallContext): Fault | undefined {
+    if (this.#ended !== undefined) return this.#ended;
+    const limits = this.#limits;
+    if (context.hops > limits.hopsMax) {
+      const text = `${route.component.service}.${method.name}: ${limits.hopsMax} forwards and effects in a row (hopsMax); is it a loop?`;
+      return new Fault("exhausted", text);
+    }
+    if (route.kind === "action") {
+      if (this.#actions.size < limits.actionCallsMax) return undefined;
+      return new Fault("exhausted", `${limits.actionCallsMax} calls of actions are open (actionCallsMax); retry later`);
+    }
+    const room = context.hops > 0 ? limits.commandsMax + limits.commandsReserve : limits.commandsMax;
+    if (this.open < room) return undefined;
+    return new Fault("exhausted", `${room} commands are open (commandsMax); slow down and retry`);
+  }
+
+  #callEntity(
+    host: EntityHost,
+    method: ComponentMethod,
+    command: Command,
+    context: CallContext,
+    origin: Origin | undefined,
+    answer: Answer,
+  ): void {
+    let entityId: string;
+    try {
+      entityId = (method.entityId as (message: Uint8Array) => string)(command.payload.value);
+    } catch (cause) {
+      answer(Fault.from(cause, `read the entity id of ${host.service}.${method.name}`, "invalid"), undefined);
+      return;
+    }
+    const nowMs = this.#nowMs();
+    host.meters.receivedCommands++;
+    this.#parts.meters.changed(nowMs);
+    const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#wheel, this);
+    let entity = host.entities.get(entityId);
+    if (entity === undefined) {
+      entity = new EntityShell(host, entityId, this.#parts);
+      host.entities.set(entityId, entity);
+    }
+    entity.machine.command(envelope, nowMs);
+  }
+
+  #callAction(
+    component: Component,
+    method: ComponentMethod,
+    command: Command,
+    context: CallContext,
+    origin: Origin | undefined,
+    answer: Answer,
+  ): void {
+    const nowMs = this.#nowMs();
+    this.#countAction(component.service, nowMs);
+    new UnaryAction(this.#parts, this.#actions, { component, method, context, origin }, answer).start(command, nowMs);
+  }
+
+  #countAction(service: string, nowMs: number): void {
+    this.#parts.meters.of(service).actionCalls++;
+    this.#parts.meters.changed(nowMs);
+  }
+
+  stream(service: string, method: string, context: CallContext, events: StreamedCallEvents, metadata?: CommandMetadata): StreamedCall {
+    const route = this.#routes.get(service);
+    const found = route?.component.methods.get(method);
+    if (route === undefined || found === undefined) return refusedStream(events, this.#unknownCommand(service, method));
+    if (route.kind === "entity") {
+      return refusedStream(events, new Fault("unimplemented", `${service}.${method} is a command of an entity: call it, it has no stream`));
+    }
+    const nowMs = this.#nowMs();
+    const late = context.deadlineMs !== undefined && context.deadlineMs <= nowMs;
+    const refusal = this.#refusal ?? (late ? deadlineFault(service, method) : this.#refuse(route, found, context));
+    if (refusal !== undefined) return refusedStream(events, refusal);
+    this.#countAction(service, nowMs);
+    const target = { component: route.component, method: found, context, origin: undefined };
+    const action = new StreamedAction(this.#parts, this.#actions, target, events);
+    action.start(metadata, nowMs);
+    return action;
+  }
+
+  // ---- figures --------------------------------------------------------------------------------------------------------------------
+
+  active(limit: number): readonly ActiveEntity[] {
+    const found: ActiveEntity[] = [];
+    for (const hosts of this.#hosts.values()) {
+      for (const host of hosts) {
+        for (const { machine, entityId } of host.entities.values()) {
+          if (found.length >= limit) return found;
+          const { durableSequence: sequence, queued, phase } = machine;
+          found.push({ service: host.service, entityId, sequence, queued, phase });
+        }
+      }
+    }
+    return found;
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------------------------
+
+  async drain(graceMs: number): Promise<number> {
+    if (!(graceMs >= 0)) throw new Fault("invalid", `drain: graceMs is ${graceMs}; give 0 or more`);
+    this.#refusal ??= new Fault("unavailable", "Mecha is shutting down; not applied, retry elsewhere or later");
+    const nowMs = this.#nowMs();
+    for (const entity of this.#entities()) entity.machine.passivate(nowMs);
+    await this.#idleWithin(graceMs);
+    const cutOff = this.open + this.#actions.size;
+    this.#cutAll(new Fault("unavailable", "Mecha shut down before this was carried out"));
+    return cutOff;
+  }
+
+  /** Resolves when nothing is left, or after `graceMs`. */
+  #idleWithin(graceMs: number): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = new CallbackTimer(resolve);
+      this.#wheel.arm(timer, this.#nowMs() + graceMs);
+      this.#idleWaiters.push(() => {
+        this.#wheel.cancel(timer);
+        resolve();
+      });
+    });
+  }
+
+  #isIdle(): boolean {
+    return this.open === 0 && this.#actions.size === 0 && this.#parts.activations.active === 0;
+  }
+
+  fewer(): void {
+    if (this.#idleWaiters.length === 0 || !this.#isIdle()) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  *#entities(): Iterable<EntityShell> {
+    for (const hosts of [...this.#hosts.values()]) for (const host of hosts) yield* [...host.entities.values()];
+  }
+
+  #cutAll(fault: Fault): void {
+    const nowMs = this.#nowMs();
+    for (const entity of this.#entities()) entity.machine.cut(fault, nowMs);
+    while (this.#actions.first !== undefined) this.#actions.first.cut(fault);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    const fault = new Fault("unavailable", "Mecha stopped before this was carried out");
+    this.#refusal = fault;
+    this.#ended = fault;
+    this.#cutAll(fault);
+    await this.#parts.committer.end(fault);
+    const nowMs = this.#nowMs();
+    for (const entity of this.#entities()) entity.machine.giveUp(nowMs);
+    this.#wheel.stop();
+    this.#parts.meters.flush();
+  }
+
+  /** Nothing can be trusted any more: refuse everything and have the process stopped (E4). */
+  #fatal(fault: Fault): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = fault;
+    this.#refusal = fault;
+    this.#ports.log.error("state engine stopped", { cause: fault });
+    // On an empty stack: the entity that found out is in the middle of something.
+    queueMicrotask(() => {
+      this.#cutAll(fault);
+      void this.#parts.committer.end(fault);
+      this.#ports.options?.onFatal?.(fault);
+    });
+  }
+
+  #nowMs(): number {
+    return this.#ports.clock.monotonic();
+  }
+}
+
+/** A streamed call that never was. */
+function refusedStream(events: StreamedCallEvents, fault: Fault): StreamedCall {
+  let cancelled = false;
+  queueMicrotask(() => {
+    if (!cancelled) events.closed(fault);
+  });
+  return {
+    message: () => true,
+    halfClose() {},
+    cancel() {
+      cancelled = true;
+    },
+    pause() {},
+    resume() {},
+  };
+}

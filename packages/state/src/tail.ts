@@ -1,0 +1,132 @@
+/**
+ * What follows a durable step, or an action's response: effects in list order, then the reply, or the forward in its place (E2).
+ * It runs outside the mailbox, so it may call the entity it came from.
+ *
+ * Invariants
+ * T1 a synchronous effect is awaited before the next effect and before the reply; an asynchronous one is started in its turn
+ * T2 what an effect answers is dropped, but a synchronous one to a service or command nobody has fails the command
+ * T3 effects run also before a failure: if the function sent them, it meant them (facts/cloudstate.md §1.13)
+ */
+import { Fault, faultCodeOfGrpc } from "@mecha/kit";
+import type { Answer } from "./engine.ts";
+import { describeOrigin, type Origin } from "./envelope.ts";
+import type { CallContext, ClientAction, Command, Reply, SideEffect } from "./model.ts";
+
+/** Sends internal commands. */
+export interface Dispatcher {
+  /** `false`: there is no such service or command, and `answer` is not called. */
+  dispatch(service: string, command: Command, context: CallContext, origin: Origin | undefined, answer: Answer): boolean;
+}
+
+/** The command a tail belongs to. */
+export interface TailSource {
+  readonly service: string;
+  readonly commandName: string;
+  readonly context: CallContext;
+  readonly origin: Origin | undefined;
+  /** Tells the function whose code asked for the effects. */
+  reportError(message: string): void;
+}
+
+const noReply: Reply = {};
+
+/** gRPC status of a failure that names none (facts/cloudstate.md §1.12). */
+const grpcUnknown = 2;
+
+/** The Fault a caller gets for a failure the user's code chose. */
+export function chosenFailure(action: Extract<ClientAction, { do: "fail" }>): Fault {
+  return new Fault(faultCodeOfGrpc(action.grpcCode ?? grpcUnknown), action.description);
+}
+
+const ignoreAnswer: Answer = () => undefined;
+
+/** See the file's header. */
+export class Tail {
+  readonly #dispatcher: Dispatcher;
+  readonly #source: TailSource;
+  readonly #action: ClientAction;
+  readonly #effects: readonly SideEffect[];
+  readonly #done: Answer;
+  #at = 0;
+
+  constructor(dispatcher: Dispatcher, source: TailSource, action: ClientAction, effects: readonly SideEffect[], done: Answer) {
+    this.#dispatcher = dispatcher;
+    this.#source = source;
+    this.#action = action;
+    this.#effects = effects;
+    this.#done = done;
+  }
+
+  /** Starts the next effect, and so on; ends with `done`. */
+  run(): void {
+    while (this.#at < this.#effects.length) {
+      const effect = this.#effects[this.#at++] as SideEffect;
+      if (effect.synchronous) {
+        this.#await(effect);
+        return;
+      }
+      const context = { hops: this.#source.context.hops + 1, ...this.#trace() };
+      if (!this.#send(effect, context, "side effect of", ignoreAnswer)) this.#reportUnknown(effect, "side effect of");
+    }
+    this.#finish();
+  }
+
+  #await(effect: SideEffect): void {
+    if (this.#send(effect, this.#contextWithDeadline(), "side effect of", () => this.run())) return;
+    this.#done(this.#reportUnknown(effect, "side effect of"), undefined); // keeps T2
+  }
+
+  #finish(): void {
+    const action = this.#action;
+    switch (action.do) {
+      case "reply":
+        this.#done(undefined, action);
+        return;
+      case "nothing":
+        this.#done(undefined, noReply);
+        return;
+      case "fail":
+        this.#done(chosenFailure(action), undefined);
+        return;
+      case "forward": {
+        const signal = this.#source.context.signal;
+        const context = signal === undefined ? this.#contextWithDeadline() : { ...this.#contextWithDeadline(), signal };
+        if (!this.#send(action, context, "forwarded from", this.#done))
+          this.#done(this.#reportUnknown(action, "forwarded from"), undefined);
+      }
+    }
+  }
+
+  #send(
+    to: Pick<SideEffect, "service" | "command" | "payload" | "metadata">,
+    context: CallContext,
+    by: Origin["by"],
+    answer: Answer,
+  ): boolean {
+    const { service, commandName, origin } = this.#source;
+    const command: Command =
+      to.metadata === undefined
+        ? { name: to.command, payload: to.payload }
+        : { name: to.command, payload: to.payload, metadata: to.metadata };
+    return this.#dispatcher.dispatch(to.service, command, context, { by, service, command: commandName, before: origin }, answer);
+  }
+
+  /** Nobody waits for an asynchronous effect, so the caller's deadline binds only what is awaited. */
+  #contextWithDeadline(): CallContext {
+    const { hops, deadlineMs } = this.#source.context;
+    return { hops: hops + 1, ...(deadlineMs === undefined ? {} : { deadlineMs }), ...this.#trace() };
+  }
+
+  #trace(): { trace?: string } {
+    const trace = this.#source.context.trace;
+    return trace === undefined ? {} : { trace };
+  }
+
+  #reportUnknown(to: { readonly service: string; readonly command: string }, by: Origin["by"]): Fault {
+    const { service, commandName, origin } = this.#source;
+    const chain = describeOrigin({ by, service, command: commandName, before: origin });
+    const text = `${to.service}.${to.command} does not exist: ${chain}`;
+    this.#source.reportError(`${text}. Check the service and command name; known are those the function declared at discovery.`);
+    return new Fault("unknown", text);
+  }
+}
