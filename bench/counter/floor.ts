@@ -31,10 +31,21 @@ export async function loopbackFloor(connections: number, seconds: number): Promi
   const child = spawn(process.execPath, ["-e", echo], { env: { ...process.env, PORT: String(port) } });
   try {
     await until("the echo listens", async () => (await fetch(`http://127.0.0.1:${String(port)}/`, { method: "POST", body: "{}" })).ok);
-    const run = spawnSync("wrk", ["-t1", `-c${String(connections)}`, `-d${String(seconds)}s`, "-s", join(import.meta.dirname, "add.lua"), `http://127.0.0.1:${String(port)}`], {
-      env: { ...process.env, KEYS: "1", PATH_PATTERN: "/counter/%d/add" },
-      encoding: "utf8",
-    });
+    const run = spawnSync(
+      "wrk",
+      [
+        "-t1",
+        `-c${String(connections)}`,
+        `-d${String(seconds)}s`,
+        "-s",
+        join(import.meta.dirname, "add.lua"),
+        `http://127.0.0.1:${String(port)}`,
+      ],
+      {
+        env: { ...process.env, KEYS: "1", PATH_PATTERN: "/counter/%d/add" },
+        encoding: "utf8",
+      },
+    );
     const line = /^RESULT (\d+) (\d+)/m.exec(run.stdout);
     return line ? Math.round((Number(line[1]) / Number(line[2])) * 1e6) : 0;
   } finally {

@@ -13,7 +13,10 @@ const clockTicksPerSecond = 100; // Linux USER_HZ on every architecture Node run
 
 /** User and system time of all threads so far, in microseconds. */
 export function cpuMicros(pid: number): number {
-  const fields = readFileSync(`/proc/${String(pid)}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  const fields =
+    readFileSync(`/proc/${String(pid)}/stat`, "utf8")
+      .split(") ")[1]
+      ?.split(" ") ?? [];
   return ((Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond) * 1e6;
 }
 

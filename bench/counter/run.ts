@@ -46,12 +46,22 @@ const { values: flags } = parseArgs({
 });
 const numbers = (list: string): number[] => list.split(",").map(Number);
 
-function load(peer: Peer, keys: number, connections: number, seconds: number): { requests: number; micros: number; p50: number; p99: number; errors: number } {
-  const run = spawnSync("wrk", ["-t1", `-c${String(connections)}`, `-d${String(seconds)}s`, "--timeout", "30s", "-s", join(import.meta.dirname, "add.lua"), peer.url], {
-    env: { ...process.env, KEYS: String(keys), PATH_PATTERN: peer.pathPattern },
-    encoding: "utf8",
-  });
-  if (run.error) throw new Error("wrk is needed: install it with the system's package manager (Debian: apt-get install wrk)", { cause: run.error });
+function load(
+  peer: Peer,
+  keys: number,
+  connections: number,
+  seconds: number,
+): { requests: number; micros: number; p50: number; p99: number; errors: number } {
+  const run = spawnSync(
+    "wrk",
+    ["-t1", `-c${String(connections)}`, `-d${String(seconds)}s`, "--timeout", "30s", "-s", join(import.meta.dirname, "add.lua"), peer.url],
+    {
+      env: { ...process.env, KEYS: String(keys), PATH_PATTERN: peer.pathPattern },
+      encoding: "utf8",
+    },
+  );
+  if (run.error)
+    throw new Error("wrk is needed: install it with the system's package manager (Debian: apt-get install wrk)", { cause: run.error });
   const line = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(run.stdout);
   if (!line) throw new Error(`wrk gave no result: ${run.stdout}${run.stderr}`);
   const [requests = 0, micros = 1, p50 = 0, p99 = 0, status = 0, io = 0] = line.slice(1).map(Number);
@@ -90,11 +100,17 @@ const row = (c: Cell): string =>
   ].join(" ");
 
 const cells: Cell[] = [];
-const header = ["system".padEnd(29), "  keys", " conn", "   req/s", "   p50 ms", "   p99 ms", "  CPU µs/req", "   peak MiB", "errors"].join(" ");
+const header = ["system".padEnd(29), "  keys", " conn", "   req/s", "   p50 ms", "   p99 ms", "  CPU µs/req", "   peak MiB", "errors"].join(
+  " ",
+);
 const seconds = Number(flags.seconds);
-console.log(`${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; CPU and memory are server + function`);
+console.log(
+  `${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; CPU and memory are server + function`,
+);
 const floor = { syncsPerSecond: syncFloor(), loopback: await loopbackFloor(64, seconds) };
-console.log(`floor: ${String(floor.syncsPerSecond)} fdatasync/s of 4 KiB; bare node:http echo at 64 connections ${String(floor.loopback)} req/s\n\n${header}`);
+console.log(
+  `floor: ${String(floor.syncsPerSecond)} fdatasync/s of 4 KiB; bare node:http echo at 64 connections ${String(floor.loopback)} req/s\n\n${header}`,
+);
 for (const name of flags.peers.split(",")) {
   const starter = starters[name];
   if (!starter) throw new Error(`--peers: no peer "${name}"; there are ${Object.keys(starters).join(", ")}`);
@@ -118,9 +134,14 @@ console.log("\nmecha against each peer (throughput, higher is better; p99, lower
 for (const mine of cells.filter(({ peer }) => peer === "mecha")) {
   for (const other of cells.filter((c) => c.peer !== "mecha" && c.keys === mine.keys && c.connections === mine.connections)) {
     const throughput = (mine.perSecond / other.perSecond).toFixed(1);
-    console.log(`${String(mine.keys).padStart(6)} keys ${String(mine.connections).padStart(4)} conn  ${throughput.padStart(6)}× throughput  ${(mine.p99Ms / other.p99Ms).toFixed(2).padStart(6)}× p99   ${other.peer}`);
+    console.log(
+      `${String(mine.keys).padStart(6)} keys ${String(mine.connections).padStart(4)} conn  ${throughput.padStart(6)}× throughput  ${(mine.p99Ms / other.p99Ms).toFixed(2).padStart(6)}× p99   ${other.peer}`,
+    );
   }
 }
 const out = join(import.meta.dirname, "../results");
 mkdirSync(out, { recursive: true });
-writeFileSync(join(out, "counter.json"), JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, node: process.version, seconds, floor, cells }, null, 2));
+writeFileSync(
+  join(out, "counter.json"),
+  JSON.stringify({ machine: cpus()[0]?.model, cores: cpus().length, node: process.version, seconds, floor, cells }, null, 2),
+);
