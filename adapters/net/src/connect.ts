@@ -20,6 +20,8 @@ export interface ConnectOptions {
   readonly clock: Clock;
   /** Where the defaults do not fit. */
   readonly limits?: Partial<ConnectLimits>;
+  /** Called when the server ended a connection, or it broke: the server may have started anew. Not for connections this side closed. */
+  readonly onLost?: () => void;
 }
 
 /**
@@ -37,6 +39,8 @@ class Connection {
   ready = false;
   /** Takes no new call. */
   leaving = false;
+  /** Closed by this side, because nobody used it. */
+  unused = false;
   callsMax = 0;
   lastUsedMs: number;
   cancelTimer: CancelTimer | undefined;
@@ -60,6 +64,7 @@ class NetChannel implements Channel, CallHost {
   readonly #host: string;
   readonly #port: number;
   readonly #limits: ConnectLimits;
+  readonly #onLost: (() => void) | undefined;
   readonly #connections = new Set<Connection>();
   readonly #waiting = new Set<Http2ClientCall>();
   /** The connection used last: the next call goes there while it has room. */
@@ -72,6 +77,7 @@ class NetChannel implements Channel, CallHost {
     this.#port = options.port;
     this.clock = options.clock;
     this.#limits = { ...connectDefaults, ...options.limits };
+    this.#onLost = options.onLost;
     this.messageMaxBytes = this.#limits.messageMaxBytes;
     this.authority = `${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}`;
     this.target = this.authority;
@@ -206,7 +212,10 @@ class NetChannel implements Channel, CallHost {
     connection.cancelTimer = this.clock.after(afterMs, () => {
       const idleMs = connection.calls > 0 ? 0 : this.clock.monotonic() - connection.lastUsedMs;
       if (idleMs < this.#limits.idleMs) this.#closeWhenIdle(connection, this.#limits.idleMs - idleMs);
-      else this.#leave(connection);
+      else {
+        connection.unused = true;
+        this.#leave(connection);
+      }
     });
   }
 
@@ -224,6 +233,7 @@ class NetChannel implements Channel, CallHost {
     if (this.#current === connection) this.#current = undefined;
     if (this.#opening !== connection) {
       this.#openIfNeeded();
+      if (!connection.unused && this.#closed === undefined) this.#onLost?.();
       return;
     }
     // Not tried again at once: the next call, or the next stream that ends, does.

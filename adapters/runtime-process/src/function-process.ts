@@ -199,7 +199,7 @@ class RunningFunction implements FunctionProcess {
     const inherited = this.#ports.environment;
     // `node` in a command means the Node that runs Mecha: the machine's own may be too old for the user's TypeScript.
     const path = [dirname(process.execPath), inherited.PATH].filter(Boolean).join(":");
-    return { ...inherited, PATH: path, ...this.#spec.env, HOST: this.#spec.host, [runVariable]: mark, MECHA_LIFELINE: "stdin" };
+    return { ...inherited, PATH: path, ...this.#spec.env, HOST: this.#spec.host, [runVariable]: mark, MECHA_EXIT_ON_STDIN_END: "1" };
   }
 
   #spawn(env: Record<string, string | undefined>): Child {

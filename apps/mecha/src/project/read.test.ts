@@ -80,7 +80,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
   [
     "a number where text belongs",
     `${cart}      env: [{ name: A, value: 08 }]\n`,
-    ['8:31 spec.functions[0].env[0].value: expected text, got number 8; put it in quotes: "08"'],
+    ['8:31 spec.functions[0].env[0].value: expected text, got number 08; put it in quotes: "08"'],
   ],
   [
     "a map of variables",

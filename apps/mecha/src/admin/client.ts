@@ -1,0 +1,71 @@
+/** The command line's side of the admin API. */
+import { Fault, type FaultCode, faultCodes } from "@mecha/kit";
+import { readAdminAddress, readAdminToken } from "./files.ts";
+import type { EntityDetailJson, EntityPageJson, ErrorJson, FunctionJson, HistoryJson, StatusJson } from "./model.ts";
+
+/** How long one answer may take, ms; a search through a large store takes well under a second. */
+const answerTimeoutMs = 30_000;
+
+export class AdminClient {
+  readonly url: string;
+  readonly #get: <T>(path: string) => Promise<T>;
+
+  private constructor(url: string, get: <T>(path: string) => Promise<T>) {
+    this.url = url;
+    this.#get = get;
+  }
+
+  /** @throws Fault("unavailable") saying how to start Mecha when none runs for that state folder. */
+  static async open(stateFolder: string): Promise<AdminClient> {
+    const address = await readAdminAddress(stateFolder);
+    if (!address)
+      throw new Fault(
+        "unavailable",
+        `no Mecha runs with the state folder ${stateFolder}; start it with \`mecha up\`, or name its project with -C`,
+      );
+    const token = await readAdminToken(stateFolder);
+    return new AdminClient(address.url, (path) => request(new URL(path, address.url), token.reveal(), address.pid));
+  }
+
+  status(): Promise<StatusJson> {
+    return this.#get("/v1/status");
+  }
+
+  async functions(): Promise<readonly FunctionJson[]> {
+    return (await this.#get<{ readonly functions: readonly FunctionJson[] }>("/v1/functions")).functions;
+  }
+
+  entities(query: Readonly<Record<string, string | undefined>>): Promise<EntityPageJson> {
+    return this.#get(`/v1/entities${queryText(query)}`);
+  }
+
+  entity(service: string, id: string): Promise<EntityDetailJson> {
+    return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}`);
+  }
+
+  history(service: string, id: string, query: Readonly<Record<string, string | undefined>>): Promise<HistoryJson> {
+    return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}/events${queryText(query)}`);
+  }
+}
+
+async function request<T>(url: URL, token: string, pid: number): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(answerTimeoutMs) });
+  } catch (cause) {
+    throw new Fault(
+      "unavailable",
+      `Mecha (process ${pid}) does not answer at ${url.origin}; it may have ended: start it with \`mecha up\``,
+      { cause },
+    );
+  }
+  const body = (await response.json()) as T | ErrorJson;
+  if (response.ok) return body as T;
+  const { code, message } = body as ErrorJson;
+  throw new Fault(code in faultCodes ? (code as FaultCode) : "unknown", message);
+}
+
+function queryText(query: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+}

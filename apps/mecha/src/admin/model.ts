@@ -1,0 +1,124 @@
+/** JSON of the admin API (docs/reference/admin-api.md), shared by the server, the command line and, by name, the page. Times are ISO 8601. */
+
+export interface StatusJson {
+  readonly project: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  /** `ready` once every function is served. */
+  readonly state: "starting" | "ready" | "draining";
+  readonly ingress: { readonly host: string; readonly port: number };
+  readonly store: { readonly kind: string; readonly directory?: string };
+  readonly entities: { readonly active: number };
+  readonly functions: readonly FunctionJson[];
+}
+
+export interface FunctionJson {
+  readonly name: string;
+  /** `starting` (process up, not discovered), `ready`, `waiting` (ended, starts again), `refused` (cannot be run as it is), `stopped`. */
+  readonly state: "starting" | "ready" | "waiting" | "refused" | "stopped";
+  /** What is wrong, when something is. */
+  readonly problem?: string;
+  /** Absent for a function somebody else started. */
+  readonly pid?: number;
+  readonly host: string;
+  readonly port?: number;
+  readonly restarts: number;
+  /** What it said about itself: library, runtime, version. */
+  readonly about?: string;
+  readonly services: readonly ServiceJson[];
+}
+
+export interface ServiceJson {
+  readonly name: string;
+  readonly kind: "eventSourced" | "value" | "action";
+  readonly persistenceId: string;
+  readonly methods: readonly MethodJson[];
+}
+
+export interface MethodJson {
+  readonly name: string;
+  readonly input: string;
+  readonly output: string;
+  readonly streamedIn: boolean;
+  readonly streamedOut: boolean;
+  /** HTTP routes, `GET /carts/{cart_id}`. */
+  readonly http: readonly string[];
+}
+
+export interface LiveJson {
+  readonly phase: string;
+  readonly queued: number;
+}
+
+export interface EntityJson {
+  readonly namespace: string;
+  readonly service: string;
+  readonly persistenceId: string;
+  readonly id: string;
+  readonly kind: "eventSourced" | "value";
+  /** Last event; for a value entity its version. */
+  readonly sequence: number;
+  readonly snapshotSequence?: number;
+  /** Present while the entity is active. */
+  readonly live?: LiveJson;
+}
+
+export interface EntityPageJson {
+  readonly entities: readonly EntityJson[];
+  /** Pass as `after` for the next page. Absent on the last one. */
+  readonly next?: string;
+}
+
+/** A stored payload; `json` when it could be decoded, else `base64` and why not. */
+export interface PayloadJson {
+  readonly type: string;
+  readonly json?: unknown;
+  readonly base64?: string;
+  readonly problem?: string;
+}
+
+export interface EntityDetailJson extends EntityJson {
+  /** Event sourced: the newest snapshot. The state itself is the function's. */
+  readonly snapshot?: { readonly sequence: number; readonly payload: PayloadJson };
+  /** Value entities. */
+  readonly value?: PayloadJson;
+}
+
+export interface EventJson {
+  readonly sequence: number;
+  readonly time: string;
+  /** Name of the command that caused it. */
+  readonly cause: string;
+  readonly commandId?: string;
+  readonly trace?: string;
+  readonly payload: PayloadJson;
+}
+
+export interface HistoryJson {
+  /** Ascending. */
+  readonly events: readonly EventJson[];
+  /** Pass as `before` for the page before this one. */
+  readonly before?: number;
+  /** Pass as `after` for the page behind this one. */
+  readonly after?: number;
+}
+
+/** An `event: changes` of the live stream. */
+export interface ChangesJson {
+  readonly changes: readonly {
+    readonly service: string;
+    readonly id: string;
+    readonly sequence: number;
+    readonly cause: string;
+    readonly time: string;
+  }[];
+  /** Entities that changed too and are left out: look again. */
+  readonly more: number;
+}
+
+/** Body of every refusal. */
+export interface ErrorJson {
+  readonly code: string;
+  readonly message: string;
+}

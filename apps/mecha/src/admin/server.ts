@@ -1,0 +1,150 @@
+/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. Read only. */
+import { readFileSync } from "node:fs";
+import { explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
+import type { HttpExchange, HttpHandler } from "@mecha/wire";
+import { type EntitySource, entityDetail, entityHistory, listEntities, pageMax } from "./entities.ts";
+import { checkOrigin, checkToken } from "./guard.ts";
+import type { LiveFeed } from "./live.ts";
+import type { ErrorJson, StatusJson } from "./model.ts";
+
+/** What the API shows. */
+export interface AdminView extends EntitySource {
+  readonly status: () => StatusJson;
+  readonly live: LiveFeed;
+}
+
+export interface AdminConfig {
+  readonly token: Secret;
+  /** The listener's own port; known once it listens. */
+  readonly port: () => number;
+  readonly log: Log;
+}
+
+/** Sent with every answer. The page loads nothing from elsewhere and cannot be framed. */
+const commonHeaders = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+};
+
+const pageFiles: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  "/": ["index.html", "text/html; charset=utf-8"],
+  "/page.js": ["page.js", "text/javascript; charset=utf-8"],
+  "/page.css": ["page.css", "text/css; charset=utf-8"],
+  "/icon.svg": ["icon.svg", "image/svg+xml"],
+};
+
+/** Events and entities in a page when the request does not say. */
+const pageDefault = 50;
+
+type Route = (view: AdminView, match: readonly string[], query: URLSearchParams) => unknown;
+
+/** First match wins. Parameters are the pattern's groups, decoded. */
+const routes: readonly (readonly [RegExp, Route])[] = [
+  [/^\/v1\/status$/u, (view) => view.status()],
+  [/^\/v1\/functions$/u, (view) => ({ functions: view.status().functions })],
+  [/^\/v1\/entities$/u, (view, _match, query) => listEntities(view, entitiesQuery(query))],
+  [/^\/v1\/entities\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = ""]) => entityDetail(view, service, id)],
+  [
+    /^\/v1\/entities\/([^/]+)\/([^/]+)\/events$/u,
+    (view, [service = "", id = ""], query) => entityHistory(view, { service, id, ...historyQuery(query) }),
+  ],
+];
+
+/** Makes the handler of the admin listener. */
+export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler {
+  return async (exchange) => {
+    try {
+      checkOrigin(exchange.headers, config.port());
+      if (exchange.method !== "GET" && exchange.method !== "HEAD")
+        refuse(exchange, 405, "unimplemented", "the admin API is read only; use GET");
+      else if (exchange.path.startsWith("/v1/")) await answerApi(view, config, exchange);
+      else answerPage(exchange);
+    } catch (error) {
+      answerFault(exchange, error, config.log);
+    }
+  };
+}
+
+async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExchange): Promise<void> {
+  checkToken(exchange.headers, config.token);
+  if (exchange.path === "/v1/events") {
+    view.live.subscribe(exchange, commonHeaders);
+    return;
+  }
+  for (const [pattern, route] of routes) {
+    const match = pattern.exec(exchange.path);
+    if (!match) continue;
+    const answer = await route(view, match.slice(1).map(decoded), new URLSearchParams(exchange.query));
+    json(exchange, 200, answer);
+    return;
+  }
+  throw new Fault("notFound", `no such path: ${exchange.path}; docs/reference/admin-api.md lists them`);
+}
+
+function answerPage(exchange: HttpExchange): void {
+  const [file, type] = pageFiles[exchange.path] ?? [];
+  if (file === undefined || type === undefined) throw new Fault("notFound", `no such path: ${exchange.path}; the page is at /`);
+  exchange.respond(200, { ...commonHeaders, "content-type": type }, readFileSync(new URL(`../page/${file}`, import.meta.url)));
+}
+
+function entitiesQuery(query: URLSearchParams): Parameters<typeof listEntities>[1] {
+  const service = query.get("service") || undefined;
+  const search = query.get("search") || undefined;
+  const after = query.get("after") || undefined;
+  return {
+    limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault,
+    ...(service !== undefined && { service }),
+    ...(search !== undefined && { search }),
+    ...(after !== undefined && { after }),
+  };
+}
+
+function historyQuery(query: URLSearchParams): { readonly limit: number; readonly after?: number; readonly before?: number } {
+  const after = wholeNumber(query, "after", 0, Number.MAX_SAFE_INTEGER);
+  const before = wholeNumber(query, "before", 1, Number.MAX_SAFE_INTEGER);
+  return {
+    limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault,
+    ...(after !== undefined && { after }),
+    ...(before !== undefined && { before }),
+  };
+}
+
+/** @throws Fault("invalid") naming the parameter and its range. */
+function wholeNumber(query: URLSearchParams, name: string, min: number, max: number): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === "") return undefined;
+  const value = Number(text);
+  if (/^\d{1,16}$/u.test(text) && value >= min && value <= max) return value;
+  throw new Fault("invalid", `\`${name}\`: expected a whole number from ${min} to ${max}, got ${JSON.stringify(text.slice(0, 40))}`);
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Fault("invalid", `the path holds ${JSON.stringify(part.slice(0, 40))}, which is not percent-encoded UTF-8`);
+  }
+}
+
+function answerFault(exchange: HttpExchange, error: unknown, log: Log): void {
+  if (!(error instanceof Fault)) {
+    log.error("admin request failed", { path: exchange.path, error });
+    refuse(exchange, 500, "internal", "an error in Mecha itself; its log says more");
+    return;
+  }
+  refuse(exchange, faultCodes[error.code].http, error.code, explain(error));
+}
+
+function refuse(exchange: HttpExchange, status: number, code: FaultCode, message: string): void {
+  const extra: Record<string, string> = status === 401 ? { "www-authenticate": "Bearer" } : status === 405 ? { allow: "GET, HEAD" } : {};
+  json(exchange, status, { code, message } satisfies ErrorJson, extra);
+}
+
+function json(exchange: HttpExchange, status: number, body: unknown, extra: Readonly<Record<string, string>> = {}): void {
+  exchange.respond(status, { ...commonHeaders, ...extra, "content-type": "application/json" }, JSON.stringify(body));
+}

@@ -1,0 +1,194 @@
+/** The command line: what can be typed, and how it ends. Commands live in commands/, one file each. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { callCommand } from "./commands/call.ts";
+import { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
+import { functionsCommand } from "./commands/functions.ts";
+import { sidecarCommand } from "./commands/sidecar.ts";
+import { statusCommand } from "./commands/status.ts";
+import { up } from "./commands/up.ts";
+import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
+import type { Io, OutputFormat } from "./io.ts";
+import { version } from "./version.ts";
+
+const exitHelp = `
+Exit codes: 0 done · 1 tried and failed · 2 wrong arguments, project file or environment`;
+
+/** Runs one command line (without node and script). Never throws; errors go to `io.err`. */
+export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.ok;
+  const program = buildProgram(io, (result) => (code = result));
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const verdict = verdictOf(error);
+    io.err(wantsJson(argv) ? `${JSON.stringify({ error: verdict.json })}\n` : `mecha: ${verdict.lines}\n`);
+    return verdict.code;
+  }
+}
+
+function wantsJson(argv: readonly string[]): boolean {
+  return argv.some(
+    (word, i) => /^(-ojson|-o=json|--output=json)$/u.test(word) || (/^(-o|--output)$/u.test(word) && argv[i + 1] === "json"),
+  );
+}
+
+function buildProgram(io: Io, done: (code: ExitCode) => void): Command {
+  const program = new Command("mecha")
+    .description("One multi-runtime: lifecycle, networking, binding and durable state for code in any language, from outside its process.")
+    .version(version, "-V, --version", "print the version")
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showHelpAfterError("(add --help for what can be typed)")
+    .showSuggestionAfterError()
+    .addHelpText(
+      "after",
+      `
+Examples:
+  mecha up                                  run the project of this folder
+  mecha entities list                       what is stored
+  mecha call shop.Cart/GetCart '{"id":"7"}'  call a method over gRPC
+${exitHelp}`,
+    );
+
+  program
+    .command("up")
+    .argument("[dir]", "folder of the project (mecha.yaml)", ".")
+    .description("Run a project: its functions, their durable state, one address for callers, one page to look at it.")
+    .option("--port <port>", "ingress port; 0 takes a free one (spec.ingress.port)", portNumber)
+    .option("--host <host>", "ingress address (spec.ingress.host)")
+    .option("--admin-port <port>", "port of the admin page and API; 0 takes a free one (spec.admin.port)", portNumber)
+    .option("--state <dir>", "state folder (spec.store.directory)")
+    .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
+    .addHelpText(
+      "after",
+      examples(["mecha up", "mecha up examples/shopping-cart --port 8080", "mecha up --port 0 --admin-port 0 --state /tmp/try"]),
+    )
+    .action(async (folder: string, options: Parameters<typeof up>[1]) => done(await up({ ...io, cwd: io.cwd }, { ...options, folder })));
+
+  program
+    .command("sidecar")
+    .description("Serve a user function that somebody else starts, as a sidecar container does.")
+    .option("--state <dir>", "keep state in this folder; without it state is in memory and gone at the end")
+    .option("--port <port>", "ingress port (HTTP_PORT, 9000)", portNumber)
+    .option("--host <host>", "ingress address (127.0.0.1)")
+    .option("--admin-port <port>", "port of the admin page and API, with --state (9001)", portNumber)
+    .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
+    .addHelpText(
+      "after",
+      `
+Environment:
+  HTTP_PORT            ingress port, default 9000
+  USER_FUNCTION_HOST   where the function listens, default 127.0.0.1
+  USER_FUNCTION_PORT   its port, default 8080
+${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./state"])}`,
+    )
+    .action(async (options: Parameters<typeof sidecarCommand>[1]) => done(await sidecarCommand(io, options)));
+
+  const entities = program
+    .command("entities")
+    .description("Look at stored entities.")
+    .addHelpText("after", examples(["mecha entities list"]));
+  client(entities.command("list"))
+    .description("List stored entities.")
+    .option("--service <name>", "only of this gRPC service")
+    .option("--search <text>", "only ids that contain the text")
+    .option("--limit <n>", "at most this many", wholeNumber(1, 1_000_000), 100)
+    .addHelpText("after", examples(["mecha entities list", "mecha entities list --service shop.Cart --search alice -o json"]))
+    .action(async (options: Parameters<typeof entityList>[1]) => entityList(io, options));
+  client(entities.command("get"))
+    .description("Show one entity: where it stands, its value or newest snapshot.")
+    .argument("<service>", "gRPC service, e.g. shop.Cart")
+    .argument("<id>", "entity id")
+    .addHelpText("after", examples(["mecha entities get shop.Cart alice"]))
+    .action(async (service: string, id: string, options: Parameters<typeof entityGet>[1]) => entityGet(io, options, service, id));
+  client(entities.command("history"))
+    .description("Show the events of an event-sourced entity, oldest first.")
+    .argument("<service>", "gRPC service, e.g. shop.Cart")
+    .argument("<id>", "entity id")
+    .option("--limit <n>", "only the newest n", wholeNumber(1, 1_000_000), 100)
+    .addHelpText(
+      "after",
+      examples(["mecha entities history shop.Cart alice", "mecha entities history shop.Cart alice --limit 1000 -o json"]),
+    )
+    .action(async (service: string, id: string, options: Parameters<typeof entityHistoryCommand>[1]) =>
+      entityHistoryCommand(io, options, service, id),
+    );
+
+  client(program.command("functions"))
+    .description("List functions, their services, methods and HTTP routes.")
+    .addHelpText("after", examples(["mecha functions", "mecha functions -o json"]))
+    .action(async (options: Parameters<typeof functionsCommand>[1]) => functionsCommand(io, options));
+
+  client(program.command("status"))
+    .description("Say what runs where.")
+    .addHelpText("after", examples(["mecha status", "mecha status -C examples/shopping-cart"]))
+    .action(async (options: Parameters<typeof statusCommand>[1]) => statusCommand(io, options));
+
+  client(program.command("call"))
+    .description("Call a gRPC method by its name, with JSON; the server's reflection supplies the types.")
+    .argument("<method>", "package.Service/Method")
+    .argument("[json...]", "the request; several for a streamed request; none is {}")
+    .option("--address <host:port>", "server to call (the running project's ingress, else 127.0.0.1:9000)")
+    .option("-H, --header <name: value>", "gRPC metadata; may be repeated", collect, [])
+    .option("--timeout <seconds>", "give up after this long", wholeNumber(1, 86_400), 30)
+    .addHelpText(
+      "after",
+      examples([
+        `mecha call shop.Cart/GetCart '{"id":"alice"}'`,
+        `mecha call --address 127.0.0.1:9000 shop.Cart/AddItem '{"id":"alice","item":"tea"}'`,
+      ]),
+    )
+    .action(async (method: string, json: string[], options: Parameters<typeof callCommand>[1]) => callCommand(io, options, method, json));
+
+  program
+    .command("version")
+    .description("Print the version.")
+    .addOption(outputOption())
+    .addHelpText("after", examples(["mecha version -o json"]))
+    .action(({ output }: { readonly output: OutputFormat }) =>
+      io.out(
+        output === "json"
+          ? `${JSON.stringify({ version, node: process.versions.node })}\n`
+          : `mecha ${version} on Node ${process.versions.node}\n`,
+      ),
+    );
+
+  return program;
+}
+
+/** Options of every command that talks to a running Mecha. */
+function client(command: Command): Command {
+  return command
+    .option("-C, --project <dir>", "project folder (this one, or the nearest above it)")
+    .option("--state <dir>", "state folder of the running Mecha, when it was given to `up`")
+    .addOption(outputOption());
+}
+
+function outputOption(): Option {
+  return new Option("-o, --output <format>", "for people or for programs").choices(["text", "json"]).default("text");
+}
+
+function examples(lines: readonly string[]): string {
+  return `
+Examples:
+${lines.map((line) => `  ${line}`).join("\n")}
+${exitHelp}`;
+}
+
+function portNumber(text: string): number {
+  return wholeNumber(0, 65_535)(text);
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,15}$/u.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
+}
+
+function collect(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}

@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import { sidecarOptions } from "@mecha/sidecar";
+import { type ExitCode, UsageError } from "../exit.ts";
+import type { Io } from "../io.ts";
+import { options as declared } from "../options.ts";
+import { runProject } from "../up/run.ts";
+import { checkHost } from "../up/settings.ts";
+import { environmentOf } from "./up.ts";
+
+/** Flags of `mecha sidecar`. They win over the environment. */
+export interface SidecarOptions {
+  readonly state?: string;
+  readonly port?: number;
+  readonly host?: string;
+  readonly adminPort?: number;
+  readonly insecure?: boolean;
+}
+
+/** Port of the admin listener when there is a state folder to leave its token in. */
+const adminPortDefault = 9_001;
+
+/** `mecha sidecar` */
+export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<ExitCode> {
+  const config = environmentOf(io, { ...declared, ...sidecarOptions });
+  const host = options.host ?? "127.0.0.1";
+  checkHost(host, options.insecure ?? false, "--host");
+  if (options.adminPort !== undefined && options.state === undefined)
+    throw new UsageError("--admin-port needs --state: the admin listener's token is kept there");
+  const directory = options.state === undefined ? undefined : resolve(io.cwd, options.state);
+  return runProject(
+    io,
+    {
+      name: "sidecar",
+      folder: io.cwd,
+      functions: [],
+      attached: { name: "function", host: config.functionHost, port: config.functionPort },
+      ingress: { host, port: options.port ?? config.ingressPort },
+      adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
+      store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
+      hints: [],
+    },
+    config,
+  );
+}

@@ -1,0 +1,25 @@
+import { resolve } from "node:path";
+import { type Config, explain, type Options, readConfig } from "@mecha/kit";
+import { type ExitCode, UsageError } from "../exit.ts";
+import type { Io } from "../io.ts";
+import { options as declared } from "../options.ts";
+import { openProject } from "../project/find.ts";
+import { runProject } from "../up/run.ts";
+import { settingsOf, type UpOptions } from "../up/settings.ts";
+
+/** `mecha up` */
+export async function up(io: Io, options: UpOptions): Promise<ExitCode> {
+  const config = environmentOf(io, declared);
+  const found = await openProject(resolve(io.cwd, options.folder), io.cwd);
+  const settings = settingsOf(found, options, options.state === undefined ? undefined : resolve(io.cwd, options.state));
+  return runProject(io, settings, config);
+}
+
+/** @throws UsageError listing every mistaken variable. */
+export function environmentOf<O extends Options>(io: Io, table: O): Config<O> {
+  try {
+    return readConfig(table, io.env);
+  } catch (error) {
+    throw new UsageError(explain(error));
+  }
+}

@@ -1,0 +1,26 @@
+/** Environment variables of the command line tool. docs/reference/configuration.md is generated from this table. */
+import { durationMs, minute, oneOf, second } from "@mecha/kit";
+
+export const title = "mecha";
+
+export const options = {
+  shutdownGraceMs: durationMs({
+    env: "MECHA_SHUTDOWN_GRACE",
+    default: 10 * second,
+    min: 0,
+    max: 5 * minute,
+    doc: "How long calls under way may finish after SIGTERM or Ctrl-C. Keep it 5 s below a pod's terminationGracePeriodSeconds: functions get those to end.",
+  }),
+  log: oneOf({
+    env: "MECHA_LOG",
+    values: ["text", "json"],
+    default: "text",
+    doc: "Log lines for people, or one JSON object a line. Logs go to standard error.",
+  }),
+  logLevel: oneOf({
+    env: "MECHA_LOG_LEVEL",
+    values: ["debug", "info", "warn", "error"],
+    default: "warn",
+    doc: "Entries below it are left out. What a person has to know is printed anyway.",
+  }),
+};

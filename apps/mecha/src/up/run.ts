@@ -1,0 +1,288 @@
+/**
+ * One run of a project, from start to end: store, sidecar, admin listener, functions; then a signal, a drain, nothing left.
+ *
+ * U1 what was opened is closed in reverse order, also when the start fails half-way
+ * U2 a function that ends is started again, and the sidecar hears of both
+ * U3 the first signal drains, the second kills at once
+ */
+import { join } from "node:path";
+import { consoleLog } from "@mecha/host";
+import { type Config, explain, Fault, type Log, noMetrics, Scope } from "@mecha/kit";
+import { endLeftovers, type FunctionProcess, type FunctionState, openFunctionProcess } from "@mecha/runtime-process";
+import { openSidecar, type Sidecar } from "@mecha/sidecar";
+import type { Store } from "@mecha/state";
+import type { DescriptorSet } from "@mecha/wire";
+import { LiveFeed } from "../admin/live.ts";
+import { openAdmin, portFault } from "../admin/listener.ts";
+import type { FunctionJson, StatusJson } from "../admin/model.ts";
+import { type ExitCode, exitCodes, UsageError } from "../exit.ts";
+import { type Io, withProgress } from "../io.ts";
+import type { options } from "../options.ts";
+import type { ProjectFunction } from "../project/schema.ts";
+import { inProject } from "../project/find.ts";
+import { holdStateFolder } from "../state-folder.ts";
+import { functionJson } from "../status.ts";
+import { version } from "../version.ts";
+import { banner } from "./banner.ts";
+import { type Console, openConsole } from "./console.ts";
+import { isLoopback, type RunSettings } from "./settings.ts";
+import { openStore } from "./store.ts";
+
+/** Functions listen here, whatever callers reach: only the sidecar talks to them. */
+const functionHost = "127.0.0.1";
+/** How long a function may take to end after SIGTERM, ms; the calls are over by then. */
+const functionGraceMs = 5_000;
+/** From then on a start says what it waits for, and again every so often, ms. */
+const patienceMs = 2_000;
+
+/** Runs until a signal or a fatal error. */
+export async function runProject(io: Io, settings: RunSettings, config: Config<typeof options>): Promise<ExitCode> {
+  const run = new ProjectRun(io, settings, config);
+  return run.toTheEnd();
+}
+
+/** Why a run ends. */
+type End = { readonly why: "signal" } | { readonly why: "failure"; readonly error: unknown };
+
+class ProjectRun {
+  readonly #io: Io;
+  readonly #settings: RunSettings;
+  readonly #config: Config<typeof options>;
+  readonly #console: Console;
+  readonly #scope = new Scope();
+  readonly #processes = new Map<string, FunctionProcess>();
+  readonly #startedMs: number;
+  readonly #startedAt: string;
+  readonly #live: LiveFeed;
+  readonly #end = Promise.withResolvers<End>();
+  #state: StatusJson["state"] = "starting";
+  #look: () => void = () => undefined;
+
+  constructor(io: Io, settings: RunSettings, config: Config<typeof options>) {
+    this.#io = io;
+    this.#settings = settings;
+    this.#config = config;
+    this.#console = openConsole(
+      io,
+      settings.functions.map(({ name }) => name),
+    );
+    this.#startedMs = io.clock.monotonic();
+    this.#startedAt = new Date(io.clock.wall()).toISOString();
+    this.#live = new LiveFeed(io.clock);
+  }
+
+  async toTheEnd(): Promise<ExitCode> {
+    const offSignal = this.#io.onSignal(() => this.#signalled());
+    try {
+      const { sidecar, page } = await this.#open();
+      await this.#untilReady(sidecar, page);
+      const end = await this.#end.promise;
+      await this.#drain(sidecar);
+      if (end.why === "failure") throw end.error;
+      return exitCodes.ok;
+    } finally {
+      await this.#scope[Symbol.asyncDispose](); // keeps U1
+      offSignal();
+      if (this.#state === "draining") this.#console.say("stopped");
+    }
+  }
+
+  /** keeps U3 */
+  #signalled(): void {
+    if (this.#state === "draining") {
+      this.#console.say("killed");
+      for (const running of this.#processes.values()) void running.kill(); // signals before it waits
+      this.#io.exit(exitCodes.failure);
+    }
+    this.#end.resolve({ why: "signal" });
+    this.#state = "draining";
+    this.#look();
+  }
+
+  async #open(): Promise<{ readonly sidecar: Sidecar; readonly page: string | undefined }> {
+    const { clock, random } = this.#io;
+    const { store: storeSettings, ingress, functions, attached } = this.#settings;
+    const { directory } = storeSettings;
+    const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
+    if (directory !== undefined) await this.#holdFolder(directory);
+    const store = this.#scope.own(await openStore(storeSettings, { clock, random, log }));
+    const sidecar = this.#scope.own(
+      await openSidecar(
+        {
+          functions: [...functions, ...(attached ? [attached] : [])].map(({ name }) => name),
+          attached: attached !== undefined,
+          ingress: { ...ingress, ...(isLoopback(ingress.host) ? {} : { hosts: "any" as const }) },
+          version,
+        },
+        {
+          clock,
+          random,
+          log,
+          metrics: noMetrics,
+          store,
+          changed: () => this.#changed(),
+          observe: (change) => this.#live.change(change),
+          fatal: (error) => this.#end.resolve({ why: "failure", error }),
+        },
+      ).catch((error: unknown) => {
+        throw portFault(error, ingress.port, "ingress port", "--port, or spec.ingress.port in mecha.yaml");
+      }),
+    );
+    const page = await this.#openAdmin(sidecar, { store, log });
+    this.#scope.own(this.#live); // before the listener closes, its streams must have ended
+    for (const [i, fn] of functions.entries()) await this.#startFunction(sidecar, fn, `spec.functions[${i}]`);
+    if (attached) sidecar.functionStarted(attached.name, attached);
+    return { sidecar, page };
+  }
+
+  async #holdFolder(directory: string): Promise<void> {
+    this.#scope.own(await holdStateFolder(directory));
+    for (const left of endLeftovers(join(directory, "run")))
+      this.#console.say(`ended process ${left.pid}, which function ${left.function} left behind`);
+  }
+
+  /** Address of the page; `undefined` without an admin listener. */
+  async #openAdmin(sidecar: Sidecar, { store, log }: { readonly store: Store; readonly log: Log }): Promise<string | undefined> {
+    const {
+      adminPort: port,
+      store: { directory },
+    } = this.#settings;
+    if (port === undefined || directory === undefined) return undefined;
+    const descriptors = (service: string): DescriptorSet | undefined => sidecar.descriptors(service);
+    const view = { store, engine: sidecar.engine, descriptors, status: () => this.#status(sidecar), live: this.#live };
+    return this.#scope.own(await openAdmin(view, { port, stateFolder: directory, clock: this.#io.clock, log })).page;
+  }
+
+  async #startFunction(sidecar: Sidecar, fn: ProjectFunction, path: string): Promise<void> {
+    const { clock, random, env } = this.#io;
+    const spec = {
+      name: fn.name,
+      command: fn.command,
+      directory: inProject(this.#settings.folder, fn.directory),
+      env: Object.fromEntries(fn.env.map(({ name, value }) => [name, value])),
+      host: functionHost,
+      port: fn.port,
+    };
+    try {
+      const running = await openFunctionProcess(spec, {
+        clock,
+        random,
+        environment: env,
+        runFolder: join(this.#settings.store.directory ?? this.#settings.folder, "run"),
+        output: (stream, line) => this.#console.line(fn.name, stream, line),
+        changed: (state) => this.#functionChanged(sidecar, fn.name, state),
+      });
+      this.#processes.set(fn.name, this.#scope.own(running));
+    } catch (error) {
+      if (error instanceof Fault && error.code === "precondition") throw new UsageError(`${path}: ${explain(error)}`);
+      throw error;
+    }
+  }
+
+  /** keeps U2 */
+  #functionChanged(sidecar: Sidecar, name: string, state: FunctionState): void {
+    if (state.is === "running") sidecar.functionStarted(name, { host: functionHost, port: state.port });
+    else sidecar.functionEnded(name);
+    if (state.is === "waiting")
+      this.#console.say(`function ${name} ended (${state.reason}); it starts again in ${(state.delayMs / 1_000).toFixed(1)} s`);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#live.functionsChanged();
+    this.#look();
+  }
+
+  /** Waits until every function is served, says what it waits for, and prints the banner. A signal ends the wait. */
+  async #untilReady(sidecar: Sidecar, page: string | undefined): Promise<void> {
+    const cancel = this.#sayWhatIsMissing(sidecar);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#look = () => {
+          const refused = sidecar.functions.find(({ state }) => state.is === "refused");
+          if (refused?.state.is === "refused")
+            reject(new Fault("precondition", `function ${refused.name} cannot be served: ${refused.state.problem}`));
+          else if (this.#state !== "starting" || sidecar.functions.every(({ state }) => state.is === "ready")) resolve();
+        };
+        this.#look();
+      });
+    } finally {
+      cancel();
+      this.#look = () => this.#sayRefused(sidecar);
+    }
+    if (this.#state !== "starting") return;
+    this.#state = "ready";
+    this.#live.functionsChanged();
+    const { cwd, colour, clock } = this.#io;
+    const facts = {
+      settings: this.#settings,
+      status: this.#status(sidecar),
+      page,
+      cwd,
+      colour,
+      tookMs: clock.monotonic() - this.#startedMs,
+    };
+    this.#io.out(banner(facts));
+  }
+
+  #sayWhatIsMissing(sidecar: Sidecar): () => void {
+    let cancel = (): void => undefined;
+    const again = (): void => {
+      cancel = this.#io.clock.after(patienceMs, () => {
+        for (const fn of this.#functions(sidecar))
+          if (fn.state !== "ready")
+            this.#console.say(
+              `waiting for function ${fn.name}${fn.port === undefined ? "" : ` on port ${fn.port}`}: ${fn.problem ?? fn.state}`,
+            );
+        again();
+      });
+    };
+    again();
+    return () => cancel();
+  }
+
+  /** Once running, a new version that is refused is said and the old routes stay. */
+  #sayRefused(sidecar: Sidecar): void {
+    for (const { name, state } of sidecar.functions)
+      if (state.is === "refused" && !this.#refusedSaid.has(state.problem)) {
+        this.#refusedSaid.add(state.problem);
+        this.#console.say(`function ${name} cannot be served: ${state.problem}`);
+      }
+  }
+  readonly #refusedSaid = new Set<string>();
+
+  async #drain(sidecar: Sidecar): Promise<void> {
+    this.#state = "draining";
+    this.#live.functionsChanged();
+    const { openCalls } = sidecar;
+    this.#console.say(openCalls === 0 ? "draining" : `draining: ${openCalls} ${openCalls === 1 ? "call" : "calls"} under way…`);
+    const cutOff = await withProgress(this.#io, "mecha | still draining", sidecar.drain(this.#config.shutdownGraceMs));
+    if (cutOff > 0)
+      this.#console.say(
+        `${cutOff} ${cutOff === 1 ? "call was" : "calls were"} cut off after ${this.#config.shutdownGraceMs / 1_000} s (MECHA_SHUTDOWN_GRACE)`,
+      );
+    await Promise.all([...this.#processes.values()].map((running) => running.stop(functionGraceMs)));
+  }
+
+  #functions(sidecar: Sidecar): FunctionJson[] {
+    return sidecar.functions.map((fn) => functionJson(fn, this.#processes.get(fn.name)));
+  }
+
+  #status(sidecar: Sidecar): StatusJson {
+    const { kind, directory } = this.#settings.store;
+    return {
+      project: this.#settings.name,
+      version,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      state: this.#state,
+      ingress: { host: sidecar.host, port: sidecar.port },
+      store: { kind, ...(kind === "sqlite" && { directory }) },
+      entities: { active: sidecar.engine.active(activeCountMax).length },
+      functions: this.#functions(sidecar),
+    };
+  }
+}
+
+/** Active entities counted for the status; the engine holds at most so many. */
+const activeCountMax = 50_000;

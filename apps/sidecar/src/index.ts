@@ -1,0 +1,3 @@
+export type { FunctionAddress, LinkState } from "./function-link.ts";
+export { type FunctionStatus, openSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from "./sidecar.ts";
+export { options as sidecarOptions } from "./options.ts";

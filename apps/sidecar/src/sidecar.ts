@@ -1,0 +1,244 @@
+/**
+ * One sidecar: user functions on one side, callers on the other, the state engine between them. `mecha up` runs one for all functions of a project,
+ * `mecha sidecar` one beside a function somebody else started.
+ *
+ * S1 routes, reflection and engine change together, whole or not at all, each time a function was discovered (E7)
+ * S2 a service belongs to one function; the second that claims it is refused, naming both
+ * S3 while a function is being discovered for the first time, callers of unknown paths hear `unavailable`, not `unimplemented`
+ */
+import type { Discovered } from "@mecha/dialect-cloudstate";
+import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope } from "@mecha/kit";
+import { listen, type Listener } from "@mecha/net";
+import { type Change, type EngineOptions, openEngine, type StateEngine, type Store } from "@mecha/state";
+import {
+  type CallHandler,
+  type CallRouter,
+  type DescriptorSet,
+  healthHandler,
+  HealthState,
+  type HttpHandler,
+  reflectionHandler,
+  type ReflectionSource,
+} from "@mecha/wire";
+import { type FunctionAddress, FunctionLink, type LinkState } from "./function-link.ts";
+import { type Ingress, type IngressOptions, openIngress } from "./ingress/index.ts";
+
+export interface SidecarConfig {
+  /** Names of the functions, in the order they are shown. */
+  readonly functions: readonly string[];
+  /** Somebody else starts the functions: a lost connection means that one may have started anew. */
+  readonly attached?: boolean;
+  readonly ingress: { readonly host: string; readonly port: number } & IngressOptions;
+  /** Limits of the engine; its defaults hold. */
+  readonly engine?: Partial<EngineOptions>;
+  /** Mecha's version, told to functions. */
+  readonly version: string;
+}
+
+export interface SidecarPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Stays its owner's; close it after the sidecar. */
+  readonly store: Store;
+  /** A function's state changed: look again. */
+  readonly changed?: () => void;
+  /** A change of an entity became durable. */
+  readonly observe?: (change: Change) => void;
+  /** The store can no longer be trusted: stop the process (E4). */
+  readonly fatal: (fault: Fault) => void;
+}
+
+/** A function as the sidecar sees it. */
+export interface FunctionStatus {
+  readonly name: string;
+  readonly state: LinkState;
+  readonly address: FunctionAddress | undefined;
+  /** The last good discovery. */
+  readonly discovered: Discovered | undefined;
+}
+
+export interface Sidecar extends AsyncDisposable {
+  /** Where callers come in. */
+  readonly host: string;
+  readonly port: number;
+  readonly engine: StateEngine;
+  readonly functions: readonly FunctionStatus[];
+  /** Calls under way. */
+  readonly openCalls: number;
+  /** The function listens, or will in a moment: connect, discover, swap the routes. Also when it started again. */
+  functionStarted(name: string, address: FunctionAddress): void;
+  /** The function is gone for now. Its routes stay; its commands wait for it within the engine's bounds. */
+  functionEnded(name: string): void;
+  /** Types of the function that hosts a service. */
+  descriptors(service: string): DescriptorSet | undefined;
+  /** Takes no more calls, finishes those under way within `graceMs`, closes. Returns how many were cut off. */
+  drain(graceMs: number): Promise<number>;
+}
+
+/**
+ * Opens the engine and the ingress; functions come with `functionStarted`.
+ * @throws Fault("alreadyExists") when the ingress port is taken, other Faults of `listen`.
+ */
+export async function openSidecar(config: SidecarConfig, ports: SidecarPorts): Promise<Sidecar> {
+  const sidecar = new RunningSidecar(config, ports);
+  try {
+    await sidecar.listen();
+    return sidecar;
+  } catch (error) {
+    await sidecar[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class RunningSidecar implements Sidecar {
+  readonly engine: StateEngine;
+  readonly #config: SidecarConfig;
+  readonly #ports: SidecarPorts;
+  readonly #scope = new Scope();
+  readonly #links = new Map<string, FunctionLink>();
+  readonly #ingress: Ingress;
+  readonly #health = new HealthState();
+  /** What is served: by function, its last good discovery. */
+  #served: ReadonlyMap<string, Discovered> = new Map();
+  #reflection: ReflectionSource = { files: [], services: [] };
+  #listener: Listener | undefined;
+
+  constructor(config: SidecarConfig, ports: SidecarPorts) {
+    const { clock, random, log, metrics, store, observe, fatal } = ports;
+    this.#config = config;
+    this.#ports = ports;
+    const options = { ...config.engine, onFatal: fatal, ...(observe && { observe }) };
+    this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, options }));
+    this.#ingress = openIngress({ engine: this.engine, clock, log, options: config.ingress });
+    this.#health.set("", "notServing");
+    for (const name of config.functions) this.#links.set(name, this.#scope.own(this.#link(name)));
+  }
+
+  async listen(): Promise<void> {
+    const { clock, log } = this.#ports;
+    const { host, port } = this.#config.ingress;
+    this.#listener = this.#scope.own(await listen({ host, port, clock, log }, { grpc: this.#grpc(), http: this.#http() }));
+  }
+
+  get host(): string {
+    return this.#listener?.host ?? this.#config.ingress.host;
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? this.#config.ingress.port;
+  }
+
+  get openCalls(): number {
+    return this.#listener?.openCalls ?? 0;
+  }
+
+  get functions(): readonly FunctionStatus[] {
+    return [...this.#links.values()].map(({ name, state, address, discovered }) => ({ name, state, address, discovered }));
+  }
+
+  functionStarted(name: string, address: FunctionAddress): void {
+    this.#links.get(name)?.started(address);
+  }
+
+  functionEnded(name: string): void {
+    this.#links.get(name)?.ended();
+  }
+
+  descriptors(service: string): DescriptorSet | undefined {
+    for (const { components, descriptors } of this.#served.values())
+      if (components.some((component) => component.service === service)) return descriptors;
+    return undefined;
+  }
+
+  async drain(graceMs: number): Promise<number> {
+    const untilMs = this.#ports.clock.monotonic() + graceMs;
+    this.#health.set("", "notServing");
+    // Callers first: their calls end while the engine still works. Then what the engine does on its own: effects, timers, streams to functions.
+    const cutCalls = (await this.#listener?.drain(graceMs)) ?? 0;
+    const cutSteps = await this.engine.drain(Math.max(0, untilMs - this.#ports.clock.monotonic()));
+    await this[Symbol.asyncDispose]();
+    return Math.max(cutCalls, cutSteps);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope[Symbol.asyncDispose]();
+  }
+
+  #link(name: string): FunctionLink {
+    const { clock, random, log, changed = () => undefined } = this.#ports;
+    const found = (discovered: Discovered): string | undefined => this.#serve(name, discovered);
+    return new FunctionLink(name, {
+      clock,
+      random,
+      log,
+      version: this.#config.version,
+      found,
+      changed,
+      watchConnection: this.#config.attached ?? false,
+    });
+  }
+
+  /** Takes a discovery into service; the reason when it cannot be. Keeps S1. */
+  #serve(name: string, discovered: Discovered): string | undefined {
+    const clash = this.#clash(name, discovered);
+    if (clash !== undefined) return clash;
+    const served = new Map(this.#served).set(name, discovered);
+    try {
+      this.#ingress.update([...served.values()]); // checks everything before it changes anything
+    } catch (error) {
+      return explain(error);
+    }
+    const components = [...served.values()].flatMap((one) => one.components);
+    this.engine.setComponents(components);
+    this.#reflection = { files: filesOf([...served.values()]), services: components.map((component) => component.service) };
+    this.#served = served;
+    this.#tellHealth(components.map((component) => component.service));
+    return undefined;
+  }
+
+  /** keeps S2 */
+  #clash(name: string, discovered: Discovered): string | undefined {
+    for (const [other, { components }] of this.#served) {
+      const both =
+        other === name ? undefined : components.find((mine) => discovered.components.some((its) => its.service === mine.service));
+      if (both)
+        return `the service ${both.service} is served by function ${other} already, so function ${name} cannot serve it too; remove it from one`;
+    }
+    return undefined;
+  }
+
+  #tellHealth(services: readonly string[]): void {
+    for (const service of services) this.#health.set(service, "serving");
+    if (this.#links.size === this.#served.size) this.#health.set("", "serving");
+  }
+
+  #grpc(): CallRouter {
+    const fixed = new Map<string, CallHandler>([...reflectionHandler(() => this.#reflection), ...healthHandler(this.#health)]);
+    return (path) => this.#ingress.grpc(path) ?? fixed.get(path) ?? (this.#isStarting() ? notYet : undefined);
+  }
+
+  #http(): HttpHandler {
+    return (exchange) => {
+      if (this.#served.size > 0 || !this.#isStarting()) return this.#ingress.http(exchange);
+      const body = JSON.stringify({ code: 14, message: "the function is starting; try again in a moment", details: [] });
+      exchange.respond(503, { "content-type": "application/json", "retry-after": "1" }, body);
+    };
+  }
+
+  /** Some function has not been discovered yet (S3). */
+  #isStarting(): boolean {
+    return this.#served.size < this.#links.size && [...this.#links.values()].some(({ state }) => state.is !== "refused");
+  }
+}
+
+const notYet: CallHandler = (call) => {
+  queueMicrotask(() => call.end({ code: 14, message: "the function is starting; try again in a moment" }));
+  return { message() {} };
+};
+
+/** Files of all functions, each name once. */
+function filesOf(served: readonly Discovered[]): ReflectionSource["files"] {
+  return new Map(served.flatMap(({ descriptors }) => descriptors.files.map((file) => [file.name, file] as const))).values().toArray();
+}
