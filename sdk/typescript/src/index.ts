@@ -9,14 +9,23 @@ export type { Component } from "./component.ts";
 export { action, type Action, type ActionSpec } from "./define/action.ts";
 export {
   type EntityOptions,
-  type EventInfo,
   eventSourced,
   type EventSourced,
   type EventSourcedOptions,
   type EventSourcedSpec,
   snapshotEveryDefault,
 } from "./define/event-sourced.ts";
+export type { EventInfo } from "./define/definitions.ts";
+export {
+  fromProto,
+  type ProtoActionSpec,
+  type ProtoEvents,
+  type ProtoEventSourcedSpec,
+  type ProtoStateSource,
+  type ProtoValueEntitySpec,
+} from "./define/from-proto.ts";
 export type { CommandRef } from "./define/method.ts";
+export { commandRef } from "./define/refs.ts";
 export type { StateSource } from "./define/state.ts";
 export { valueEntity, type ValueEntityComponent, type ValueEntitySpec } from "./define/value-entity.ts";
 export { Mistake } from "./mistake.ts";

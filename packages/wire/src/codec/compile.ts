@@ -25,34 +25,9 @@ import {
 } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FeatureSet_FieldPresence, FieldOptions_JSType, isWrapperDesc, StructSchema } from "@bufbuild/protobuf/wkt";
+import type { Codec, CodecOptions } from "./codec.ts";
 import { explainMismatch } from "./mismatch.ts";
 import { type ScalarCodec, scalarCodec } from "./scalar.ts";
-
-/** How the plain objects look. */
-export interface CodecOptions {
-  /** Decoded objects carry `$typeName`, as the generated types of protobuf-es ask. Default false. */
-  readonly typeName?: boolean;
-  /** Enums as numbers, or as value names without the enum's prefix (`COLOR_RED` → `"RED"`). Default `number`. */
-  readonly enums?: "number" | "name";
-  /**
-   * `true`: a message field without the `optional` word is never absent: decoding fills in an empty message, encoding demands it, and so
-   * it does of every other field that is not optional, repeated, a map or in a oneof. Default false: absent fields encode as their default.
-   */
-  readonly required?: boolean;
-  /** Encoding refuses properties the message does not have; names that begin with `$` excepted. Default false: they are ignored. */
-  readonly exact?: boolean;
-}
-
-/** Turns one message type into bytes and back. */
-export interface Codec<T = unknown> {
-  readonly desc: DescMessage;
-  /** @throws Fault("invalid") naming the field, when `value` does not fit the message. */
-  encode(value: T): Uint8Array;
-  /** As `encode`, appending to `writer` without a length. */
-  write(value: T, writer: BinaryWriter): void;
-  /** @throws Fault("invalid") when the bytes are no such message. */
-  decode(bytes: Uint8Array): T;
-}
 
 type Plain = Record<string, unknown>;
 type FieldReader = (into: Plain, reader: BinaryReader, wireType: WireType) => void;

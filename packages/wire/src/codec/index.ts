@@ -1,2 +1,3 @@
-export { type Codec, type CodecOptions, compileCodec } from "./compile.ts";
+export type { Codec, CodecOptions } from "./codec.ts";
+export { compileCodec } from "./compile.ts";
 export { explainMismatch, nearest, shown } from "./mismatch.ts";

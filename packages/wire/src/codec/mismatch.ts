@@ -1,7 +1,7 @@
 /** Says where and why a value does not fit a message. Walks slowly: it runs when encoding failed, or in development. */
 import type { DescField, DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { FieldOptions_JSType, isWrapperDesc } from "@bufbuild/protobuf/wkt";
-import type { CodecOptions } from "./compile.ts";
+import type { CodecOptions } from "./codec.ts";
 import { scalarCodec } from "./scalar.ts";
 
 /** The first mismatch in words ("shop.Item.quantity: expected …, got …"), or `undefined`. */
@@ -140,7 +140,7 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return value instanceof Uint8Array ? "a Uint8Array" : "an object";
   if (typeof value === "symbol") return "a symbol";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "string" ? JSON.stringify(value) : (value as number | boolean).toString();
   return `${text.length > shownMax ? `${text.slice(0, shownMax)}…` : text} (a ${typeof value})`;
 }
 

@@ -6,6 +6,7 @@ import { type Commands, type InputOf, type ReplyOf } from "../schema/command.ts"
 import type { ServiceSource } from "../schema/descriptors.ts";
 import { type MessageLike, MessageSchema, type ShapeOf } from "../schema/fields.ts";
 import { checkMemberName, checkServiceName, pascal } from "../schema/names.ts";
+import type { EventInfo, EventSourcedDefinition, EventType } from "./definitions.ts";
 import {
   checkHandlers,
   checkUnary,
@@ -20,34 +21,6 @@ import {
   typescriptShape,
 } from "./method.ts";
 import { jsonState, messageState, type StateCodec, type StateSource } from "./state.ts";
-
-/** What an event handler learns beside state and event. */
-export interface EventInfo {
-  readonly entityId: string;
-  /** Number of this event in the entity's history; the first is 1. */
-  readonly sequence: number;
-}
-
-/** One event type, ready to run. */
-export interface EventType {
-  /** Name in TypeScript. */
-  readonly name: string;
-  readonly message: MessageType;
-  /** Gives the new state, or changes the old one in place and gives nothing. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- typed where it is declared
-  readonly apply: (state: any, event: any, info: EventInfo) => unknown;
-}
-
-/** An event-sourced entity, checked and compiled. */
-export interface EventSourcedDefinition extends ComponentBase {
-  readonly persistenceId: string;
-  readonly snapshotEvery: number;
-  readonly passivationMs: number | undefined;
-  readonly state: StateCodec;
-  /** By name in TypeScript. */
-  readonly events: ReadonlyMap<string, EventType>;
-  readonly eventsByUrl: ReadonlyMap<string, EventType>;
-}
 
 /** An event-sourced entity to give to `serve` or `testEntity`. */
 export interface EventSourced<Refs = Readonly<Record<string, CommandRef>>> {

@@ -36,7 +36,8 @@ export interface Method {
 
 /** Where discovery gets a component's descriptors from. */
 export type Origin =
-  { readonly from: "typescript"; readonly source: ServiceSource } | { readonly from: "proto"; readonly service: DescService };
+  | { readonly from: "typescript"; readonly source: ServiceSource }
+  | { readonly from: "proto"; readonly service: DescService; readonly messages: readonly DescMessage[] };
 
 /** What all kinds of component have. */
 export interface ComponentBase {

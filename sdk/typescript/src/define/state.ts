@@ -2,6 +2,7 @@
  * How an entity's state is stored. Declared as a function it is any JSON value and is stored as JSON, type URL
  * `json.cloudstate.io/<service>.State`; declared as a message it is stored as that message.
  */
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
 import { packJson, unpackJson } from "@mecha/wire";
 import { expect, Mistake } from "../mistake.ts";
@@ -13,6 +14,8 @@ import type { MessageType } from "./method.ts";
 export type StateSource<S> = (() => S) | MessageSchema<S>;
 
 export interface StateCodec<S = unknown> {
+  /** The message it is stored as; `undefined`: JSON. */
+  readonly desc: DescMessage | undefined;
   initial(): S;
   /** @throws Mistake when the state cannot be stored. */
   encode(state: S): Payload;
@@ -23,6 +26,7 @@ export interface StateCodec<S = unknown> {
 /** State as a message. */
 export function messageState<S>(where: string, type: MessageType<S>): StateCodec<S> {
   return {
+    desc: type.codec.desc,
     initial: () => type.codec.decode(new Uint8Array(0)),
     encode(state) {
       try {
@@ -42,6 +46,7 @@ export function messageState<S>(where: string, type: MessageType<S>): StateCodec
 export function jsonState<S>(service: string, initial: () => S): StateCodec<S> {
   const type = `${service}.State`;
   return {
+    desc: undefined,
     initial() {
       const state = initial();
       expect(

@@ -16,14 +16,8 @@ import {
   refsOf,
   typescriptShape,
 } from "./method.ts";
+import type { ValueEntityDefinition } from "./definitions.ts";
 import type { StateCodec, StateSource } from "./state.ts";
-
-/** A value entity, checked and compiled. */
-export interface ValueEntityDefinition extends ComponentBase {
-  readonly persistenceId: string;
-  readonly passivationMs: number | undefined;
-  readonly state: StateCodec;
-}
 
 /** A value entity to give to `serve` or `testEntity`. */
 export interface ValueEntityComponent<Refs = Readonly<Record<string, CommandRef>>> {

@@ -1,12 +1,15 @@
 /** What entity.proto shares between the component kinds: commands in, client actions and side effects out. */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { MetadataValue } from "@mecha/wire";
+import type { Codec } from "@mecha/wire/codec";
 import { Reader } from "./bytes.ts";
 
 /** A google.protobuf.Any. */
 export interface Payload {
   readonly typeUrl: string;
   readonly value: Uint8Array;
+  /** What it was encoded with; set on messages to other components, for the test kit. */
+  readonly codec?: Codec;
 }
 
 /** Transport headers of a command or reply: keys in lower case, in order. */

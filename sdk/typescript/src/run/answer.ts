@@ -81,7 +81,8 @@ export function encodeFor(ref: CommandRef, message: unknown, what: string): Payl
     () => `${what}: the first argument is no command; pass one such as Cart.commands.addItem, or commandRef(…)`,
   );
   try {
-    return { typeUrl: ref.input.typeUrl, value: ref.input.codec.encode(message) };
+    const { typeUrl, codec } = ref.input;
+    return { typeUrl, value: codec.encode(message), codec };
   } catch (error) {
     throw new Mistake(`${what} to ${ref.service}.${ref.command}: ${explain(error)}`);
   }

@@ -7,7 +7,7 @@
  * I3 after an error in an event handler, or any unexpected one after `emit`, the state is not trusted: the activation ends (Crash)
  */
 import { explain } from "@mecha/kit";
-import type { EventSourcedDefinition, EventType } from "../define/event-sourced.ts";
+import type { EventSourcedDefinition, EventType } from "../define/definitions.ts";
 import type { Method } from "../define/method.ts";
 import { isThenable } from "../define/state.ts";
 import { expect, listed, Mistake, nearest } from "../mistake.ts";

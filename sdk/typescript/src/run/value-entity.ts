@@ -5,7 +5,7 @@
 import { explain } from "@mecha/kit";
 import type { Method } from "../define/method.ts";
 import { isThenable } from "../define/state.ts";
-import type { ValueEntityDefinition } from "../define/value-entity.ts";
+import type { ValueEntityDefinition } from "../define/definitions.ts";
 import { listed } from "../mistake.ts";
 import type { CommandIn, Payload } from "../protocol/common.ts";
 import type { StateChange, ValueEntityAnswer } from "../protocol/value-entity.ts";
@@ -14,7 +14,7 @@ import { readOnly } from "./read-only.ts";
 import { type Surroundings, unexpected } from "./surroundings.ts";
 
 /** What a command handler of a value entity works with. */
-export class ValueEntityContext<State, Reply> extends BaseContext<Reply> {
+export class ValueEntityContext<State, Reply, NewState = State> extends BaseContext<Reply> {
   /** Id of this entity. */
   readonly entityId: string;
   readonly #entity: ValueEntity;
@@ -37,7 +37,7 @@ export class ValueEntityContext<State, Reply> extends BaseContext<Reply> {
   }
 
   /** Stores a new value in place of the old one, before the caller gets its reply. */
-  update(state: State): void {
+  update(state: NewState): void {
     this.checkOpen("update");
     this.#entity.change({ do: "update", value: this.#entity.encode(state) });
   }

@@ -90,7 +90,9 @@ function checkProtoKeys({ service, definition: { methods } }: Component): void {
 /** All descriptor files, imports first. TypeScript packages are built together, so that components may share messages. */
 function filesOf(components: readonly Component[]): FileDescriptorProto[] {
   const sources = components.flatMap(({ definition: { origin } }) => (origin.from === "typescript" ? [origin.source] : []));
-  const services = components.flatMap(({ definition: { origin } }) => (origin.from === "proto" ? [origin.service] : []));
+  const declared = components.flatMap(({ definition: { origin } }) =>
+    origin.from === "proto" ? [origin.service.file, ...origin.messages.map(({ file }) => file)] : [],
+  );
   const files = new Map<string, FileDescriptorProto>();
   const add = (file: DescFile): void => {
     if (files.has(file.proto.name)) return;
@@ -98,6 +100,6 @@ function filesOf(components: readonly Component[]): FileDescriptorProto[] {
     files.set(file.proto.name, file.proto);
   };
   for (const file of buildFiles(sources).files) add(file);
-  for (const service of services) add(service.file);
+  for (const file of declared) add(file);
   return [...files.values()];
 }

@@ -6,8 +6,7 @@
  */
 import { explain } from "@mecha/kit";
 import { type ServerCall, type ServerCallEvents, statusOk } from "@mecha/wire";
-import type { EventSourcedDefinition } from "../define/event-sourced.ts";
-import type { ValueEntityDefinition } from "../define/value-entity.ts";
+import type { EventSourcedDefinition, ValueEntityDefinition } from "../define/definitions.ts";
 import { isThenable } from "../define/state.ts";
 import { encodeStreamFailure } from "../protocol/common.ts";
 import { encodeEventSourcedReply, type EventSourcedAnswer, readEventSourcedIn } from "../protocol/event-sourced.ts";

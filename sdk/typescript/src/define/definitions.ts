@@ -1,0 +1,38 @@
+/** Entities checked and compiled: what declaring them gives, and running them takes. */
+import type { ComponentBase, MessageType } from "./method.ts";
+import type { StateCodec } from "./state.ts";
+
+/** What an event handler learns beside state and event. */
+export interface EventInfo {
+  readonly entityId: string;
+  /** Number of this event in the entity's history; the first is 1. */
+  readonly sequence: number;
+}
+
+/** One event type, ready to run. */
+export interface EventType {
+  /** Name in TypeScript. */
+  readonly name: string;
+  readonly message: MessageType;
+  /** Gives the new state, or changes the old one in place and gives nothing. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- typed where it is declared
+  readonly apply: (state: any, event: any, info: EventInfo) => unknown;
+}
+
+/** An event-sourced entity, checked and compiled. */
+export interface EventSourcedDefinition extends ComponentBase {
+  readonly persistenceId: string;
+  readonly snapshotEvery: number;
+  readonly passivationMs: number | undefined;
+  readonly state: StateCodec;
+  /** By name in TypeScript. */
+  readonly events: ReadonlyMap<string, EventType>;
+  readonly eventsByUrl: ReadonlyMap<string, EventType>;
+}
+
+/** A value entity, checked and compiled. */
+export interface ValueEntityDefinition extends ComponentBase {
+  readonly persistenceId: string;
+  readonly passivationMs: number | undefined;
+  readonly state: StateCodec;
+}

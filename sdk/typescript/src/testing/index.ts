@@ -1,0 +1,8 @@
+/**
+ * mecha-sdk/testing: run entities and actions in a test, without a proxy, a port or a store.
+ *
+ *     const cart = testEntity(Cart, "42");
+ *     const { reply, events } = await cart.send("addItem", { cartId: "42", sku: "tea", quantity: 2 });
+ */
+export { type EffectSeen, type Sent, testAction, testEntity, type TestedEntity, type TestOptions } from "./test-entity.ts";
+export { checkSchema, schemaChanges, type SchemaLock, schemaLock } from "./schema-lock.ts";
