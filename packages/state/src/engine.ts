@@ -1,4 +1,5 @@
 /** The state engine's face: what ingress and admin call. `openEngine` (open.ts) makes one. */
+import type { Fault } from "@mecha/kit";
 import type { CallContext, Command, CommandMetadata, Component, Reply } from "./model.ts";
 
 /** Streamed action call, caller → engine. After `cancel`, and after `closed`, its methods do nothing. */
@@ -19,11 +20,11 @@ export interface StreamedCallEvents {
   reply(reply: Reply): void;
   drain(): void;
   /** Last callback. `undefined` = ended well; else a Fault. */
-  closed(fault?: Error): void;
+  closed(fault?: Fault): void;
 }
 
 /** Called exactly once: with a reply, or with a Fault. Refusals come before `call` returns. */
-export type Answer = (fault: Error | undefined, reply: Reply | undefined) => void;
+export type Answer = (fault: Fault | undefined, reply: Reply | undefined) => void;
 
 /** Live figures of one active entity. */
 export interface ActiveEntity {

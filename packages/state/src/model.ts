@@ -159,9 +159,10 @@ export interface EntityStreamEvents {
   failure(failure: { readonly commandId: number; readonly description: string }): void;
   /**
    * The function broke the protocol; `problem` names what was wrong. The dialect has told the function and cut the stream; `closed` with
-   * the same text follows at once.
+   * the same text follows at once. `about: "reply"`: it was a reply to a command that was not outstanding; that decides the text the caller
+   * gets (facts/cloudstate.md §1.12). Default "message".
    */
-  violation(problem: string): void;
+  violation(problem: string, about?: "reply" | "message"): void;
   /** After `event` returned false. */
   drain(): void;
   /**

@@ -11,7 +11,7 @@ import { FunctionGate } from "./entity/gate.ts";
 import { EntityHost } from "./entity/host.ts";
 import { Reachability } from "./entity/reachability.ts";
 import { EntityShell } from "./entity/shell.ts";
-import { deadlineFault, Envelope, type OpenCommands, type Origin } from "./envelope.ts";
+import { Envelope, type OpenCommands, type Origin } from "./envelope.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
 import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, FunctionPort } from "./model.ts";
@@ -186,11 +186,19 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       answer(refusal, undefined);
       return;
     }
-    if (context.deadlineMs !== undefined && context.hops === 0 && context.deadlineMs <= this.#nowMs()) {
-      answer(new Fault("deadline", `${service}.${command.name}: the caller's deadline had passed; not applied`), undefined);
+    const gone = context.hops === 0 ? this.#alreadyGone(service, command.name, context) : undefined;
+    if (gone !== undefined) {
+      answer(gone, undefined);
       return;
     }
     if (!this.dispatch(service, command, context, undefined, answer)) answer(this.#unknownCommand(service, command.name), undefined);
+  }
+
+  /** A caller who does not wait any more: nothing is begun for it. */
+  #alreadyGone(service: string, name: string, context: CallContext): Fault | undefined {
+    if (context.signal?.aborted === true) return new Fault("cancelled", `${service}.${name}: the caller had gone away; not applied`);
+    if (context.deadlineMs === undefined || context.deadlineMs > this.#nowMs()) return undefined;
+    return new Fault("deadline", `${service}.${name}: the caller's deadline had passed; not applied`);
   }
 
   dispatch(service: string, command: Command, context: CallContext, origin: Origin | undefined, answer: Answer): boolean {
@@ -282,8 +290,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       return refusedStream(events, new Fault("unimplemented", `${service}.${method} is a command of an entity: call it, it has no stream`));
     }
     const nowMs = this.#nowMs();
-    const late = context.deadlineMs !== undefined && context.deadlineMs <= nowMs;
-    const refusal = this.#refusal ?? (late ? deadlineFault(service, method) : this.#refuse(route, found, context));
+    const refusal = this.#refusal ?? this.#alreadyGone(service, method, context) ?? this.#refuse(route, found, context);
     if (refusal !== undefined) return refusedStream(events, refusal);
     this.#countAction(service, nowMs);
     const target = { component: route.component, method: found, context, origin: undefined };

@@ -113,7 +113,7 @@ export class StreamedAction extends OpenAction implements StreamedCall {
     let inline = true;
     new Tail(this.parts.dispatcher, this.source, response.action, response.effects, (fault, reply) => {
       this.#busy = false;
-      this.#responded(fault as Fault | undefined, reply);
+      this.#responded(fault, reply);
       if (!inline) this.#work();
     }).run();
     inline = false;

@@ -43,7 +43,7 @@ export class UnaryAction extends OpenAction {
     const action = first ? response.action : ({ do: "nothing" } as const);
     new Tail(this.parts.dispatcher, this.source, action, response.effects, (fault, reply) => {
       this.#tails--;
-      if (first) this.#tell(fault as Fault | undefined, reply);
+      if (first) this.#tell(fault, reply);
       this.#endWhenDone();
     }).run();
   }

@@ -6,8 +6,7 @@
  *    stream by the stream's own listener
  * H2 a handle the store gives is released exactly once, also when nobody wants it any more
  */
-import type { Fault } from "@mecha/kit";
-import { Fault as FaultError } from "@mecha/kit";
+import { Fault } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import type { EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "../model.ts";
 import type { EngineParts } from "../parts.ts";
@@ -173,7 +172,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
 
   /** The medium failed: nothing may go on (S5, E4). */
   #stopOnDataLoss(cause: unknown): void {
-    if (cause instanceof FaultError && cause.code === "dataLoss") this.#parts.fatal(cause);
+    if (cause instanceof Fault && cause.code === "dataLoss") this.#parts.fatal(cause);
   }
 
   releaseHandle(): void {
@@ -315,7 +314,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
       reportError: (message) => this.reportError(message),
     };
     new Tail(this.#parts.dispatcher, source, reply.action, reply.effects, (fault, answer) => {
-      envelope.finish(fault as Fault | undefined, answer);
+      envelope.finish(fault, answer);
     }).run();
   }
 

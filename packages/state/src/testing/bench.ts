@@ -52,7 +52,7 @@ export class Bench implements AsyncDisposable {
       },
     };
     this.engine.call(service, sent, { hops: 0, ...context }, (fault, reply) => {
-      asked.fault = fault as Fault | undefined;
+      asked.fault = fault;
       asked.reply = reply;
       asked.answers++;
     });

@@ -1,0 +1,653 @@
+/** The entity machine's decisions, as tables: what comes in, what is asked for. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Fault } from "@mecha/kit";
+import { payload, type ReplyParts } from "../testing/function.ts";
+import { MachineBench, storedEvents } from "../testing/machine.ts";
+
+const failed = (restart = false): ReplyParts => ({ action: { do: "fail", description: "no", restart } });
+const event: ReplyParts = { events: ["e"] };
+
+interface Row {
+  readonly name: string;
+  readonly kind?: "eventSourced" | "value";
+  readonly limits?: ConstructorParameters<typeof MachineBench>[1];
+  /** Not looked at. */
+  readonly given?: (m: MachineBench) => unknown;
+  readonly when: (m: MachineBench) => unknown;
+  readonly then: readonly string[];
+  readonly phase?: string;
+  readonly told?: readonly string[];
+}
+
+function rows(title: string, table: readonly Row[]): void {
+  for (const row of table) {
+    test(`${title}: ${row.name}`, () => {
+      const m = new MachineBench(row.kind, row.limits);
+      row.given?.(m);
+      m.take();
+      m.takeTold();
+      row.when(m);
+      assert.deepEqual(m.take(), row.then);
+      if (row.phase !== undefined) assert.equal(m.machine.phase, row.phase);
+      if (row.told !== undefined) assert.deepEqual(m.takeTold(), row.told);
+      assert.deepEqual(m.fatals, []);
+    });
+  }
+}
+
+rows("activation", [
+  { name: "the first command opens the record", when: (m) => m.command("a"), then: ["enter", "openStore"], phase: "loading" },
+  { name: "it waits for leave", when: (m) => ((m.admit = false), m.command("a")), then: ["enter"], phase: "waiting" },
+  {
+    name: "an entity that never was starts empty",
+    given: (m) => m.command("a"),
+    when: (m) => m.opened(),
+    then: ["openStream", "activated 0", "command 1 a"],
+    phase: "active",
+  },
+  {
+    name: "a snapshot is sent with the init, events after it are read",
+    given: (m) => m.command("a"),
+    when: (m) => m.opened({ sequence: 7, snapshot: { sequence: 5, payload: payload("s") } }),
+    then: ["openStream 5:s", "readPage 5"],
+    phase: "replaying",
+  },
+  {
+    name: "a snapshot of the last event needs no page",
+    given: (m) => m.command("a"),
+    when: (m) => m.opened({ sequence: 5, snapshot: { sequence: 5, payload: payload("s") } }),
+    then: ["openStream 5:s", "activated 0", "command 1 a"],
+  },
+  {
+    name: "a value is sent with the init",
+    kind: "value",
+    given: (m) => m.command("a"),
+    when: (m) => m.opened({ sequence: 3, value: payload("v") }),
+    then: ["openStream v", "activated 0", "command 1 a"],
+  },
+  {
+    name: "a deleted value is none",
+    kind: "value",
+    given: (m) => m.command("a"),
+    when: (m) => m.opened({ sequence: 3 }),
+    then: ["openStream", "activated 0", "command 1 a"],
+  },
+  {
+    name: "pages follow each other up to the last event",
+    given: (m) => m.command("a").opened({ sequence: 3 }),
+    when: (m) => m.page(storedEvents(1, "x", "y")).page(storedEvents(3, "z")),
+    then: ["event 1:x", "event 2:y", "readPage 2", "event 3:z", "activated 3", "command 1 a"],
+  },
+  {
+    name: "events wait while the function has no room",
+    given: (m) => m.command("a").opened({ sequence: 2 }),
+    when: (m) => ((m.room = false), m.page(storedEvents(1, "x", "y"))),
+    then: ["event 1:x"],
+    phase: "replaying",
+  },
+  {
+    name: "and go on when it has",
+    given: (m) => (
+      (m.room = false),
+      m
+        .command("a")
+        .opened({ sequence: 2 })
+        .page(storedEvents(1, "x", "y"))
+    ),
+    when: (m) => ((m.room = true), m.machine.drained(0)),
+    then: ["event 2:y", "activated 2", "command 1 a"],
+  },
+  {
+    name: "no command before the function has taken the last event",
+    given: (m) => ((m.room = false), m.command("a").opened({ sequence: 1 }).page(storedEvents(1, "x"))),
+    when: (m) => m.machine.drained(0),
+    then: ["activated 1", "command 1 a"],
+  },
+  {
+    name: "a log that ends early fails who waits",
+    given: (m) => m.command("a").command("b").opened({ sequence: 2 }),
+    when: (m) => m.page([]),
+    then: ["reset", "fail a", "fail b", "releaseHandle", "ended"],
+    told: ["a: dataLoss Error recovering event log", "b: dataLoss Error recovering event log"],
+    phase: "idle",
+  },
+  {
+    name: "a gap in the log fails who waits",
+    given: (m) => m.command("a").opened({ sequence: 3 }),
+    when: (m) => m.page(storedEvents(2, "y")),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: dataLoss Error recovering event log"],
+  },
+  {
+    name: "a log that goes on fails who waits",
+    given: (m) => m.command("a").opened({ sequence: 1 }),
+    when: (m) => m.page(storedEvents(1, "x", "y")),
+    then: ["event 1:x", "event 2:y", "reset", "fail a", "releaseHandle", "ended"],
+  },
+  {
+    name: "a record that cannot be opened: the store's code, the reference's text",
+    given: (m) => m.command("a"),
+    when: (m) => m.machine.openFailed(new Fault("unavailable", "closed"), 0),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: unavailable Error recovering event log"],
+  },
+  {
+    name: "a value's record that cannot be opened",
+    kind: "value",
+    given: (m) => m.command("a"),
+    when: (m) => m.machine.openFailed(new Error("boom"), 0),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: unknown Unexpected Value entity failure"],
+  },
+  {
+    name: "an address the store refuses is told plainly",
+    given: (m) => m.command("a"),
+    when: (m) => m.machine.openFailed(new Fault("invalid", "entityId: holds NUL"), 0),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: invalid entityId: holds NUL"],
+  },
+  {
+    name: "a refusal fails who waits",
+    given: (m) => ((m.admit = false), m.command("a")),
+    when: (m) => m.machine.refused(new Fault("exhausted", "full"), 0),
+    then: ["fail a", "releaseHandle", "ended"],
+    told: ["a: exhausted full"],
+    phase: "idle",
+  },
+]);
+
+rows("commands", [
+  { name: "one at a time", given: (m) => m.start(), when: (m) => m.command("b"), then: [] },
+  {
+    name: "E3: the next goes when the previous reply is in, before its step is durable",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.reply(event),
+    then: ["commit 0+1", "command 2 b"],
+  },
+  {
+    name: "without pipelining it waits for the step",
+    limits: { pipelining: false },
+    given: (m) => m.start().command("b").reply(event),
+    when: (m) => m.verdict(0),
+    then: ["release a", "command 2 b"],
+  },
+  {
+    name: "nothing is sent past uncommittedStepsMax",
+    limits: { uncommittedStepsMax: 2 },
+    given: (m) => m.start().command("b").command("c").reply(event, 1),
+    when: (m) => m.reply(event, 2),
+    then: ["commit 1+1"],
+  },
+  {
+    name: "and goes on below it",
+    limits: { uncommittedStepsMax: 2 },
+    given: (m) => m.start().command("b").command("c").reply(event, 1).reply(event, 2),
+    when: (m) => m.verdict(0),
+    then: ["release a", "command 3 c"],
+  },
+  {
+    name: "nothing is sent past uncommittedBytesMax",
+    limits: { uncommittedBytesMax: 129 },
+    given: (m) => m.start().command("b"),
+    when: (m) => m.reply(event),
+    then: ["commit 0+1"],
+  },
+  {
+    name: "E2: steps are released in the order of their replies",
+    given: (m) => m.start().command("b").reply(event, 1).reply(event, 2),
+    when: (m) => m.verdict(1).verdict(0),
+    then: ["release a", "release b", "rest"],
+  },
+  {
+    name: "E6: a read is released at once when nothing is before it",
+    given: (m) => m.start(),
+    when: (m) => m.reply(),
+    then: ["release a", "rest"],
+  },
+  {
+    name: "E6: a read waits for the steps before it",
+    given: (m) => m.start().command("b").reply(event, 1),
+    when: (m) => m.reply({}, 2),
+    then: [],
+  },
+  {
+    name: "E6: and follows them",
+    given: (m) => m.start().command("b").reply(event, 1).reply({}, 2),
+    when: (m) => m.verdict(0),
+    then: ["release a", "release b", "rest"],
+  },
+  {
+    name: "E6: where stores are shared a read is checked like any step",
+    limits: { fenceReads: true },
+    given: (m) => m.start(),
+    when: (m) => m.reply(),
+    then: ["commit 0+0"],
+  },
+  {
+    name: "steps are computed one on the other",
+    given: (m) =>
+      m
+        .start()
+        .command("b")
+        .reply({ events: ["x", "y"] }, 1),
+    when: (m) => m.reply(event, 2),
+    then: ["commit 2+1"],
+  },
+  {
+    name: "a full mailbox refuses",
+    limits: { mailboxMax: 1, mailboxReserve: 1 },
+    given: (m) => m.start().command("b"),
+    when: (m) => m.command("c"),
+    then: ["fail c"],
+    told: ["c: exhausted shop.Cart/1: 1 commands wait already (mailboxMax); slow down and retry"],
+  },
+  {
+    name: "a failure of the user's code is a step; its events are kept",
+    given: (m) => m.start(),
+    when: (m) => m.reply({ ...failed(), ...event }),
+    then: ["commit 0+1"],
+  },
+]);
+
+rows("restart=true", [
+  {
+    name: "drops the events, answers, half-closes",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.reply({ ...failed(true), ...event }),
+    then: ["release a", "halfClose"],
+    phase: "closing",
+  },
+  {
+    name: "starts again at once, even with nothing queued",
+    given: (m) => m.start().reply(failed(true)),
+    when: (m) => m.closed().opened({ sequence: 0 }),
+    then: ["reset", "releaseHandle", "enter", "openStore", "openStream", "activated 0", "rest"],
+    phase: "active",
+  },
+  {
+    name: "waits for the steps under way before it reloads",
+    given: (m) => m.start().command("b").command("c").reply(event, 1).reply(failed(true), 2).closed(),
+    when: (m) => m.verdict(0),
+    then: ["release a", "release b", "releaseHandle", "enter", "openStore"],
+  },
+  {
+    name: "the queue goes on in order, with ids from 1",
+    given: (m) => m.start().command("b").command("c").reply(event, 1).reply(failed(true), 2).closed().verdict(0),
+    when: (m) => m.opened({ sequence: 1 }).page(storedEvents(1, "e")).reply({}, 1),
+    then: ["openStream", "readPage 0", "event 1:e", "activated 1", "command 1 c", "release c", "rest"],
+  },
+  {
+    name: "of a value entity is a plain failure",
+    kind: "value",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.reply({ ...failed(true), state: "v" }),
+    then: ["commit 0+0", "command 2 b"],
+  },
+]);
+
+rows("verdicts", [
+  {
+    name: "a conflict fails the step, the later ones and the command at the function, then reloads for the queue",
+    given: (m) => m.start().command("b").command("c").command("d").reply(event, 1).reply(event, 2),
+    when: (m) => m.verdict(0, { is: "conflict", actualSequence: 9 }).verdict(1, { is: "conflict", actualSequence: 9 }),
+    then: ["reset", "fail c", "fail a", "fail b", "releaseHandle", "enter", "openStore"],
+    phase: "loading",
+  },
+  {
+    name: "after a conflict the store's word counts",
+    given: (m) => m.start().command("b").reply(event, 1).verdict(0, { is: "conflict", actualSequence: 9 }).command("c"),
+    when: (m) => m.opened({ sequence: 9, snapshot: { sequence: 9, payload: payload("s") } }),
+    then: ["openStream 9:s", "activated 0", "command 1 c"],
+  },
+  {
+    name: "fenced is unavailable",
+    given: (m) => m.start().reply(event),
+    when: (m) => m.verdict(0, { is: "fenced" }),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: unavailable shop.Cart/1: it is owned elsewhere now; not applied, retry"],
+  },
+  {
+    name: "a read behind a failed step fails with it",
+    given: (m) => m.start().command("b").reply(event, 1).reply({}, 2),
+    when: (m) => m.verdict(0, { is: "conflict", actualSequence: 9 }),
+    then: ["reset", "fail a", "fail b", "releaseHandle", "ended"],
+  },
+  {
+    name: "E4: unknown answers nobody, drops the stream, reads back",
+    given: (m) => m.start().command("b").reply(event, 1),
+    when: (m) => m.verdict(0, { is: "unknown" }),
+    then: ["reset", "fail b", "openStore"],
+    phase: "frozen",
+    told: ["b: unavailable shop.Cart/1: the store did not answer; not applied, retry"],
+  },
+  {
+    name: "E4: reading back waits for every verdict",
+    given: (m) => m.start().command("b").reply(event, 1).reply(event, 2),
+    when: (m) => m.verdict(0, { is: "unknown" }),
+    then: ["reset"],
+    phase: "frozen",
+  },
+  {
+    name: "E4: found applied, it is released",
+    given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }),
+    when: (m) => m.opened({ sequence: 1 }),
+    then: ["release a", "releaseHandle", "ended"],
+    told: ["a"],
+  },
+  {
+    name: "E4: found not applied, it fails",
+    given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }),
+    when: (m) => m.opened({ sequence: 0 }),
+    then: ["fail a", "releaseHandle", "ended"],
+    told: ["a: unavailable shop.Cart/1: the store did not take it; not applied, retry"],
+  },
+  {
+    name: "E4: the queue goes on from what was read back",
+    given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }).command("b"),
+    when: (m) => m.opened({ sequence: 1, snapshot: { sequence: 1, payload: payload("s") } }),
+    then: ["release a", "openStream 1:s", "activated 0", "command 1 b"],
+  },
+  {
+    name: "E4: a store that cannot be read back is asked again",
+    given: (m) => (m.start().reply(event, 1).verdict(0, { is: "unknown" }), m.machine.openFailed(new Fault("unavailable", "x"), 0)),
+    when: (m) => m.at(199).at(200),
+    then: ["openStore"],
+    phase: "frozen",
+  },
+  {
+    name: "E4: in the end nobody can know",
+    given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }).at(60_000),
+    when: (m) => m.machine.openFailed(new Fault("unavailable", "x"), m.nowMs),
+    then: ["fail a", "releaseHandle", "ended"],
+    told: ["a: unknown shop.Cart/1: the store cannot say whether this was applied"],
+  },
+  {
+    name: "a dropped step carries its reason",
+    given: (m) => m.start().reply(event),
+    when: (m) => m.verdict(0, { is: "dropped", fault: new Fault("unavailable", "stopping") }),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: unavailable stopping"],
+  },
+]);
+
+rows("the function's end", [
+  {
+    name: "a failure is told with the reference's text; the queue stays",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.machine.failure(1, "secret", 0),
+    then: ["halfClose", "fail a"],
+    told: ["a: unknown Unexpected entity failure"],
+    phase: "closing",
+  },
+  {
+    name: "strict: what was queued is told, too",
+    limits: { failQueueOnTermination: true },
+    given: (m) => m.start().command("b"),
+    when: (m) => m.machine.failure(1, "secret", 0),
+    then: ["halfClose", "fail a", "fail b"],
+    told: ["a: unknown Unexpected entity failure", "b: unknown Entity terminated"],
+  },
+  {
+    name: "a value entity's failure",
+    kind: "value",
+    limits: { failQueueOnTermination: true },
+    given: (m) => m.start().command("b"),
+    when: (m) => m.machine.failure(0, "secret", 0),
+    then: ["halfClose", "fail a", "fail b"],
+    told: ["a: unknown Unexpected Value entity failure", "b: unknown Value entity terminated"],
+  },
+  {
+    name: "a failure while replaying fails all who wait: they would fare no better",
+    given: (m) => m.command("a").command("b").opened({ sequence: 1 }),
+    when: (m) => m.machine.failure(0, "cannot apply", 0),
+    then: ["reset", "fail a", "fail b", "releaseHandle", "ended"],
+    told: ["a: unknown Unexpected entity failure", "b: unknown Entity terminated"],
+  },
+  {
+    name: "a wrong id is a broken protocol",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.reply({}, 5),
+    then: ["reportError shop.Cart/1: reply for command 5, expected one for 1", "reset", "fail a", "releaseHandle", "enter", "openStore"],
+    told: ["a: unknown Unexpected entity reply"],
+  },
+  {
+    name: "so is a reply nobody asked for",
+    given: (m) => m.start().reply(),
+    when: (m) => m.reply({}, 1),
+    then: ["reportError shop.Cart/1: reply for command 1, no command was outstanding", "reset", "stir", "releaseHandle", "ended"],
+  },
+  {
+    name: "an unreadable message",
+    given: (m) => m.start(),
+    when: (m) => m.machine.violation("empty", "message", 0),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    told: ["a: unknown Unexpected entity message"],
+  },
+  {
+    name: "a stream that ends under a command",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.closed("crashed"),
+    then: ["streamFailed crashed", "reset", "fail a", "releaseHandle", "enter", "openStore"],
+    told: ["a: unknown Unexpected entity termination"],
+  },
+  {
+    name: "a stream that never reached the function keeps its command, first in line",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.closed("refused", true).opened().reply(),
+    then: [
+      ...["streamFailed refused", "reset", "releaseHandle", "enter", "openStore"],
+      ...["openStream", "activated 0", "command 1 a", "release a", "command 2 b"],
+    ],
+    told: ["a"],
+  },
+  {
+    name: "E3: steps under way survive the stream; the reload waits for them",
+    given: (m) => m.start().command("b").command("c").reply(event, 1).closed("crashed"),
+    when: (m) => m.verdict(0).opened({ sequence: 1, snapshot: { sequence: 1, payload: payload("s") } }),
+    then: ["release a", "releaseHandle", "enter", "openStore", "openStream 1:s", "activated 0", "command 1 c"],
+    told: ["a"],
+  },
+  {
+    name: "an idle entity whose function ends the stream is let go",
+    given: (m) => m.start().reply(),
+    when: (m) => m.closed(),
+    then: ["reset", "stir", "releaseHandle", "ended"],
+    phase: "idle",
+  },
+  {
+    name: "a stream that ends while replaying backs off and tries again",
+    given: (m) => m.command("a").opened({ sequence: 1 }),
+    when: (m) => ((m.admit = false), m.closed("crashed")),
+    then: ["streamFailed crashed", "reset", "releaseHandle", "enter"],
+    phase: "waiting",
+  },
+  {
+    name: "and those who waited long enough fail",
+    given: (m) => ((m.admit = false), m.command("a").at(4_000).command("b")),
+    when: (m) => m.at(10_000),
+    then: ["fail a"],
+    told: ["a: unavailable shop.Cart/1: not started within 10 s: its function cannot be reached (refused); not applied, retry"],
+    phase: "waiting",
+  },
+  {
+    name: "until nobody is left",
+    given: (m) => ((m.admit = false), m.command("a")),
+    when: (m) => m.at(10_000),
+    then: ["fail a", "releaseHandle", "ended"],
+    phase: "idle",
+  },
+  {
+    name: "a reply past the bounds fails the command and reloads",
+    limits: { eventsPerReplyMax: 1 },
+    given: (m) => m.start().command("b"),
+    when: (m) => m.reply({ events: ["x", "y"] }),
+    then: [
+      "reportError shop.Cart/1: reply to Do: events: 2 in one reply, at most 1; emit fewer for one command",
+      ...["reset", "fail a", "releaseHandle", "enter", "openStore"],
+    ],
+  },
+]);
+
+rows("E7, E8: time", [
+  {
+    name: "a command without answer: the stream is reset, it fails as not applied, the queue goes on",
+    given: (m) => m.start().command("b").at(59_999),
+    when: (m) => m.at(60_000),
+    then: ["reset", "fail a", "releaseHandle", "enter", "openStore"],
+    told: ["a: deadline shop.Cart/1: Do got no answer within 60 s; not applied"],
+  },
+  {
+    name: "the time starts when it is sent",
+    given: (m) => m.start().command("b").at(50_000).reply(),
+    when: (m) => m.at(60_000).at(109_999),
+    then: [],
+    phase: "active",
+  },
+  {
+    name: "an idle entity half-closes",
+    given: (m) => m.start().reply().at(29_999),
+    when: (m) => m.at(30_000),
+    then: ["stir", "halfClose"],
+    phase: "closing",
+  },
+  {
+    name: "work in between starts the idle time again",
+    given: (m) => m.start().reply().at(20_000).command("b").reply({}, 2),
+    when: (m) => m.at(30_000).at(49_999),
+    then: [],
+    phase: "active",
+  },
+  {
+    name: "a step under way is no idleness",
+    given: (m) => m.start().reply(event),
+    when: (m) => m.at(100_000),
+    then: [],
+    phase: "active",
+  },
+  {
+    name: "the function's end makes it idle",
+    given: (m) => m.start().reply().at(30_000),
+    when: (m) => m.closed(),
+    then: ["reset", "releaseHandle", "ended"],
+    phase: "idle",
+  },
+  {
+    name: "without an end within 2 s it is reset",
+    given: (m) => m.start().reply().at(30_000),
+    when: (m) => m.at(31_999).at(32_000),
+    then: ["reset", "releaseHandle", "ended"],
+    phase: "idle",
+  },
+  {
+    name: "commands that come while closing wait for the end, then start it again",
+    given: (m) => m.start().reply().at(30_000).command("b"),
+    when: (m) => m.closed(),
+    then: ["reset", "releaseHandle", "enter", "openStore"],
+  },
+  {
+    name: "a late reply while closing is nobody's",
+    given: (m) => (m.start(), m.machine.failure(1, "x", 0)),
+    when: (m) => m.reply(event, 1),
+    then: [],
+    phase: "closing",
+  },
+  {
+    name: "a function that takes no events is given up after the command's time",
+    given: (m) => (
+      (m.room = false),
+      m
+        .command("a")
+        .opened({ sequence: 2 })
+        .page(storedEvents(1, "x", "y"))
+    ),
+    when: (m) => m.at(60_000),
+    then: ["streamFailed it does not take the events replayed to it", "reset", "releaseHandle", "enter", "openStore"],
+  },
+]);
+
+rows("replacement and end", [
+  {
+    name: "moved: the command at the function fails, the queue goes on there",
+    given: (m) => m.start().command("b"),
+    when: (m) => m.machine.moved(0),
+    then: ["reset", "fail a", "releaseHandle", "enter", "openStore"],
+    told: ["a: unavailable shop.Cart/1: its function was replaced; not applied, retry"],
+  },
+  {
+    name: "moved while loading: nothing is lost",
+    given: (m) => m.command("a"),
+    when: (m) => m.machine.moved(0),
+    then: [],
+    phase: "loading",
+  },
+  {
+    name: "cut: everything not handed to the committer fails",
+    given: (m) => m.start().command("b").command("c").reply(event, 1),
+    when: (m) => m.machine.cut(new Fault("unavailable", "gone"), 0),
+    then: ["reset", "fail b", "fail c"],
+    told: ["b: unavailable gone", "c: unavailable gone"],
+    phase: "settling",
+  },
+  {
+    name: "cut while loading",
+    given: (m) => m.command("a"),
+    when: (m) => m.machine.cut(new Fault("unavailable", "gone"), 0),
+    then: ["reset", "fail a", "releaseHandle", "ended"],
+    phase: "idle",
+  },
+  {
+    name: "cut while frozen, then given up",
+    given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }).command("b"),
+    when: (m) => (m.machine.cut(new Fault("unavailable", "gone"), 0), m.machine.giveUp(0)),
+    then: ["fail b", "fail a", "releaseHandle", "ended"],
+  },
+  { name: "passivate refuses while busy", given: (m) => m.start(), when: (m) => m.machine.passivate(0), then: [], phase: "active" },
+]);
+
+test("M1: a caller who calls again from its answer is queued, in every phase a stream can be lost in", () => {
+  for (const lose of [
+    (m: MachineBench) => m.closed("crashed"),
+    (m: MachineBench) => m.machine.violation("x", "message", 0),
+    (m: MachineBench) => m.machine.moved(0),
+    (m: MachineBench) => m.at(60_000),
+    (m: MachineBench) => m.reply({}, 9),
+  ]) {
+    const m = new MachineBench();
+    m.start();
+    const { fail } = m;
+    m.fail = (envelope, fault) => {
+      fail.call(m, envelope, fault);
+      if (fault.message.length > 0 && m.machine.queued === 0) m.command("again");
+    };
+    lose(m);
+    assert.equal(m.machine.phase, "loading");
+    assert.equal(m.machine.queued, 1);
+    assert.equal(m.machine.atFunction, undefined);
+    m.fail = fail;
+    m.opened().reply();
+    assert.equal(m.take().at(-2), "release again");
+  }
+});
+
+test("E3: a record that is not where it was left stops the process", () => {
+  const m = new MachineBench();
+  m.start().command("b").reply(event, 1).closed("crashed").verdict(0).command("c").opened({ sequence: 5 });
+  assert.deepEqual(m.fatals, ["reload shop.Cart/1: the store says 5, 1 was committed"]);
+});
+
+test("S2: a step that is committed after an earlier one failed stops the process", () => {
+  const m = new MachineBench();
+  m.start().command("b").reply(event, 1).reply(event, 2).verdict(0, { is: "conflict", actualSequence: 3 }).verdict(1);
+  assert.deepEqual(m.fatals, ["shop.Cart/1: the store committed 2 after an earlier step had failed"]);
+});
+
+test("internal commands have room of their own", () => {
+  const m = new MachineBench("eventSourced", { mailboxMax: 1, mailboxReserve: 2 });
+  m.start().command("b");
+  m.take();
+  m.internal("c").internal("d");
+  assert.deepEqual(m.take(), []);
+  m.internal("e");
+  assert.deepEqual(m.take(), ["fail e"]);
+});

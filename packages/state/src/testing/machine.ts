@@ -1,0 +1,173 @@
+/** One entity machine with its actions written down instead of carried out. */
+import { type EngineLimits, engineDefaults } from "../limits.ts";
+import { type EntityActions, EntityMachine } from "../entity/machine.ts";
+import type { LedgerStep, Outcome } from "../entity/ledger.ts";
+import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
+import { envelopes, type Told } from "./envelope.ts";
+import { bodyOf, payload, type ReplyParts, replyOf, textOf } from "./function.ts";
+
+/** Events numbered `from` and on. */
+export function storedEvents(from: number, ...texts: readonly string[]): StoredEvent[] {
+  return texts.map((text, at) => ({ sequence: from + at, payload: payload(text), timeMs: 0, cause: "Do" }));
+}
+
+/** See the file's header. */
+export class MachineBench implements EntityActions {
+  readonly machine: EntityMachine;
+  /** What was asked for since the last `take`. */
+  #done: string[] = [];
+  readonly steps: LedgerStep[] = [];
+  readonly fatals: string[] = [];
+  /** What `sendEvent` answers. */
+  room = true;
+  /** Whether leave to load is given at once. */
+  admit = true;
+  watchedMs = Infinity;
+  nowMs = 0;
+  readonly #make: ReturnType<typeof envelopes>["make"];
+  readonly told: Told[];
+
+  constructor(kind: "eventSourced" | "value" = "eventSourced", limits: Partial<EngineLimits> = {}) {
+    const { make, told } = envelopes();
+    this.#make = make;
+    this.told = told;
+    this.machine = new EntityMachine(kind, "shop.Cart/1", 30_000, { ...engineDefaults, ...limits }, this);
+  }
+
+  /** What was asked for since the last call. */
+  take(): string[] {
+    const done = this.#done;
+    this.#done = [];
+    return done;
+  }
+  /** Outcomes since the last call: `body` or `body: code message`. */
+  takeTold(): string[] {
+    return this.told.splice(0).map(({ body, fault }) => (fault === undefined ? body : `${body}: ${fault.code} ${fault.message}`));
+  }
+
+  // ---- inputs ---------------------------------------------------------------------------------------------------------------------
+
+  command(body: string): this {
+    this.machine.command(this.#make(body, this.nowMs), this.nowMs);
+    return this;
+  }
+  /** An effect or a forward. */
+  internal(body: string): this {
+    this.machine.command(this.#make(body, this.nowMs, { hops: 1 }), this.nowMs);
+    return this;
+  }
+  opened(record: Partial<EntityRecord> = {}): this {
+    this.machine.opened({ handle: 1 as EntityHandle, sequence: 0, ...record }, this.nowMs);
+    return this;
+  }
+  page(events: readonly StoredEvent[]): this {
+    this.machine.page(events, this.nowMs);
+    return this;
+  }
+  reply(parts: ReplyParts = {}, commandId = 1): this {
+    this.machine.reply(replyOf(commandId, parts), this.nowMs, 0);
+    return this;
+  }
+  /** The verdict of the step at `at` of all steps so far. */
+  verdict(at: number, outcome: Outcome = { is: "committed" }): this {
+    const step = this.steps[at];
+    if (step === undefined) throw new Error(`there is no step ${at}`);
+    this.machine.verdict(step, outcome, this.nowMs);
+    return this;
+  }
+  closed(reason?: string, unreached = false): this {
+    this.machine.closed(reason, unreached, this.nowMs);
+    return this;
+  }
+  /** Moves time to `nowMs`; ticks when the machine asked for it. */
+  at(nowMs: number): this {
+    this.nowMs = nowMs;
+    while (this.watchedMs <= this.nowMs) {
+      this.watchedMs = Infinity;
+      this.machine.tick(this.nowMs);
+    }
+    return this;
+  }
+  /** Active, with nothing stored, and command `a` at the function. */
+  start(): this {
+    this.command("a").opened();
+    this.take();
+    return this;
+  }
+
+  // ---- actions --------------------------------------------------------------------------------------------------------------------
+
+  enter(): void {
+    this.#done.push("enter");
+    if (this.admit) this.machine.entered();
+  }
+  openStore(): void {
+    this.#done.push("openStore");
+  }
+  readPage(after: number): void {
+    this.#done.push(`readPage ${after}`);
+  }
+  openStream(init: Parameters<EntityActions["openStream"]>[0]): void {
+    const from = init.kind === "value" ? textOf(init.value) : init.snapshot && `${init.snapshot.sequence}:${textOf(init.snapshot.payload)}`;
+    this.#done.push(from ? `openStream ${from}` : "openStream");
+  }
+  sendEvent(sequence: number, event: Parameters<EntityActions["sendEvent"]>[1]): boolean {
+    this.#done.push(`event ${sequence}:${textOf(event)}`);
+    return this.room;
+  }
+  sendCommand(id: number, envelope: Parameters<EntityActions["sendCommand"]>[1]): void {
+    this.#done.push(`command ${id} ${bodyOf(envelope.command)}`);
+  }
+  halfClose(): void {
+    this.#done.push("halfClose");
+  }
+  reset(): void {
+    this.#done.push("reset");
+  }
+  activated(loaded: number): void {
+    this.#done.push(`activated ${loaded}`);
+  }
+  streamFailed(reason: string): void {
+    this.#done.push(`streamFailed ${reason}`);
+  }
+  commit(step: LedgerStep): void {
+    this.steps.push(step);
+    this.#done.push(`commit ${step.step?.expectedSequence}+${step.step?.events.length}`);
+  }
+  release(step: LedgerStep): void {
+    this.#done.push(`release ${bodyOf(step.envelope.command)}`);
+    step.envelope.finish(undefined, {});
+  }
+  fail(envelope: Parameters<EntityActions["fail"]>[0], fault: Parameters<EntityActions["fail"]>[1]): void {
+    this.#done.push(`fail ${bodyOf(envelope.command)}`);
+    envelope.finish(fault, undefined);
+  }
+  rest(): void {
+    this.#done.push("rest");
+  }
+  stir(): void {
+    this.#done.push("stir");
+  }
+  watch(dueMs: number): void {
+    this.watchedMs = dueMs;
+  }
+  waitingFor(): string {
+    return "its function cannot be reached (refused)";
+  }
+  releaseHandle(): void {
+    this.#done.push("releaseHandle");
+  }
+  ended(): void {
+    this.watchedMs = Infinity;
+    this.#done.push("ended");
+  }
+  reportError(message: string): void {
+    this.#done.push(`reportError ${message}`);
+  }
+  warn(): void {
+    // Texts for people: not what these tests are about.
+  }
+  fatal(fault: Parameters<EntityActions["fatal"]>[0]): void {
+    this.fatals.push(fault.message);
+  }
+}
