@@ -44,7 +44,7 @@ export default defineConfig(
       // Promises: each is awaited, returned or marked `void` on purpose.
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { attributes: false, inheritedMethods: false } }],
-      "@typescript-eslint/return-await": ["error", "in-try-catch"],
+      "@typescript-eslint/return-await": ["error", "error-handling-correctness-only"],
       "@typescript-eslint/require-await": "off", // an async method of a port may have nothing to wait for in one adapter
       // Unions are covered completely, or have a default on purpose.
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
