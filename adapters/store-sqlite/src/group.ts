@@ -16,8 +16,8 @@ import { kinds, milestoneEvery, shards } from "./schema.ts";
 
 /** Events that may lie above `indexed_position`: opening reads them at about 1 µs each. */
 export const tailMax = 65_536;
-/** Heads are brought to disk when this many events have come on top: then 256 shard rows cost 0.3 µs an event. */
-const tailSlack = 1_024;
+/** Heads are brought to disk when the tail is longer than that by this factor (1,311 events): then 256 shard rows cost 0.3 µs an event. */
+const tailSlack = 1.02;
 
 const sqlite = { toobig: 18, constraint: 19, mismatch: 20 } as const;
 /** Result codes that are about one statement's data. */
@@ -40,6 +40,7 @@ interface Before {
 export class Group {
   readonly #db: DatabaseSync;
   readonly #heads: Heads;
+  readonly #tailLimit: number;
   readonly #sql: ReturnType<typeof statements>;
   readonly #nextOffset = new Float64Array(shards);
   readonly #movedShards = new Set<number>();
@@ -49,8 +50,9 @@ export class Group {
   /** Heads as they were before this group, or before this step when steps run one by one (G2). */
   #before: Before[] = [];
 
-  constructor(db: DatabaseSync, heads: Heads) {
+  constructor(db: DatabaseSync, heads: Heads, tailLimit: number = tailMax) {
     this.#db = db;
+    this.#tailLimit = tailLimit;
     this.#heads = heads;
     this.#sql = statements(db);
     this.#recover();
@@ -86,7 +88,7 @@ export class Group {
     this.#sql.begin.run();
     try {
       const result = run();
-      if (this.tail > tailMax + tailSlack) this.#flushHeads(this.#nextPosition - tailMax); // keeps G4
+      if (this.tail > this.#tailLimit * tailSlack) this.#flushHeads(this.#nextPosition - this.#tailLimit); // keeps G4
       this.#sql.commit.run();
       return result;
     } catch (error) {

@@ -42,12 +42,16 @@ interface Pending {
 /** Starts the worker and waits until it has opened the file. */
 export async function startStore(start: WorkerStart, clock: Clock, log: Log): Promise<Store> {
   const worker = new Worker(workerUrl(), { workerData: start, name: "store-sqlite" });
-  const [ready] = (await once(worker, "message")) as [WorkerReady];
+  // Listened for from the start: both events may come in one turn.
+  const exited = new Promise<void>((done) => worker.once("exit", () => done()));
+  const [ready] = (await once(worker, "message").catch((error: unknown) => {
+    throw new Fault("internal", `start the thread of ${start.file}`, { cause: error });
+  })) as [WorkerReady];
   if (!("ready" in ready)) {
-    await once(worker, "exit");
+    await exited;
     throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
   }
-  return new SqliteStore(worker, start.file, clock, log);
+  return new SqliteStore(worker, exited, start.file, clock, log);
 }
 
 /** From source the worker is the TypeScript file beside this one; a bundle carries it as a second file beside itself. */
@@ -64,7 +68,7 @@ class SqliteStore implements Store {
   readonly #in = new Reader();
   readonly #open = new Map<EntityHandle, Kind>();
   readonly #pending = new Map<number, Pending>();
-  readonly #exited: Promise<unknown>;
+  readonly #exited: Promise<void>;
   #handles = 0;
   #calls = 0;
   #posting = false;
@@ -73,12 +77,12 @@ class SqliteStore implements Store {
   #idle: CancelTimer | undefined;
   #callsAtIdle = 0;
 
-  constructor(worker: Worker, file: string, clock: Clock, log: Log) {
+  constructor(worker: Worker, exited: Promise<void>, file: string, clock: Clock, log: Log) {
     this.#worker = worker;
     this.#file = file;
     this.#clock = clock;
     this.#log = log;
-    this.#exited = once(worker, "exit");
+    this.#exited = exited;
     worker.on("message", (batch: ArrayBuffer) => this.#receive(batch));
     worker.on("error", (error) => this.#workerDied(error));
     this.#armIdle();

@@ -25,6 +25,8 @@ export interface WorkerStart {
   readonly durability: "full" | "relaxed";
   /** New at each open; stored, so that what two openings of one file (or of its copy) wrote can be told apart (E13). */
   readonly incarnation: string;
+  /** Events whose heads may lag; tests make it small. Default: `tailMax`. */
+  readonly tailMax?: number;
 }
 
 /** First message back: the store is open, or why not. */
@@ -68,7 +70,7 @@ class Worker {
     this.#database = openDatabase(start.file, start.durability, start.ownFolder);
     const { db } = this.#database;
     db.prepare("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)").run(start.incarnation);
-    this.#group = new Group(db, this.#heads);
+    this.#group = new Group(db, this.#heads, start.tailMax);
     this.#reads = new Reads(db, this.#heads);
     this.#checkpoints = new Checkpoints(db);
     port.on("message", (batch: ArrayBuffer) => this.#run(batch));
