@@ -1,5 +1,6 @@
 /** A gRPC call this side opens, from before it has a stream to its end. */
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
+import { addAbortSignal } from "node:stream";
 import type { CancelTimer, Clock, Fault } from "@mecha/kit";
 import {
   type CallOptions,
@@ -125,7 +126,10 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
     const { stream } = this;
     if (stream === undefined || stream.destroyed || stream.closed) return;
     stream.resume();
-    stream.close(code);
+    // `close` would end our side first: the server would take a cancelled stream of messages for a complete one (END_STREAM before RST_STREAM
+    // was seen on the wire). Aborting sends RST_STREAM CANCEL alone.
+    if (code === constants.NGHTTP2_CANCEL && !this.outputEnded) addAbortSignal(AbortSignal.abort(), stream);
+    else stream.close(code);
   }
 
   /** The server's answer is whole, or known to be broken. Runs on the stream's own stack. */
@@ -213,7 +217,9 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
   protected override closed(): void {
     this.#onStreamClosed?.();
     this.#onStreamClosed = undefined;
-    if (!this.over) this.#finish(this.#status ?? this.#closeStatus(), this.#trailers, constants.NGHTTP2_NO_ERROR);
+    // A whole answer that a paused reader has not taken yet stays until it does: `delivered` ends the call then.
+    if (this.over || (this.inputEnded && this.#status !== undefined)) return;
+    this.#finish(this.#status ?? this.#closeStatus(), this.#trailers, constants.NGHTTP2_NO_ERROR);
   }
 
   #closeStatus(): RpcStatus {

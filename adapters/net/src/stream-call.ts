@@ -280,6 +280,8 @@ function onData(this: Http2Stream, chunk: Buffer): void {
   (this as CallStream)[callOf]?.chunk(chunk);
 }
 function onEnd(this: Http2Stream): void {
+  // node ends the readable side of a stream that was reset as well; that is no end of the messages. `close` follows.
+  if (this.rstCode !== 0) return;
   (this as CallStream)[callOf]?.inputEnd();
 }
 function onDrain(this: Http2Stream): void {
