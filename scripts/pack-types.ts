@@ -17,7 +17,11 @@ export async function declarations(entries: Readonly<Record<string, string>>, in
   const work = await mkdtemp(join(root, ".cache/types-")); // inside the repository, so that packages are found
   try {
     const emitted = join(work, "out");
+    const exportsOf = await workspaceExports();
+    // Found through node_modules our workspaces would count as somebody else's, for which the compiler writes nothing.
+    const paths = Object.fromEntries([...exportsOf].map(([name, target]) => [name, [join(root, target)]]));
     const compilerOptions = {
+      paths,
       noEmit: false,
       emitDeclarationOnly: true,
       declaration: true,
@@ -29,7 +33,6 @@ export async function declarations(entries: Readonly<Record<string, string>>, in
     await writeFile(join(work, "tsconfig.json"), JSON.stringify(config));
     const compiled = await tool("tsc", ["-p", join(work, "tsconfig.json"), "--pretty", "false"]);
     if (!compiled.ok) throw new Error(`declarations: ${compiled.output}`);
-    const exportsOf = await workspaceExports();
     const names = Object.entries(entries).map(([name, file]) => [name, declarationOf(relative(root, file))] as const);
     await copyReached(
       names.map(([, file]) => file),

@@ -152,7 +152,7 @@ suite("the published packages", () => {
     const port = await freePort();
     await user.write({ "mecha.yaml": project(port) });
     await using mecha = startProgram("npx", ["--no-install", "mecha", "up"], { cwd: user.path });
-    await mecha.waitFor(/ready/i);
+    await mecha.waitFor(/demo is ready/);
     const add = async (by: number): Promise<Response> =>
       await fetch(`http://127.0.0.1:${port}/counters/a`, {
         method: "POST",
