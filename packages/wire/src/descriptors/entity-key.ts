@@ -39,7 +39,7 @@ export function compileEntityKey(message: DescMessage): EntityKey | undefined {
   const absent = parts.map((part) => part.absent);
   return (bytes) => {
     try {
-      const values = readParts(bytes, parts, actions, absent);
+      const values = readParts(bytes, actions, absent);
       return checked(values.length === 1 ? (values[0] as string) : values.join("-"));
     } catch (cause) {
       if (cause instanceof Fault) throw new Fault("invalid", `the entity id (${where}): ${cause.message}`);
@@ -52,52 +52,40 @@ function isKey(field: DescField): boolean {
   return getOption(field, entity_key) || getOption(field, legacy_entity_key);
 }
 
-/** What a field number means for the key: the part it sets, or the part it clears (another member of its oneof). */
-type Action = { readonly set: number } | { readonly clear: number };
+/** What a field number means for the key: the parts it clears (its oneof's other members), and the part it sets, if it is a key itself. */
+interface Action {
+  readonly clears: readonly number[];
+  readonly set: { readonly index: number; readonly part: KeyPart } | undefined;
+}
 
 function actionsByNumber(message: DescMessage, parts: readonly KeyPart[]): Map<number, Action> {
   const actions = new Map<number, Action>();
-  parts.forEach((part, index) => {
-    for (const rival of part.field.oneof?.fields ?? []) actions.set(rival.number, { clear: index });
-  });
-  // After the rivals: two members of one oneof may both be keys, and each sets its own part.
-  parts.forEach((part, index) => actions.set(part.field.number, { set: index }));
+  for (const field of message.fields) {
+    const clears = parts.flatMap((part, index) =>
+      part.field !== field && part.field.oneof && part.field.oneof === field.oneof ? [index] : [],
+    );
+    const index = parts.findIndex((part) => part.field === field);
+    const part = parts[index];
+    if (part || clears.length > 0) actions.set(field.number, { clears, set: part && { index, part } });
+  }
   return actions;
 }
 
-function readParts(
-  bytes: Uint8Array,
-  parts: readonly KeyPart[],
-  actions: ReadonlyMap<number, Action>,
-  absent: readonly string[],
-): string[] {
+function readParts(bytes: Uint8Array, actions: ReadonlyMap<number, Action>, absent: readonly string[]): string[] {
   const values = absent.slice();
   const reader = new ProtoReader(bytes);
   while (reader.more) {
     const tag = reader.tag();
     const action = actions.get(tag >>> 3);
-    if (action === undefined) reader.skip(tag);
-    else if ("clear" in action) {
-      values[action.clear] = absent[action.clear] as string;
-      reader.skip(tag);
-    } else {
-      const part = parts[action.set] as KeyPart;
-      // A known number with another wire type is an unknown field, as protobuf's libraries have it.
-      if ((tag & 7) === part.wire) {
-        clearRivals(values, parts, absent, part);
-        values[action.set] = part.read(reader);
-      } else reader.skip(tag);
+    // A key's number with another wire type is an unknown field, as protobuf's libraries have it.
+    if (action === undefined || (action.set && action.set.part.wire !== (tag & 7))) reader.skip(tag);
+    else {
+      for (const index of action.clears) values[index] = absent[index] as string;
+      if (action.set) values[action.set.index] = action.set.part.read(reader);
+      else reader.skip(tag);
     }
   }
   return values;
-}
-
-/** Only for two key fields in one oneof: setting one clears the other. */
-function clearRivals(values: string[], parts: readonly KeyPart[], absent: readonly string[], set: KeyPart): void {
-  if (set.field.oneof === undefined || parts.length === 1) return;
-  parts.forEach((part, index) => {
-    if (part.field.oneof === set.field.oneof) values[index] = absent[index] as string;
-  });
 }
 
 function checked(id: string): string {

@@ -422,8 +422,8 @@ function wideWriter(scalar: ScalarType): WriteValue {
   };
 }
 
-/** Longest decimal text that is certainly exact as a number: 15 digits and a sign. */
-const exactTextMax = 16;
+/** Longest decimal text that is certainly exact as a number: 15 digits (2^53 has 16). */
+const exactTextMax = 15;
 const wideText = /^-?\d{1,20}$/;
 
 function wideOf(json: unknown, signed: boolean): number | bigint {

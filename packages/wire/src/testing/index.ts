@@ -1,0 +1,1 @@
+export { compileProto } from "./proto.ts";
