@@ -11,6 +11,8 @@ export interface StatusJson {
   readonly store: { readonly kind: string; readonly directory?: string };
   readonly entities: { readonly active: number };
   readonly functions: readonly FunctionJson[];
+  /** Lines to try, from the project file, made true for this run. */
+  readonly try: readonly { readonly title: string; readonly command: string }[];
 }
 
 export interface FunctionJson {

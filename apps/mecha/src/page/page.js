@@ -26,6 +26,8 @@ const view = {
   detail: undefined,
   events: [],
   before: undefined,
+  /** Query of the list that is shown. */
+  shown: undefined,
 };
 
 // ---------- asking
@@ -205,7 +207,10 @@ async function loadEntities() {
   const cursor = view.cursors.at(-1);
   if (cursor) query.set("after", cursor);
   const page = await ask(`/v1/entities?${query}`);
-  const known = new Map(view.entities.map((entity) => [keyOf(entity), entity.sequence]));
+  // What is new stands out only among what was shown before: another search or page is no news.
+  const same = view.shown === String(query);
+  const known = new Map(same ? view.entities.map((entity) => [keyOf(entity), entity.sequence]) : []);
+  view.shown = String(query);
   view.entities = page.entities;
   view.next = page.next;
   showEntities(known);
@@ -221,6 +226,7 @@ function showEntities(known) {
   const first = (view.cursors.length - 1) * pageSize;
   byId("entities-count").textContent = view.entities.length === 0 ? "" : `${first + 1}–${first + view.entities.length}`;
   byId("page-number").textContent = view.next || view.cursors.length > 1 ? `Page ${view.cursors.length}` : "";
+  byId("paging").hidden = view.next === undefined && view.cursors.length === 1;
   byId("previous").disabled = view.cursors.length === 1;
   byId("next").disabled = view.next === undefined;
   showEmpty();
@@ -264,20 +270,15 @@ function showEmpty() {
   }
 }
 
-/** A line that stores something, from the routes there are. */
+/** A line that stores something: the project's own, or one made from the routes there are. */
 function exampleCall() {
   const { ingress, functions } = view.status;
-  const base = `http://${ingress.host}:${ingress.port}`;
-  const methods = functions.flatMap((fn) =>
-    fn.services.filter((service) => service.kind !== "action").flatMap((service) => service.methods.map((method) => ({ service, method }))),
-  );
-  const posted = methods.find(({ method }) => method.http.some((route) => route.startsWith("POST ")));
-  if (!posted) return "mecha functions";
-  const route = posted.method.http
-    .find((r) => r.startsWith("POST "))
-    .slice(5)
-    .replace(/\{[^}]*\}/g, "demo");
-  return `curl -X POST ${base}${route} \\\n  -H 'content-type: application/json' -d '{}'`;
+  if (view.status.try.length > 0) return view.status.try[0].command;
+  const services = functions.flatMap((fn) => fn.services.filter((service) => service.kind !== "action"));
+  const routes = services.flatMap((service) => service.methods.flatMap((method) => method.http));
+  const post = routes.find((route) => route.startsWith("POST "));
+  if (!post) return "mecha functions";
+  return `curl http://${ingress.host}:${ingress.port}${post.slice(5).replace(/\{[^}]*\}/g, "demo")} -H 'content-type: application/json' -d '{}'`;
 }
 
 // ---------- one entity
@@ -292,7 +293,7 @@ async function select(entity) {
   }
   for (const button of byId("entities").querySelectorAll("button"))
     button.setAttribute("aria-current", String(button.dataset.key === keyOf(entity)));
-  await attempt(loadDetail);
+  if ((await attempt(loadDetail)) && changed) byId("detail").scrollIntoView({ block: "nearest" });
 }
 
 function close() {

@@ -37,7 +37,7 @@ export function banner({ settings, status, page, cwd, colour, tookMs }: BannerFa
       if (routes.length > routesMax) lines.push(paint.dim(`      and ${routes.length - routesMax} more: mecha functions`));
     }
   }
-  const hints = hintLines(settings, status, cwd);
+  const hints = status.try;
   if (hints.length > 0) lines.push("", `  ${paint.bold("Try")}`);
   for (const { title, command } of hints) lines.push(`    ${paint.dim(`# ${title}`)}`, `    ${command}`);
   lines.push("", `  ${paint.dim(settings.store.kind === "memory" ? "Ctrl-C stops." : "Ctrl-C stops; kill -9 loses nothing.")}`, "", "");

@@ -23,7 +23,7 @@ import { inProject } from "../project/find.ts";
 import { holdStateFolder } from "../state-folder.ts";
 import { functionJson } from "../status.ts";
 import { version } from "../version.ts";
-import { banner } from "./banner.ts";
+import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
 import { isLoopback, type RunSettings } from "./settings.ts";
 import { openStore } from "./store.ts";
@@ -280,6 +280,7 @@ class ProjectRun {
       store: { kind, ...(kind === "sqlite" && { directory }) },
       entities: { active: sidecar.engine.active(activeCountMax).length },
       functions: this.#functions(sidecar),
+      try: hintLines(this.#settings, { ingress: { host: sidecar.host, port: sidecar.port } }, this.#io.cwd),
     };
   }
 }
