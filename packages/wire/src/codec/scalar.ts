@@ -115,7 +115,7 @@ const bytes: ScalarCodec = {
   wants: "a Uint8Array",
   fits: (value) => value instanceof Uint8Array,
   isZero: (value) => value instanceof Uint8Array && value.length === 0,
-  read: (reader) => reader.bytes().slice(),
+  read: (reader) => new Uint8Array(reader.bytes()), // not slice: a Buffer's shares memory
   write: (writer, value) => void writer.bytes(value as Uint8Array),
   ofText: (key) => key,
 };

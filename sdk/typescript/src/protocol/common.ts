@@ -107,7 +107,7 @@ function readEntry(reader: Reader): readonly [string, MetadataValue] {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === lengthDelimited(1)) key = reader.text();
     else if (tag === lengthDelimited(2)) value = reader.text();
-    else if (tag === lengthDelimited(3)) value = reader.view().slice();
+    else if (tag === lengthDelimited(3)) value = new Uint8Array(reader.view());
     else reader.skip(tag);
   }
   return [key, value];

@@ -70,7 +70,7 @@ export class ValueEntity {
    */
   restore(stored: Payload | undefined): void {
     // the bytes belong to a message that is not kept
-    this.#stored = stored === undefined ? undefined : { typeUrl: stored.typeUrl, value: stored.value.slice() };
+    this.#stored = stored === undefined ? undefined : { typeUrl: stored.typeUrl, value: new Uint8Array(stored.value) };
     this.#state = { value: this.#decoded() };
   }
 
