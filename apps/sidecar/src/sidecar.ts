@@ -215,7 +215,10 @@ class RunningSidecar implements Sidecar {
   }
 
   #grpc(): CallRouter {
-    const fixed = new Map<string, CallHandler>([...reflectionHandler(() => this.#reflection), ...healthHandler(this.#health)]);
+    // The reference's clients read an empty answer as "no such symbol".
+    const unknownSymbol = this.#config.ingress.strict === undefined ? "notFound" : "empty";
+    const reflection = reflectionHandler(() => this.#reflection, { unknownSymbol });
+    const fixed = new Map<string, CallHandler>([...reflection, ...healthHandler(this.#health)]);
     return (path) => this.#ingress.grpc(path) ?? fixed.get(path) ?? (this.#isStarting() ? notYet : undefined);
   }
 

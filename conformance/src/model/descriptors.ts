@@ -50,6 +50,11 @@ export function modelSpec(): EntitySpec {
   });
 }
 
+/** Full names of the services the model has. */
+export function modelServices(): string[] {
+  return modelSpec().entities.map(({ serviceName }) => serviceName);
+}
+
 function withImports(roots: readonly DescFile[]): FileDescriptorProto[] {
   const seen = new Set<DescFile>();
   const files: FileDescriptorProto[] = [];

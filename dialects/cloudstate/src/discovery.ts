@@ -41,7 +41,7 @@ export interface Discovered {
 /**
  * Asks once.
  * @throws Fault("precondition") when the answer cannot be run; the function has been told (C1).
- * @throws Fault with the code of the call's status when it failed; worth asking again (C2).
+ * @throws Fault with the code of the call's status when it failed (`unavailable` for `precondition`); worth asking again (C2).
  */
 export async function discover(channel: Channel, options: DiscoveryOptions): Promise<Discovered> {
   return accept(channel, await ask(channel, options), options);
@@ -60,11 +60,12 @@ export async function discoverWithBackoff(channel: Channel, options: DiscoveryOp
   const { clock, random, signal, log = noLog } = options;
   for (let attempt = 0; ; attempt++) {
     try {
-      return await accept(channel, await askAgain(channel, options), options);
+      return await discover(channel, options);
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
+      if (signal?.aborted) throw signal.reason;
+      if (!(error instanceof Fault) || error.code === "precondition") throw error;
       const delayMs = backoffMs(attempt, random);
-      log.warn("the user function did not answer discovery", { target: channel.target, attempt: attempt + 1, delayMs, error: error.cause });
+      log.warn("the user function did not answer discovery", { target: channel.target, attempt: attempt + 1, delayMs, error });
       await sleep(clock, delayMs, signal);
     }
   }
@@ -78,18 +79,6 @@ export function backoffMs(attempt: number, random: Random): number {
   return baseMs + (baseMs * jitter * random.below(1_001)) / 1_000;
 }
 
-/** Tells a failed call from an answer that was refused: both may carry the same Fault code. */
-class NoAnswer extends Error {}
-
-async function askAgain(channel: Channel, options: DiscoveryOptions): Promise<Uint8Array> {
-  try {
-    return await ask(channel, options);
-  } catch (cause) {
-    if (options.signal?.aborted) throw options.signal.reason;
-    throw new NoAnswer("no answer", { cause });
-  }
-}
-
 async function ask(channel: Channel, { proxyVersion, signal }: DiscoveryOptions): Promise<Uint8Array> {
   const info = create(ProxyInfoSchema, {
     protocolMajorVersion: protocolVersion.major,
@@ -99,8 +88,15 @@ async function ask(channel: Channel, { proxyVersion, signal }: DiscoveryOptions)
     supportedEntityTypes: Object.keys(entityTypes),
   });
   const request = toBinary(ProxyInfoSchema, info);
-  const { message } = await unary(channel, discoverPath, request, { timeoutMs: discoverTimeoutMs, ...(signal && { signal }) });
-  return message;
+  try {
+    const { message } = await unary(channel, discoverPath, request, { timeoutMs: discoverTimeoutMs, ...(signal && { signal }) });
+    return message;
+  } catch (error) {
+    // A function may fail its call with that code too; here it means an answer that was refused (C1).
+    if (error instanceof Fault && error.code === "precondition")
+      throw new Fault("unavailable", "ask the user function what it serves", { cause: error });
+    throw error;
+  }
 }
 
 async function accept(channel: Channel, answer: Uint8Array, options: DiscoveryOptions): Promise<Discovered> {

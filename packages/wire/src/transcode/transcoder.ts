@@ -7,6 +7,7 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
 import { annotatedBindings, type BoundVariable, defaultBinding, type HttpBinding } from "./binding.ts";
+import { inFieldOrder } from "./field-order.ts";
 import { guarded, JsonCodecs } from "./json-codec.ts";
 import { parseJson } from "./json-text.ts";
 import type { Strictness } from "./problem.ts";
@@ -75,7 +76,7 @@ export class Transcoder {
       query(queryText, writer);
       for (const variable of variables) variable(segments, writer);
       if (writer.length > 0xffff_ffff) throw new Fault("outOfRange", `the message of ${method.name} is too large`);
-      return writer.take();
+      return inFieldOrder(writer.take());
     };
   }
 
