@@ -65,6 +65,8 @@ export interface EngineLimits {
   /** First and longest pause before the next attempt to reach a function; doubles, with up to 20 % taken off at random. */
   readonly functionBackoffMinMs: number;
   readonly functionBackoffMaxMs: number;
+  /** Entities that try an unreachable function at each attempt; the others follow when it gives a sign of life. */
+  readonly functionProbesMax: number;
   /** Events asked of the store at once while replaying: 1 to 4,096. */
   readonly replayPageEvents: number;
   /**
@@ -108,6 +110,7 @@ export const engineDefaults: EngineLimits = {
   functionWaitMs: 10 * second,
   functionBackoffMinMs: 50,
   functionBackoffMaxMs: 2 * second,
+  functionProbesMax: 4,
   replayPageEvents: 1_024,
   failQueueOnTermination: false,
 };

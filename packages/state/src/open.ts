@@ -153,7 +153,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     if (gate === undefined) {
       const { functionBackoffMinMs, functionBackoffMaxMs } = this.#limits;
       const reachability = new Reachability(functionBackoffMinMs, functionBackoffMaxMs, this.#ports.random);
-      gate = new FunctionGate(reachability, this.#parts.activations, this.#wheel);
+      gate = new FunctionGate(reachability, this.#parts.activations, this.#wheel, this.#limits);
       this.#gates.set(port, gate);
     }
     return gate;

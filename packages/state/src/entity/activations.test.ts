@@ -10,6 +10,7 @@ class Tenant implements Occupant {
   hasPlace = false;
   hasLoadPlace = false;
   leaving = false;
+  wanting = true;
   state = "outside";
   readonly #places: Activations;
   constructor(places: Activations) {
@@ -20,8 +21,9 @@ class Tenant implements Occupant {
     this.#places.enter(this);
     return this;
   }
-  admitted(): void {
-    this.state = "loading";
+  admitted(): boolean {
+    this.state = this.wanting ? "loading" : "declined";
+    return this.wanting;
   }
   refused(fault: Fault): void {
     this.state = `refused ${fault.code}`;
@@ -106,6 +108,17 @@ test("one that gets work while leaving keeps its place when nobody waits any mor
   assert.equal(a.state, "loading");
   assert.equal(a.leaving, false);
   assert.equal(places.active, 1);
+});
+
+test("one that declines its turn to load leaves it to the next", () => {
+  const { places, tenants } = setUp(10, 1, 3);
+  const [a, b, c] = tenants as [Tenant, Tenant, Tenant];
+  for (const tenant of [a, b, c]) tenant.enter();
+  b.wanting = false;
+  a.loaded();
+  assert.deepEqual(states(tenants), ["active", "declined", "loading"]);
+  assert.equal(places.loading, 1);
+  assert.equal(places.active, 3, "it keeps its place");
 });
 
 test("leaving twice, or without a place, changes nothing", () => {

@@ -18,8 +18,8 @@ export interface Occupant extends Member<Occupant> {
   hasLoadPlace: boolean;
   /** Told to passivate for somebody who waits. */
   leaving: boolean;
-  /** It may load now. */
-  admitted(): void;
+  /** It may load now. `false`: it does not want to any more, or not yet; it will ask again if so. */
+  admitted(): boolean;
   /** It may not. */
   refused(fault: Fault): void;
   /** Make it end its activation. It is resting. */
@@ -100,7 +100,9 @@ export class Activations {
     }
     this.#loading++;
     occupant.hasLoadPlace = true;
-    occupant.admitted();
+    if (occupant.admitted()) return;
+    occupant.hasLoadPlace = false;
+    this.#loading--;
   }
 
   /** It has loaded, or failed to. */

@@ -20,6 +20,10 @@ export class Reachability {
   get reason(): string {
     return this.#reason;
   }
+  /** Streams failed and no reply came since. */
+  get suspect(): boolean {
+    return this.#failures > 0;
+  }
   /** No stream should be opened before. */
   get retryAtMs(): number {
     return this.#retryAtMs;

@@ -85,8 +85,11 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
   enter(): void {
     this.host.gate.enter(this, this.#nowMs());
   }
-  admitted(): void {
+  admitted(): boolean {
+    // The function may have been lost while this entity waited for its turn.
+    if (this.host.gate.closes(this, this.#nowMs())) return false;
     this.machine.entered();
+    return true;
   }
   refused(fault: Fault): void {
     this.machine.refused(fault, this.#nowMs());
@@ -95,7 +98,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
     this.machine.passivate(this.#nowMs());
   }
   waitingFor(): string {
-    const reason = this.host.gate.reachability.reason;
+    const { reason } = this.host.gate;
     return reason === "" ? "too many entities are loading" : `its function cannot be reached (${reason})`;
   }
   rest(): void {
@@ -231,14 +234,14 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
   }
 
   streamFailed(reason: string): void {
-    this.host.gate.reachability.failed(reason, this.#nowMs());
+    this.host.gate.failed(reason, this.#nowMs());
     this.#count("failedEntities");
   }
 
   /** @internal */
   streamReply(from: StreamListener, reply: EntityReply): void {
     if (from !== this.#listener) return;
-    this.host.gate.reachability.alive();
+    this.host.gate.alive();
     const expected = this.machine.atFunction;
     if (expected !== undefined && reply.action.do === "reply") this.#checkType(expected, reply.action.payload);
     this.machine.reply(reply, this.#nowMs(), this.#parts.clock.wall());

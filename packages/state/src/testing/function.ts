@@ -84,6 +84,8 @@ export class ScriptedStream implements EntityStream {
   event(sequence: number, event: Payload): boolean {
     assert(this.live && this.commands.length === 0, "an event after a command, or on a dead stream");
     this.events.push(`${sequence}:${textOf(event)}`);
+    const { event: take } = this.#owner.script;
+    if (take !== undefined) queueMicrotask(() => this.live && take(this, textOf(event)));
     return this.room;
   }
   command(id: number, command: Command): void {
@@ -175,6 +177,8 @@ export class ScriptedCall implements ActionCall {
 export interface Script {
   /** Answers a command; `undefined` = the test will. */
   readonly command?: (stream: ScriptedStream, id: number, command: Command) => ReplyParts | undefined;
+  /** Takes a replayed event. */
+  readonly event?: (stream: ScriptedStream, text: string) => void;
   /** Ends its side after a half-close. Default true. */
   readonly endsOnHalfClose?: boolean;
   /** Plays an action's call. */
