@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { openInterceptor, openProxy, proxyCases, referenceEntityTypes } from "@mecha/conformance";
 import { hostClock, hostRandom } from "@mecha/host";
 import { noLog, noMetrics, Scope } from "@mecha/kit";
-import { openSidecar } from "@mecha/sidecar";
+import { openSidecar, type SidecarConfig } from "@mecha/sidecar";
 import { openMemoryStore } from "@mecha/store-memory";
 
 const clock = hostClock;
@@ -35,12 +35,12 @@ async function startModel(scope: Scope, restarts: boolean): Promise<number> {
 }
 
 /** Model ← interceptor ← sidecar. */
-async function setUp(scope: Scope, restarts: boolean) {
+async function setUp(scope: Scope, restarts: boolean, ingress: Partial<SidecarConfig["ingress"]> = { strict: "cloudstate-0.2" }) {
   const interceptor = scope.own(await openInterceptor({ host: "127.0.0.1", port: await startModel(scope, restarts), clock }));
   const store = scope.own(openMemoryStore());
   const sidecar = scope.own(
     await openSidecar(
-      { functions: ["model"], ingress: { host: "127.0.0.1", port: 0, strict: "cloudstate-0.2" }, version: "0.0.0-test" },
+      { functions: ["model"], ingress: { host: "127.0.0.1", port: 0, ...ingress }, version: "0.0.0-test" },
       {
         clock,
         random,
@@ -80,5 +80,22 @@ for (const restarts of [true, false]) {
     const proxy = setUp(scope, restarts);
     test.after(() => scope[Symbol.asyncDispose]());
     for (const one of proxyCases) test(`${one.id} ${one.group}: ${one.name}`, async () => (await proxy).run(one));
+  });
+}
+
+/** Sidecars that behave otherwise, each caught by the case that is there for it. */
+const planted: readonly [what: string, ingress: Partial<SidecarConfig["ingress"]>, caught: string, by: RegExp][] = [
+  ["headers sent to entities", { strict: "cloudstate-0.2", passHeadersToEntities: true }, "P11", /ValueEntityStreamIn differs/],
+  ["failures as status objects over HTTP", {}, "P10", /boom/],
+  ["errors for unknown symbols", {}, "P27", /ServerReflectionResponse differs/],
+];
+for (const [what, ingress, id, by] of planted) {
+  test(`the kit notices ${what} (${id})`, async () => {
+    await using scope = new Scope();
+    const proxy = await setUp(scope, true, ingress);
+    const [first, one] = [proxyCases[0], proxyCases.find((other) => other.id === id)];
+    assert.ok(first && one);
+    await proxy.run(first);
+    await assert.rejects(proxy.run(one), by);
   });
 }

@@ -31,6 +31,8 @@ export interface LinkPorts {
   readonly log: Log;
   /** Mecha's version, told to the function. */
   readonly version: string;
+  /** Entities get the caller's headers too (IngressOptions.passHeadersToEntities). */
+  readonly headersToEntities: boolean;
   /** Takes what was found, or says why it cannot be run: a service somebody else has. Runs before the link is `ready`. */
   readonly found: (found: Discovered) => string | undefined;
   readonly changed: () => void;
@@ -112,11 +114,12 @@ export class FunctionLink implements AsyncDisposable {
   }
 
   async #discover(channel: Channel, signal: AbortSignal): Promise<void> {
-    const { clock, random, version, log } = this.#ports;
+    const { clock, random, version, log, headersToEntities } = this.#ports;
+    const options = { proxyVersion: version, entityCommandMetadata: headersToEntities, signal, log: log.with({ function: this.name }) };
     this.#set({ is: "discovering", attempts: 0 });
     for (let attempt = 0; ; attempt++) {
       try {
-        this.#accept(await discover(channel, { proxyVersion: version, signal, log: log.with({ function: this.name }) }), signal);
+        this.#accept(await discover(channel, options), signal);
         return;
       } catch (error) {
         if (signal.aborted) return; // keeps F1

@@ -174,6 +174,7 @@ class RunningSidecar implements Sidecar {
       random,
       log,
       version: this.#config.version,
+      headersToEntities: this.#config.ingress.passHeadersToEntities ?? false,
       found,
       changed,
       watchConnection: this.#config.attached ?? false,
