@@ -146,7 +146,7 @@ test("grpc-js, loading the descriptors as a reflection client does, exchanges th
   ]?.["AddItem"];
   assert.equal(addItem?.path, "/shop.Cart/AddItem");
   const theirs = addItem.requestSerialize({
-    cartId: "42",
+    cart_id: "42",
     item: { sku: "tea", size: "SIZE_LARGE", tags: ["hot"], big: "5", small: 6, phone: "7" },
   });
   const { input } = Cart.commands.addItem;
@@ -171,7 +171,7 @@ test("types: what is inferred is what runs", () => {
   // compile-time only: each line below would be an error without its expectation
   const check = (): void => {
     // @ts-expect-error a number is no string
-    Cart.commands.addItem.phantom?.({ cartId: 5, item: tea });
+    const wrongInput: Parameters<NonNullable<typeof Cart.commands.addItem.phantom>>[0] = { cartId: 5, item: tea };
     // @ts-expect-error quantity is not a field
     const wrong: ShapeOf<typeof Item> = { ...tea, quantity: 1 };
     // @ts-expect-error MEDIUM is no Size
