@@ -112,6 +112,13 @@ module.exports = {
       },
     },
     {
+      name: "conformance-knows-no-app",
+      severity: "error",
+      comment: "The kits test any implementation from outside: they speak protocols, and import no app, SDK or store of ours.",
+      from: { path: "^conformance/", pathNot: test },
+      to: { path: "^(apps|sdk|examples|tests|bench|scripts|adapters/(?!net/|host/)|packages/(?!kit/|wire/))" },
+    },
+    {
       name: "examples-use-what-users-get",
       severity: "error",
       comment: "An example imports the published SDK by its name, as a user would.",

@@ -3,7 +3,7 @@
  * `npm run fix` runs their twins, and tests/guards/planted.test.ts proves that each of them sees a planted violation.
  */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -99,18 +99,29 @@ export const checks: readonly Check[] = [
   },
 ];
 
-const generatedFolder = "packages/wire/src/gen";
+/** What generates code: one template at the root, and one for each kit with .proto files of its own. All run from the root. */
+const templates = (): string[] => globSync("{buf.gen.yaml,*/buf.gen.yaml}", { cwd: root }).sort();
+
+/** Runs every template, below `into` or in place. Stops at the first that fails. */
+async function generateAll(into?: string): Promise<Outcome> {
+  for (const template of templates()) {
+    const outcome = await tool("buf", ["generate", "--template", template, ...(into === undefined ? [] : ["--output", into])]);
+    if (!outcome.ok) return outcome;
+  }
+  return { ok: true, output: "" };
+}
 
 /** Generates into a temporary folder and compares file by file. */
 async function generatedIsFresh(): Promise<Outcome> {
   const into = await mkdtemp(join(tmpdir(), "mecha-gen-"));
   try {
-    const generated = await tool("buf", ["generate", "--output", into]);
+    const generated = await generateAll(into);
     if (!generated.ok) return generated;
-    const difference = await run("diff", ["-r", "-q", join(into, generatedFolder), join(root, generatedFolder)]);
-    return difference.ok
-      ? difference
-      : { ok: false, output: `${difference.output}Fix: npm run fix (never edit generated code; change api/proto)\n` };
+    const folders = templates().map((template) => /^\s*out: (\S+)$/m.exec(readFileSync(join(root, template), "utf8"))?.[1] ?? template);
+    const differences = await Promise.all(folders.map((folder) => run("diff", ["-r", "-q", join(into, folder), join(root, folder)])));
+    const output = differences.map((difference) => difference.output).join("");
+    if (differences.every((difference) => difference.ok)) return { ok: true, output };
+    return { ok: false, output: `${output}Fix: npm run fix (never edit generated code; change the .proto)\n` };
   } finally {
     await rm(into, { recursive: true, force: true });
   }

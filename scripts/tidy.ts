@@ -228,20 +228,19 @@ export const rules: readonly Rule[] = [
   {
     name: "protos-are-generated",
     *find(tree) {
-      const protos = new Set(
-        [...tree.keys()]
-          .filter((file) => file.startsWith("api/proto/") && file.endsWith(".proto"))
-          .map((file) => file.slice("api/proto/".length, -".proto".length)),
-      );
-      const generated = new Set(
-        [...tree.keys()]
-          .filter((file) => file.startsWith("packages/wire/src/gen/") && file.endsWith("_pb.ts"))
-          .map((file) => file.slice("packages/wire/src/gen/".length, -"_pb.ts".length)),
-      );
-      for (const name of protos)
-        if (!generated.has(name)) yield { file: `api/proto/${name}.proto`, message: "is not generated: npm run fix" };
-      for (const name of generated)
-        if (!protos.has(name)) yield { file: `packages/wire/src/gen/${name}_pb.ts`, message: "has no .proto any more: npm run fix" };
+      for (const [protos, generated] of [
+        ["api/proto/", "packages/wire/src/gen/"],
+        ["conformance/proto/", "conformance/src/gen/"],
+      ] as const) {
+        for (const name of stems(tree, protos, ".proto")) {
+          if (!tree.has(`${generated}${name}_pb.ts`)) yield { file: `${protos}${name}.proto`, message: "is not generated: npm run fix" };
+        }
+        for (const name of stems(tree, generated, "_pb.ts")) {
+          // A kit's own folder also holds what its files import from api/proto.
+          if (!tree.has(`${protos}${name}.proto`) && !tree.has(`api/proto/${name}.proto`))
+            yield { file: `${generated}${name}_pb.ts`, message: "has no .proto any more: npm run fix" };
+        }
+      }
     },
   },
   {
@@ -334,6 +333,13 @@ function addPackage(names: Set<string>, from: string | undefined): void {
       .slice(0, from.startsWith("@") ? 2 : 1)
       .join("/"),
   );
+}
+
+/** Names below `folder`, without it and without `ending`. */
+function stems(tree: Tree, folder: string, ending: string): string[] {
+  return [...tree.keys()]
+    .filter((file) => file.startsWith(folder) && file.endsWith(ending))
+    .map((file) => file.slice(folder.length, -ending.length));
 }
 
 /** The imports a file begins with. */

@@ -29,7 +29,7 @@ const clean: Readonly<Record<string, string>> = {
     name: "miniature",
     private: true,
     type: "module",
-    workspaces: ["packages/*", "dialects/*", "adapters/*", "apps/*", "sdk/*"],
+    workspaces: ["packages/*", "dialects/*", "adapters/*", "apps/*", "sdk/*", "conformance"],
   }),
   "packages/kit/package.json": workspace("kit", []),
   "packages/kit/src/index.ts": "/** Kit. */\nexport const answer = 42;\n",
@@ -60,6 +60,8 @@ const clean: Readonly<Record<string, string>> = {
     '/** Mecha. */\nimport { code } from "@mecha/dialect-lambda";\nimport { status } from "@mecha/dialect-http";\nimport { route } from "@mecha/gateway";\nimport { now } from "@mecha/host";\nimport { wait } from "@mecha/net";\nimport { sum } from "@mecha/state";\n\nexport const parts = { code, status, route, now, wait, sum };\n',
   "apps/gateway/package.json": workspace("gateway", ["@mecha/net"]),
   "apps/gateway/src/index.ts": '/** Gateway. */\nimport { wait } from "@mecha/net";\n\nexport const route = wait;\n',
+  "conformance/package.json": workspace("conformance", ["@mecha/wire"]),
+  "conformance/src/index.ts": '/** Conformance. */\nimport { twice } from "@mecha/wire";\n\nexport const kit = twice;\n',
   "sdk/typescript/package.json": workspace("sdk", ["@mecha/wire"]),
   "sdk/typescript/src/index.ts": '/** SDK. */\nimport { twice } from "@mecha/wire";\n\nexport const version = twice;\n',
 };
@@ -84,6 +86,7 @@ const planted: Readonly<Record<string, string>> = {
   "apps/gateway/src/uses-sdk.ts": 'import { version } from "@mecha/sdk";\n\nvoid version;\n',
   "apps/gateway/src/back-door.ts": 'import { wait } from "../../../adapters/net/src/index.ts";\n\nvoid wait();\n',
   "sdk/typescript/src/uses-state.ts": 'import { sum } from "@mecha/state";\n\nvoid sum;\n',
+  "conformance/src/uses-app.ts": 'import { route } from "@mecha/gateway";\n\nvoid route();\n',
   // the machine in a pure layer
   "packages/wire/src/machine.ts": [
     'import { readFileSync } from "node:fs";',
@@ -146,6 +149,7 @@ const expected: Readonly<Record<string, readonly (readonly [rule: string, file: 
     ["apps-never-sideways", "apps/gateway/src/uses-app.ts"],
     ["apps-know-no-tests", "apps/gateway/src/uses-sdk.ts"],
     ["enter-through-exports", "apps/gateway/src/back-door.ts"],
+    ["conformance-knows-no-app", "conformance/src/uses-app.ts"],
     ["sdk-stays-small", "sdk/typescript/src/uses-state.ts"],
   ],
   lint: [
