@@ -3,7 +3,7 @@
  *
  * Invariants
  * T1 init is the first message; it is sent when the stream opens
- * T2 at most one command is outstanding; only its answer is accepted, everything else is a violation
+ * T2 at most one command is outstanding; a reply to anything else is a violation
  * T3 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
  */
 import { assert, explain } from "@mecha/kit";
@@ -107,17 +107,17 @@ class CloudstateEntityStream implements EntityStream {
   #reply(reply: EntityReply): void {
     const { commandId } = reply;
     if (commandId !== this.#outstanding || commandId === 0) {
-      this.#violation(`replied to command ${commandId}, but ${this.#expected()}`);
+      this.#violation(`replied to command ${commandId}, but ${this.#expected()}`, "reply");
       return;
     }
     this.#outstanding = 0;
     this.#options.events.reply(reply.snapshot !== undefined && reply.events.length === 0 ? this.#withoutSnapshot(reply) : reply);
   }
 
+  /** Ends the stream as far as the engine is concerned, whatever the id: one for another command is reported beside it. */
   #failure(commandId: number, description: string): void {
     if (commandId !== 0 && commandId !== this.#outstanding) {
-      this.#violation(`failed command ${commandId}, but ${this.#expected()}`);
-      return;
+      this.#options.report(`Protocol error: ${this.#name()} failed command ${commandId}, but ${this.#expected()}.`);
     }
     this.#outstanding = 0;
     this.#options.events.failure({ commandId, description });
@@ -139,11 +139,11 @@ class CloudstateEntityStream implements EntityStream {
     return { commandId, action, effects, events };
   }
 
-  #violation(problem: string): void {
+  #violation(problem: string, about: "reply" | "message" = "message"): void {
     this.#open = false; // keeps T3
     this.#call.cancel();
     this.#options.report(`Protocol error: ${this.#name()} ${problem}. Its stream was cut.`);
-    this.#options.events.violation(problem);
+    this.#options.events.violation(problem, about);
     this.#options.events.closed(problem);
   }
 

@@ -140,6 +140,14 @@ test("failures of the waiting command and of the stream are passed on", () => {
   }
 });
 
+test("a failure of another command is passed on, and the function is told", () => {
+  const { stream, call, said, reports } = openEntity();
+  stream.command(1, add);
+  call.deliver(failureOf(7n));
+  assert.deepEqual(said, [["failure", { commandId: 7, description: "boom" }]]);
+  assert.match(reports()[0] ?? "", /failed command 7, but command 1 was waiting/);
+});
+
 test("a snapshot without events is dropped, and the function is told once", async () => {
   const { stream, call, said, reports } = openEntity();
   for (const id of [1, 2]) {
@@ -158,15 +166,14 @@ test("a snapshot without events is dropped, and the function is told once", asyn
   assert.match(reports()[0] ?? "", /shop\.Cart "c-1" sent a snapshot without events/);
 });
 
-const violations: readonly [what: string, message: Uint8Array, problem: RegExp][] = [
-  ["a reply to another command", replyTo(2n), /replied to command 2, but command 1 was waiting/],
-  ["a reply without a command id", replyTo(0n), /replied to command 0, but command 1 was waiting/],
-  ["a failure of another command", failureOf(7n), /failed command 7, but command 1 was waiting/],
-  ["a message with nothing set", new Uint8Array(), /neither reply nor failure/],
-  ["a message of a later protocol version", Uint8Array.of(0x1a, 0), /neither reply nor failure/],
-  ["bytes that are no message", Uint8Array.of(0x0a, 0x50), /EventSourcedStreamOut: a field of 80 bytes/],
+const violations: readonly [what: string, message: Uint8Array, problem: RegExp, about: "reply" | "message"][] = [
+  ["a reply to another command", replyTo(2n), /replied to command 2, but command 1 was waiting/, "reply"],
+  ["a reply without a command id", replyTo(0n), /replied to command 0, but command 1 was waiting/, "reply"],
+  ["a message with nothing set", new Uint8Array(), /neither reply nor failure/, "message"],
+  ["a message of a later protocol version", Uint8Array.of(0x1a, 0), /neither reply nor failure/, "message"],
+  ["bytes that are no message", Uint8Array.of(0x0a, 0x50), /EventSourcedStreamOut: a field of 80 bytes/, "message"],
 ];
-for (const [what, message, problem] of violations) {
+for (const [what, message, problem, about] of violations) {
   test(`cut and reported: ${what}`, () => {
     const { stream, call, said, reports } = openEntity();
     stream.command(1, add);
@@ -176,6 +183,7 @@ for (const [what, message, problem] of violations) {
       ["violation", "closed"],
     );
     assert.match(said[0]?.[1] as string, problem);
+    assert.equal(said[0]?.[2], about);
     assert.ok(call.cancelled);
     assert.match(reports()[0] ?? "", problem);
     call.deliver(replyTo(1n));
