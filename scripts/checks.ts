@@ -99,8 +99,8 @@ export const checks: readonly Check[] = [
   },
 ];
 
-/** What generates code: one template at the root, and one for each kit with .proto files of its own. All run from the root. */
-const templates = (): string[] => globSync("{buf.gen.yaml,*/buf.gen.yaml}", { cwd: root }).sort();
+/** What generates code: one template at the root, and one for each kit or example with .proto files of its own. All run from the root. */
+const templates = (): string[] => globSync("{buf.gen.yaml,*/buf.gen.yaml,examples/*/buf.gen.yaml}", { cwd: root }).sort();
 
 /** Runs every template, below `into` or in place. Stops at the first that fails. */
 async function generateAll(into?: string): Promise<Outcome> {
