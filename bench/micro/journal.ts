@@ -1,11 +1,12 @@
 /**
  * Journal benchmark: durable steps a second of the SQLite store, beside what the disk itself allows in the same run.
  *
- *     node bench/micro/journal.ts [--seconds 2] [--rows 1000000] [--durability full] [--out result.json]
+ *     node bench/micro/journal.ts [--seconds 2] [--rows 1000000] [--durability full] [--flight 64] [--load events] [--out result.json]
  *
  * Closed loop: N steps are in flight; a step that is durable is replaced at once. Steps ready in one turn of the event loop go in one `commit`, as
  * the engine's committer does. Each entity has at most one step in flight, but for the hot one, which has all of them (E3).
- * The floor is one thread doing pwrite of the same bytes (payload + 70) for N steps, then fdatasync, on a growing file.
+ * The floor is one thread doing pwrite of the same bytes (payload + 70) for N steps, then fdatasync, on a growing file. Loads and floor take turns
+ * in short slices, so that what else the machine does falls on all of them.
  */
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { cpus } from "node:os";
@@ -22,15 +23,27 @@ const { values: args } = parseArgs({
     rows: { type: "string", default: "0" },
     durability: { type: "string", default: "full" },
     dir: { type: "string", default: "." },
+    flight: { type: "string", default: "1,16,64,256" },
+    load: { type: "string", default: "events,hot events,values" },
     out: { type: "string" },
   },
 });
-const seconds = Number(args.seconds);
+/** Slices of each load. */
+const slices = 8;
+const sliceMs = (Number(args.seconds) * 1_000) / slices;
 const payloadBytes = 200;
 const entities = 10_000;
 const payload = { typeUrl: "type.googleapis.com/shop.ItemAdded", value: new Uint8Array(payloadBytes).fill(65) };
 
 type Load = "events" | "values" | "hot events";
+/** What one slice measured; slices of a load are joined. */
+interface Slice {
+  readonly ms: number[];
+  readonly steps: number;
+  readonly tookMs: number;
+  readonly cpuUs: number;
+}
+
 interface Result {
   readonly load: Load | "floor";
   readonly inFlight: number;
@@ -76,12 +89,12 @@ function stepOf(lane: Lane, load: Load): Step {
   return load === "values" ? { ...common, events: [], value: { do: "update", value: payload } } : { ...common, events: [payload] };
 }
 
-async function run(store: Store, lanes: readonly Lane[], load: Load, inFlight: number): Promise<Result> {
+async function run(store: Store, lanes: readonly Lane[], load: Load, inFlight: number): Promise<Slice> {
   const committer = new Committer(store);
   const latencies: number[] = [];
   const cpu = process.cpuUsage();
   const start = performance.now();
-  const end = start + seconds * 1_000;
+  const end = start + sliceMs;
   await new Promise<void>((done, failed) => {
     let running = inFlight;
     const free = [...lanes.keys()];
@@ -106,38 +119,44 @@ async function run(store: Store, lanes: readonly Lane[], load: Load, inFlight: n
     };
     for (let at = 0; at < inFlight; at++) next();
   });
-  return summary(load, inFlight, latencies, latencies.length, performance.now() - start, process.cpuUsage(cpu));
+  return { ms: latencies, steps: latencies.length, tookMs: performance.now() - start, cpuUs: cpuSince(cpu) };
 }
 
-function floor(inFlight: number, dir: string): Result {
-  const file = openSync(join(dir, "floor"), "w");
+function floor(inFlight: number, dir: string): Slice {
+  const file = openSync(join(dir, "floor"), "a");
   const bytes = new Uint8Array((payloadBytes + 70) * inFlight);
   const latencies: number[] = [];
   const cpu = process.cpuUsage();
   const start = performance.now();
-  for (let now = start; now < start + seconds * 500; ) {
+  for (let now = start; now < start + sliceMs;) {
     writeSync(file, bytes);
     fdatasyncSync(file);
     const after = performance.now();
     latencies.push(after - now);
     now = after;
   }
-  const result = summary("floor", inFlight, latencies, latencies.length * inFlight, performance.now() - start, process.cpuUsage(cpu));
   closeSync(file);
-  return result;
+  return { ms: latencies, steps: latencies.length * inFlight, tookMs: performance.now() - start, cpuUs: cpuSince(cpu) };
 }
 
-function summary(load: Result["load"], inFlight: number, ms: number[], steps: number, tookMs: number, cpu: NodeJS.CpuUsage): Result {
-  ms.sort((a, b) => a - b);
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+function summary(load: Result["load"], inFlight: number, slices: readonly Slice[]): Result {
+  const ms = slices.flatMap((slice) => slice.ms).sort((a, b) => a - b);
   const at = (part: number): number => ms[Math.min(ms.length - 1, Math.floor(ms.length * part))] ?? 0;
+  const sum = (of: (slice: Slice) => number): number => slices.reduce((total, slice) => total + of(slice), 0);
+  const steps = sum((slice) => slice.steps);
   return {
     load,
     inFlight,
-    perSecond: Math.round((steps / tookMs) * 1_000),
+    perSecond: Math.round((steps / sum((slice) => slice.tookMs)) * 1_000),
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     maxMs: at(1),
-    cpuUs: (cpu.user + cpu.system) / steps,
+    cpuUs: sum((slice) => slice.cpuUs) / steps,
   };
 }
 
@@ -148,7 +167,7 @@ async function openLanes(store: Store, kind: "eventSourced" | "value"): Promise<
 }
 
 async function fill(store: Store, lanes: readonly Lane[], rows: number): Promise<void> {
-  for (let row = 0; row < rows; ) {
+  for (let row = 0; row < rows;) {
     const steps: Step[] = [];
     for (; steps.length < 1_024 && row < rows; row++) {
       const lane = lanes[Math.floor(Math.random() * lanes.length)];
@@ -180,19 +199,21 @@ try {
   await using store = await openSqliteStore({ dir, durability, clock: hostClock, log: noLog, random: hostRandom });
   const opening = performance.now();
   const [events, values] = [await openLanes(store, "eventSourced"), await openLanes(store, "value")];
-  console.log(`${cpus().length} cores, ${durability}, ${args.rows} rows before; 20,000 opens ${(performance.now() - opening).toFixed(0)} ms`);
+  console.log(
+    `${cpus().length} cores, ${durability}, ${args.rows} rows before; 20,000 opens ${(performance.now() - opening).toFixed(0)} ms`,
+  );
   await fill(store, events, Number(args.rows));
-  for (const inFlight of [1, 16, 64, 256]) {
-    const disk = floor(inFlight, dir);
-    for (const result of [
-      disk,
-      await run(store, events, "events", inFlight),
-      await run(store, events.slice(0, 1), "hot events", inFlight),
-      await run(store, values, "values", inFlight),
-    ]) {
-      results.push(result);
-      print(result, disk.perSecond);
-    }
+  for (const inFlight of args.flight.split(",").map(Number)) {
+    const loads = args.load.split(",") as Load[];
+    const measured = new Map<Result["load"], Slice[]>([["floor", []], ...loads.map((load): [Load, Slice[]] => [load, []])]);
+    for (let slice = 0; slice < slices; slice++)
+      for (const [load, of] of measured) {
+        const lanes = load === "values" ? values : load === "events" ? events : events.slice(0, 1);
+        of.push(load === "floor" ? floor(inFlight, dir) : await run(store, lanes, load, inFlight));
+      }
+    const joined = [...measured].map(([load, of]) => summary(load, inFlight, of));
+    for (const result of joined) print(result, joined[0]?.perSecond ?? 0);
+    results.push(...joined);
   }
   if (args.out) writeFileSync(args.out, JSON.stringify({ durability, rows: Number(args.rows), results }, undefined, 2));
 } finally {
