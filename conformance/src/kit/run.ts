@@ -1,11 +1,13 @@
 /** Runs cases against a proxy, one after another, and says what came of each. */
-import { type Clock, explain, type Random, Scope } from "@mecha/kit";
+import { type Clock, explain, type Random, Scope, sleep } from "@mecha/kit";
 import { connect } from "@mecha/net";
 import { type Case, CaseKit, type CaseOptions } from "./context.ts";
 import type { Interceptor } from "./interceptor.ts";
 
 /** After each case nothing more may be opened to the function for this long, ms (the TCK's rule). */
 const quietMs = 10;
+/** How long the calls of a failed case may take to run out, ms. */
+const settleMs = 250;
 
 export interface CaseResult {
   readonly id: string;
@@ -40,8 +42,11 @@ export function openProxy(options: RunOptions): Proxy {
       try {
         await one.run(kit);
         await interceptor.expectNoConnection(quietMs);
-      } finally {
-        interceptor.forget(); // what a failed case left must not fail the next
+      } catch (failure) {
+        // What a failed case left, and what its calls still cause, must not fail the next.
+        await sleep(clock, settleMs);
+        interceptor.forget();
+        throw failure;
       }
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
