@@ -1,11 +1,11 @@
 /** A shopping cart that survives anything: each change is an event, stored before the caller hears of it. */
-import { command, eventSourced, message, serve, t } from "mecha-sdk";
+import { command, eventSourced, message, serve, type ShapeOf, t } from "mecha-sdk";
 
 const Item = message("Item", { sku: t.string, name: t.string, quantity: t.int32 });
 const CartView = message("CartView", { cartId: t.string, items: t.repeated(Item), checkedOut: t.bool });
 
 interface CartState {
-  items: Record<string, { name: string; quantity: number }>;
+  items: ShapeOf<typeof Item>[];
   checkedOut: boolean;
 }
 
@@ -13,7 +13,7 @@ export const Cart = eventSourced({
   service: "shop.Cart",
   persistenceId: "cart",
   key: "cartId",
-  state: (): CartState => ({ items: {}, checkedOut: false }),
+  state: (): CartState => ({ items: [], checkedOut: false }),
 
   // What can happen. `requestId` is the caller's own name for the request, kept with the event for whoever audits later.
   events: {
@@ -39,11 +39,12 @@ export const Cart = eventSourced({
   // How events change the state.
   on: {
     itemAdded(state, { sku, name, quantity }) {
-      const before = state.items[sku]?.quantity ?? 0;
-      state.items[sku] = { name, quantity: before + quantity };
+      const item = find(state, sku);
+      if (item) item.quantity += quantity;
+      else state.items.push({ sku, name, quantity });
     },
     itemRemoved(state, { sku }) {
-      delete state.items[sku];
+      state.items = state.items.filter((item) => item.sku !== sku);
     },
     checkedOut(state) {
       state.checkedOut = true;
@@ -56,13 +57,13 @@ export const Cart = eventSourced({
       if (ctx.state.checkedOut) ctx.fail("the cart is checked out");
       if (sku === "") ctx.fail("sku must not be empty");
       if (quantity <= 0) ctx.fail("quantity must be more than 0");
-      if ((ctx.state.items[sku]?.quantity ?? 0) + quantity > 1_000_000) ctx.fail("at most 1,000,000 of an item fit into a cart");
+      if ((find(ctx.state, sku)?.quantity ?? 0) + quantity > 1_000_000) ctx.fail("at most 1,000,000 of an item fit into a cart");
       ctx.emit("itemAdded", { sku, name, quantity, requestId });
       return view(cartId, ctx.state);
     },
     removeItem({ cartId, sku, requestId }, ctx) {
       if (ctx.state.checkedOut) ctx.fail("the cart is checked out");
-      if (ctx.state.items[sku] === undefined) ctx.fail(`the cart has no item ${sku}`);
+      if (!find(ctx.state, sku)) ctx.fail(`the cart has no item ${sku}`);
       ctx.emit("itemRemoved", { sku, requestId });
       return view(cartId, ctx.state);
     },
@@ -71,17 +72,20 @@ export const Cart = eventSourced({
     },
     checkout({ cartId, requestId }, ctx) {
       if (ctx.state.checkedOut) ctx.fail("the cart is checked out already");
-      if (Object.keys(ctx.state.items).length === 0) ctx.fail("the cart is empty");
+      if (ctx.state.items.length === 0) ctx.fail("the cart is empty");
       ctx.emit("checkedOut", { requestId });
       return view(cartId, ctx.state);
     },
   },
 });
 
+function find(state: Readonly<CartState>, sku: string) {
+  return state.items.find((item) => item.sku === sku);
+}
+
 /** The cart as clients see it. */
-function view(cartId: string, state: Readonly<CartState>) {
-  const items = Object.entries(state.items).map(([sku, { name, quantity }]) => ({ sku, name, quantity }));
-  return { cartId, items, checkedOut: state.checkedOut };
+function view(cartId: string, { items, checkedOut }: Readonly<CartState>) {
+  return { cartId, items, checkedOut };
 }
 
 if (import.meta.main) await serve([Cart]);

@@ -1,7 +1,7 @@
 /** `action({ … })`: a service without state: unary calls and streams. */
 import type { ActionContext } from "../run/action.ts";
 import type { Answer } from "../run/answer.ts";
-import type { AnyCommand, Commands, CommandSchema, InputOf, ReplyOf } from "../schema/command.ts";
+import type { Commands, CommandSchema, ReplyOf } from "../schema/command.ts";
 import { checkServiceName } from "../schema/names.ts";
 import { type CommandRef, type ComponentBase, methodsOfSource, type Refs, refsOf } from "./method.ts";
 
@@ -56,5 +56,3 @@ export function action<const C extends Commands>(spec: ActionSpec<C>): Action<Re
 export function actionOf<R>(definition: ComponentBase): Action<R> {
   return { kind: "action", service: definition.service, commands: refsOf(definition) as R, definition };
 }
-
-export type { AnyCommand, InputOf };

@@ -157,9 +157,6 @@ export class BaseContext<Reply> {
   }
 }
 
-/** What a handler may give back. */
-export type Result<R> = R | Answer<R>;
-
 /** Whether an error is the sender's fault: bytes that do not decode. */
 export function isBadInput(error: unknown): error is Fault {
   return error instanceof Fault && error.code === "invalid";
