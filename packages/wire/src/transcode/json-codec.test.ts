@@ -173,6 +173,21 @@ test("a oneof member that is null leaves room for another", () => {
   assert.deepEqual(normal(fromText({ choiceLeaf: null, choiceSint64: "1" })), normal(fromText({ choiceSint64: "1" })));
 });
 
+test("the bytes do not depend on the order of keys", () => {
+  fc.assert(
+    fc.property(anyMessage(everything, 1), fc.infiniteStream(fc.nat()), (message, order) => {
+      const json = toJson(everything, message, { registry }) as Record<string, JsonValue>;
+      const shuffled = Object.entries(json).sort(() => (order.next().value % 2 === 0 ? 1 : -1));
+      assert.deepEqual(codec.fromJsonValue(Object.fromEntries(shuffled)), codec.fromJsonValue(json));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a number of sixteen digits keeps them all", () => {
+  assert.match(codec.toJson(fromText({ oneInt64: "9197192739075717" })), /"oneInt64":"9197192739075717"/);
+});
+
 test("defaults are written, presence is kept", () => {
   const json = JSON.parse(codec.toJson(new Uint8Array(0))) as Record<string, unknown>;
   assert.equal(json.oneInt64, "0");

@@ -7,7 +7,7 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
 import { annotatedBindings, type BoundVariable, defaultBinding, type HttpBinding } from "./binding.ts";
-import { inFieldOrder } from "./field-order.ts";
+import { compileFieldOrder } from "./field-order.ts";
 import { guarded, JsonCodecs } from "./json-codec.ts";
 import { parseJson } from "./json-text.ts";
 import type { Strictness } from "./problem.ts";
@@ -69,14 +69,15 @@ export class Transcoder {
     const writeBody = this.#bodyWriter(binding);
     const variables = binding.variables.map((variable) => this.#variable(variable));
     const query = this.#queryWriter(binding);
+    const canonical = compileFieldOrder(method.input);
     const writer = new ProtoWriter();
     return (segments, queryText, bodyBytes) => {
       writer.reset();
       if (body.is !== "none" || bodyBytes.length > 0) writeBody(bodyBytes, writer);
       query(queryText, writer);
       for (const variable of variables) variable(segments, writer);
-      if (writer.length > 0xffff_ffff) throw new Fault("outOfRange", `the message of ${method.name} is too large`);
-      return inFieldOrder(writer.take());
+      const message = writer.take();
+      return variables.length === 0 && queryText === "" ? message : canonical(message);
     };
   }
 
