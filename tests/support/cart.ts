@@ -1,6 +1,5 @@
 /** The shopping cart as a stranger runs it: a copy of the example in a temporary folder, `mecha up` on free ports. */
-import { cp, readFile } from "node:fs/promises";
-import { symlink } from "node:fs/promises";
+import { cp, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { repository, type TempDir, tempDir } from "./files.ts";
 import { type Program, type ProgramOptions, startNode } from "./program.ts";
@@ -65,9 +64,4 @@ async function http(method: string, url: string, body?: unknown): Promise<unknow
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`);
   return JSON.parse(text);
-}
-
-/** Files of a state folder, for messages. */
-export async function readState(folder: string, name: string): Promise<string> {
-  return readFile(join(folder, ".mecha", name), "utf8");
 }

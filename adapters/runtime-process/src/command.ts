@@ -11,22 +11,52 @@ export type FunctionCommand = readonly string[] | string;
 export type OrphanGuard =
   /** The kernel kills it with its parent. */
   | "parentDeathSignal"
-  /** Its standard input ends when Mecha does; it must watch for that itself. */
-  | "stdin";
+  /** A shell beside it reads its standard input, which ends with Mecha, and then kills the group. */
+  | "lifeline";
 
 let guard: OrphanGuard | undefined;
 
-/** What this machine offers; looked up once. `setpriv` is part of util-linux and knows `--pdeathsig` since 2.33. */
+/** The best this machine offers; looked up once. `setpriv` is part of util-linux and knows `--pdeathsig` since 2.33. */
 export function orphanGuard(): OrphanGuard {
   guard ??=
-    process.platform === "linux" && spawnSync("setpriv", ["--pdeathsig", "KILL", "true"]).status === 0 ? "parentDeathSignal" : "stdin";
+    process.platform === "linux" && spawnSync("setpriv", ["--pdeathsig", "KILL", "true"]).status === 0 ? "parentDeathSignal" : "lifeline";
   return guard;
 }
 
-/** The words to start. A shell line keeps the shell as its leader only if it has several commands: `exec` is the shell's own habit for one. */
+/**
+ * Starts a watcher in the function's process group. Descriptor 3 keeps the pipe for it, because a shell gives a background job /dev/null as
+ * standard input. Nothing is ever written to the pipe: its end says that Mecha is gone, and `kill 0` is the whole group.
+ */
+const lifeline = "exec 3<&0; { cat <&3 >/dev/null; kill -KILL 0; } & exec 3<&-";
+
+/**
+ * The words to start. The parent-death signal reaches one process only, the leader: it is enough when the leader is the program itself. A shell line
+ * of several commands has the shell as its leader and the program below it, so it gets the lifeline.
+ */
 export function commandWords(command: FunctionCommand, protect: OrphanGuard): readonly [string, ...string[]] {
-  const words = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
-  return protect === "parentDeathSignal" ? ["setpriv", "--pdeathsig", "KILL", "--", ...words] : (words as [string, ...string[]]);
+  const simple = typeof command === "string" ? execLine(command) : undefined;
+  if (protect === "parentDeathSignal" && (typeof command !== "string" || simple !== undefined)) {
+    const words = typeof command === "string" ? ["/bin/sh", "-c", simple ?? command] : command;
+    return ["setpriv", "--pdeathsig", "KILL", "--", ...words];
+  }
+  return typeof command === "string"
+    ? ["/bin/sh", "-c", `${lifeline}\n${simple ?? command}`]
+    : ["/bin/sh", "-c", `${lifeline}\nexec "$@"`, "sh", ...command];
+}
+
+/** Words that mean something to the shell itself and cannot be `exec`ed. */
+const shellWords = new Set(
+  ". : ! { alias break builtin case cd command continue echo eval exec exit export false for if local pwd read readonly return set shift source test times trap true ulimit umask unalias unset until wait while".split(
+    " ",
+  ),
+);
+
+/** A line of one plain command with `exec` in front, so that the program takes the shell's place; `undefined` when it is more than that. */
+function execLine(line: string): string | undefined {
+  const match = /^\s*((?:[A-Za-z_]\w*=[\w./:@%+,-]*\s+)*)([\w./@%+-][^;&|<>()`\n]*)$/u.exec(line);
+  const [, variables = "", rest = ""] = match ?? [];
+  const word = rest.split(/\s/u, 1)[0] ?? "";
+  return match && !shellWords.has(word) && !word.includes("=") ? `${variables}exec ${rest}` : undefined;
 }
 
 /**

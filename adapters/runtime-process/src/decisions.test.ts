@@ -34,10 +34,38 @@ test("a thousand ends in a row still give a finite delay", () => {
   assert.equal(delays(Array.from({ length: 1_200 }, () => 0)).at(-1), 10_000);
 });
 
-test("a shell line goes to the shell, an argument list goes unquoted, and the guard comes first", () => {
-  assert.deepEqual(commandWords("npm start && true", "stdin"), ["/bin/sh", "-c", "npm start && true"]);
-  assert.deepEqual(commandWords(["node", "a b.js"], "stdin"), ["node", "a b.js"]);
-  assert.deepEqual(commandWords(["node", "x"], "parentDeathSignal"), ["setpriv", "--pdeathsig", "KILL", "--", "node", "x"]);
+test("one program becomes the leader itself, so that the parent-death signal reaches it", () => {
+  const guarded = (command: string | string[]): readonly string[] => commandWords(command, "parentDeathSignal");
+  assert.deepEqual(guarded(["node", "a b.js"]), ["setpriv", "--pdeathsig", "KILL", "--", "node", "a b.js"]);
+  const lines: [string, string][] = [
+    ["node src/main.ts", "exec node src/main.ts"],
+    [`  node -e 'console.log("x")'`.replace(/[()]/gu, ""), `exec node -e 'console.log"x"'`],
+    ["A=1 B=/x node main.js", "A=1 B=/x exec node main.js"],
+    ["./bin/cart --port $PORT", "exec ./bin/cart --port $PORT"],
+  ];
+  for (const [line, shell] of lines) assert.deepEqual(guarded(line).slice(4), ["/bin/sh", "-c", shell], line);
+});
+
+test("a line of several commands, or for the shell itself, stays as it is and gets the lifeline", () => {
+  for (const line of [
+    "npm run build && npm start",
+    "cd x; node y",
+    "a | b",
+    "a > b",
+    "exit 3",
+    "(a)",
+    "a\nb",
+    "if true",
+    "X='a b' node c",
+    "echo `x`",
+    "exec node x",
+  ]) {
+    const words = commandWords(line, "parentDeathSignal");
+    assert.deepEqual(words.slice(0, 2), ["/bin/sh", "-c"], line);
+    assert.match(words[2] ?? "", /kill -KILL 0/u);
+    assert.ok(words[2]?.endsWith(`\n${line}`), line);
+  }
+  assert.deepEqual(commandWords(["node", "a b.js"], "lifeline").slice(3), ["sh", "node", "a b.js"]);
 });
 
 test("lines come out the same however the bytes were cut", () => {

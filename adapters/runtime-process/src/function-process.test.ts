@@ -19,6 +19,7 @@ import {
   orphanGuard,
   startIdentity,
 } from "./index.ts";
+import { recordRun } from "./leftovers.ts";
 
 const realClock: Clock = {
   wall: () => Date.now(),
@@ -229,7 +230,7 @@ async function startParent(
 
 test(
   "after kill -9 of the parent the function is gone, by parent-death signal",
-  { skip: orphanGuard() === "stdin" && "no setpriv with --pdeathsig here" },
+  { skip: orphanGuard() === "lifeline" && "no setpriv with --pdeathsig here" },
   async (t) => {
     const parent = await startParent(
       t,
@@ -241,44 +242,54 @@ test(
   },
 );
 
-test("without that signal, a function that watches its standard input ends with its parent", async (t) => {
+test("by lifeline too, also when it is a child of the shell and knows nothing of standard input", async (t) => {
+  const code = `console.log("inner", process.pid); setInterval(() => {}, 1000)`;
+  for (const command of [`exec ${process.execPath} -e '${code}'`, `true && ${process.execPath} -e '${code}'`]) {
+    const parent = await startParent(t, "lifeline", command);
+    parent.kill();
+    await gone(parent.words.get("inner") ?? 0);
+    await gone(parent.words.get("leader") ?? 0);
+  }
+});
+
+test("a line of several commands leaves nothing behind either, whatever the machine offers", async (t) => {
   const parent = await startParent(
     t,
-    "stdin",
-    `exec ${process.execPath} -e 'console.log("inner", process.pid); process.stdin.resume().on("end", () => process.exit())'`,
+    orphanGuard(),
+    `true && ${process.execPath} -e 'console.log("inner", process.pid); setInterval(() => {}, 1000)'`,
   );
   parent.kill();
-  await gone(parent.words.get("leader") ?? 0);
+  await gone(parent.words.get("inner") ?? 0);
 });
 
 test(
-  "leftovers are ended at the next start: the leader, and children whose leader is gone",
+  "leftovers are ended at the next start: a leader with its group, and children whose leader is gone",
   { skip: process.platform !== "linux" && "reads /proc" },
   async (t) => {
-    const alone = await startParent(
-      t,
-      "stdin",
-      `exec ${process.execPath} -e 'console.log("inner", process.pid); setInterval(() => {}, 1000)'`,
-    );
-    alone.kill();
-    const leader = alone.words.get("leader") ?? 0;
-    assert.deepEqual(
-      endLeftovers(alone.runFolder).map((r) => r.pid),
-      [leader],
-    );
-    await gone(leader);
-    assert.deepEqual(readdirSync(alone.runFolder), []);
-
-    const nested = await startParent(
-      t,
-      "stdin",
-      `${process.execPath} -e 'console.log("inner", process.pid); setInterval(() => {}, 1000)' & wait`,
-    );
-    nested.kill();
-    process.kill(nested.words.get("leader") ?? 0, "SIGKILL");
-    await gone(nested.words.get("leader") ?? 0);
-    assert.equal(endLeftovers(nested.runFolder).length, 1);
-    await gone(nested.words.get("inner") ?? 0);
+    const folder = mkdtempSync(join(tmpdir(), "mecha-run-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    for (const leaderGone of [false, true]) {
+      const left = spawn("sh", ["-c", "sleep 300 & echo $!; wait"], {
+        detached: true,
+        stdio: ["ignore", "pipe", "ignore"],
+        env: { ...process.env, MECHA_RUN: "mark-1" },
+      });
+      const pid = left.pid ?? 0;
+      const [line] = (await once(createInterface({ input: left.stdout }), "line")) as [string];
+      recordRun(folder, { function: "f", pid, identity: startIdentity(pid) ?? "", mark: "mark-1" });
+      if (leaderGone) {
+        process.kill(pid, "SIGKILL");
+        await gone(pid);
+        recordRun(folder, { function: "g", pid, identity: "x", mark: "another mark" }); // not ours: ends nobody
+      }
+      assert.deepEqual(
+        endLeftovers(folder).map((r) => r.function),
+        ["f"],
+      );
+      await gone(pid);
+      await gone(Number(line));
+      assert.deepEqual(readdirSync(folder), []);
+    }
   },
 );
 

@@ -2,7 +2,7 @@
  * A user function as a child process: started, watched, started again after it ended, stopped with grace.
  *
  * P1 the function leads its own session and process group; whatever it starts is signalled with it, and the terminal's Ctrl-C reaches only Mecha
- * P2 it does not outlive Mecha: parent-death signal or end of standard input at once (E16), run folder at the next start
+ * P2 it does not outlive Mecha: parent-death signal or lifeline at once (E16), run folder at the next start
  * P3 after `stop` or `kill` nothing is started any more, and when they resolve no process of the group is left
  * P4 output is read as fast as it is taken: a slow taker slows the function, it does not fill memory
  */

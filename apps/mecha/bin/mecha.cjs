@@ -67,9 +67,8 @@ if (major(process.versions.node) >= floor) {
   var node = bundledNode();
   if (node) handOver(node);
   else {
-    console.error(
-      "mecha needs Node " + floor + " or newer; this is " + process.versions.node + ", and the package's own Node is not installed.",
-    );
+    var found = "this is " + process.versions.node + ", and the package's own Node is not installed.";
+    console.error("mecha needs Node " + floor + " or newer; " + found);
     console.error("Fix: install Node " + floor + " or newer (https://nodejs.org), or install mecha again without --omit=optional.");
     process.exit(1);
   }

@@ -10,12 +10,6 @@ import { Fault, type Secret } from "@mecha/kit";
 /** Names of loopback a browser may have been given. */
 const loopbackNames = ["127.0.0.1", "localhost", "[::1]"];
 
-export interface GuardConfig {
-  /** Port of the admin listener. */
-  readonly port: number;
-  readonly token: Secret;
-}
-
 type Headers = Readonly<Record<string, string | undefined>>;
 
 /** @throws Fault("denied") when Host or Origin are not the listener's own (G1). */

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Config, explain, type Options, readConfig } from "@mecha/kit";
+import { type Config, explain, type Options, readConfig, unknownVariables } from "@mecha/kit";
 import { type ExitCode, UsageError } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { options as declared } from "../options.ts";
@@ -18,7 +18,10 @@ export async function up(io: Io, options: UpOptions): Promise<ExitCode> {
 /** @throws UsageError listing every mistaken variable. */
 export function environmentOf<O extends Options>(io: Io, table: O): Config<O> {
   try {
-    return readConfig(table, io.env);
+    const config = readConfig(table, io.env);
+    for (const { name, nearest } of unknownVariables(table, io.env))
+      io.err(`mecha: the variable ${name} means nothing here${nearest === undefined ? "" : `; did you mean ${nearest}?`}\n`);
+    return config;
   } catch (error) {
     throw new UsageError(explain(error));
   }

@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import { type IncomingHttpHeaders, request } from "node:http";
+import { type TestContext, test } from "node:test";
+import { hostClock, hostRandom } from "@mecha/host";
+import { noLog, noMetrics, Secret } from "@mecha/kit";
+import { listen, type Listener } from "@mecha/net";
+import { type EntityAddress, openEngine, type Payload } from "@mecha/state";
+import { openMemoryStore } from "@mecha/store-memory";
+import { packJson, packPrimitive } from "@mecha/wire";
+import { LiveFeed } from "./live.ts";
+import { type AdminView, adminHandler } from "./server.ts";
+
+const token = "correct-horse";
+
+interface Admin {
+  readonly listener: Listener;
+  readonly view: AdminView;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+}
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: any;
+  readonly text: string;
+}
+
+/** An admin listener over a memory store with `carts` event-sourced entities of three events each, and one value. */
+async function open(t: TestContext, carts = 3): Promise<Admin> {
+  const store = openMemoryStore();
+  for (let i = 0; i < carts; i++) await fill(store, `cart-${String(i).padStart(4, "0")}`);
+  const value = await store.open(address("shop.Profile", "ada"), "value");
+  await store.commit([{ ...step(value.handle, 0, []), value: { do: "update", value: packPrimitive({ type: "string", value: "Ada" }) } }]);
+  const engine = openEngine({ store, clock: hostClock, random: hostRandom, log: noLog, metrics: noMetrics });
+  const live = new LiveFeed(hostClock);
+  const view: AdminView = { store, engine, live, descriptors: () => undefined, status: () => ({ project: "shop", functions: [] }) as any };
+  let port = 0;
+  const handler = adminHandler(view, { token: new Secret(token), port: () => port, log: noLog });
+  const listener = await listen({ host: "127.0.0.1", port: 0, clock: hostClock, log: noLog }, { grpc: () => undefined, http: handler });
+  port = listener.port;
+  t.after(async () => {
+    live[Symbol.dispose]();
+    await listener[Symbol.asyncDispose]();
+    await engine[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
+  });
+  return { listener, view, get: (path, headers = { authorization: `Bearer ${token}` }) => send(port, { path, headers }) };
+}
+
+const address = (service: string, entityId: string): EntityAddress => ({ namespace: "default", service, persistenceId: "p", entityId });
+const step = (entity: any, expectedSequence: number, events: Payload[]): any => ({
+  entity,
+  expectedSequence,
+  events,
+  cause: "AddItem",
+  timeMs: 1_000,
+});
+
+async function fill(store: ReturnType<typeof openMemoryStore>, id: string): Promise<void> {
+  const { handle } = await store.open(address("shop.Cart", id), "eventSourced");
+  const events = [1, 2, 3].map((n) => packJson("added", { n }));
+  await store.commit([{ ...step(handle, 0, events), snapshot: packJson("cart", { items: 3 }) }]);
+  store.release(handle);
+}
+
+function send(port: number, options: { path: string; headers: Readonly<Record<string, string>>; method?: string }): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: "127.0.0.1", port, ...options }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => {
+        let body: unknown;
+        try {
+          body = JSON.parse(text);
+        } catch {
+          body = undefined; // the page, not JSON
+        }
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body, text });
+      });
+    });
+    sent.once("error", reject);
+    sent.end();
+  });
+}
+
+test("without the token, or with a wrong one, the API says nothing", async (t) => {
+  const admin = await open(t);
+  const bearers = [
+    {},
+    { authorization: "Bearer wrong-horse-x" },
+    { authorization: `Basic ${token}` },
+    { authorization: `Bearer ${token}x` },
+    { authorization: "Bearer " },
+  ];
+  for (const headers of bearers)
+    for (const path of ["/v1/status", "/v1/entities", "/v1/events", "/v1/nonsense", "/v1/entities/shop.Cart/cart-0000"]) {
+      const { status, body } = await admin.get(path, headers);
+      assert.equal(status, 401, path);
+      assert.equal(body.code, "unauthenticated");
+    }
+});
+
+test("a page of another site, or another name for this host, is refused even with the token", async (t) => {
+  const admin = await open(t);
+  const { port } = admin.listener;
+  const auth = { authorization: `Bearer ${token}` };
+  const refused = [
+    { host: "evil.example" },
+    { host: `evil.example:${port}` },
+    { host: "127.0.0.1:1" },
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { origin: `https://127.0.0.1:${port}` },
+    { "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors" },
+  ];
+  for (const headers of refused)
+    assert.equal((await admin.get("/v1/status", { ...auth, ...headers } as any)).status, 403, JSON.stringify(headers));
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`])
+    assert.equal((await admin.get("/v1/status", { ...auth, host, origin: `http://${host}` })).status, 200, host);
+});
+
+test("the page is for everybody on this machine, and may load nothing from elsewhere", async (t) => {
+  const admin = await open(t);
+  for (const [path, type] of [
+    ["/", "text/html"],
+    ["/page.js", "text/javascript"],
+    ["/page.css", "text/css"],
+    ["/icon.svg", "image/svg+xml"],
+  ] as const) {
+    const { status, headers, text } = await admin.get(path, {});
+    assert.equal(status, 200);
+    assert.ok(headers["content-type"]?.startsWith(type));
+    assert.match(String(headers["content-security-policy"]), /^default-src 'none'; script-src 'self';/u);
+    assert.equal(headers["x-content-type-options"], "nosniff");
+    assert.ok(!text.includes(token));
+  }
+  for (const path of ["/server.ts", "/../package.json", "/%2e%2e/package.json", "/page.js/", "//", "/v2/status"])
+    assert.equal((await admin.get(path, {})).status, 404, path);
+});
+
+test("the API is read only", async (t) => {
+  const admin = await open(t);
+  for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
+    const { status, headers } = await send(admin.listener.port, {
+      method,
+      path: "/v1/status",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    assert.equal(status, 405);
+    assert.equal(headers.allow, "GET, HEAD");
+  }
+});
+
+test("entities are listed page by page, each once, in order", async (t) => {
+  const admin = await open(t, 120);
+  const seen: string[] = [];
+  let next: string | undefined;
+  do {
+    const { status, body } = await admin.get(`/v1/entities?limit=50${next === undefined ? "" : `&after=${next}`}`);
+    assert.equal(status, 200);
+    seen.push(...body.entities.map((e: any) => e.id));
+    next = body.next;
+  } while (next !== undefined);
+  assert.equal(seen.length, 121);
+  assert.deepEqual(
+    seen,
+    [...new Set(seen)].toSorted((a, b) => (a === "ada" ? 1 : b === "ada" ? -1 : a < b ? -1 : 1)),
+  );
+});
+
+test("a page that ends with the last entity has no next", async (t) => {
+  const admin = await open(t, 49);
+  const { body } = await admin.get("/v1/entities?limit=50");
+  assert.equal(body.entities.length, 50);
+  assert.equal(body.next, undefined);
+});
+
+test("search and service narrow the list, and pages of a search join", async (t) => {
+  const admin = await open(t, 120);
+  const first = (await admin.get("/v1/entities?search=cart-00&limit=60")).body;
+  assert.equal(first.entities.length, 60);
+  const second = (await admin.get(`/v1/entities?search=cart-00&limit=60&after=${first.next}`)).body;
+  assert.equal(second.entities.length, 40);
+  assert.equal(second.entities[0].id, "cart-0060");
+  assert.equal(second.next, undefined);
+  assert.deepEqual(
+    (await admin.get("/v1/entities?service=shop.Profile")).body.entities.map((e: any) => e.id),
+    ["ada"],
+  );
+});
+
+test("an entity shows its snapshot or value decoded; one that is not there is 404", async (t) => {
+  const admin = await open(t);
+  const cart = (await admin.get("/v1/entities/shop.Cart/cart-0001")).body;
+  assert.equal(cart.sequence, 3);
+  assert.deepEqual(cart.snapshot.payload.json, { items: 3 });
+  const ada = (await admin.get("/v1/entities/shop.Profile/ada")).body;
+  assert.equal(ada.value.json, "Ada");
+  const absent = await admin.get("/v1/entities/shop.Cart/nobody");
+  assert.equal(absent.status, 404);
+  assert.match(absent.body.message, /nothing is stored for shop\.Cart "nobody"/u);
+});
+
+test("history comes newest page first, and older and newer pages join without gap or overlap", async (t) => {
+  const admin = await open(t);
+  const path = "/v1/entities/shop.Cart/cart-0002/events";
+  const newest = (await admin.get(`${path}?limit=2`)).body;
+  assert.deepEqual(
+    newest.events.map((e: any) => [e.sequence, e.cause, e.time, e.payload.json.n]),
+    [
+      [2, "AddItem", "1970-01-01T00:00:01.000Z", 2],
+      [3, "AddItem", "1970-01-01T00:00:01.000Z", 3],
+    ],
+  );
+  assert.equal(newest.after, undefined);
+  const older = (await admin.get(`${path}?limit=2&before=${newest.before}`)).body;
+  assert.deepEqual([older.events.map((e: any) => e.sequence), older.before, older.after], [[1], undefined, 1]);
+  const upward = (await admin.get(`${path}?limit=2&after=1`)).body;
+  assert.deepEqual(
+    upward.events.map((e: any) => e.sequence),
+    [2, 3],
+  );
+  assert.deepEqual((await admin.get(`${path}?after=3`)).body.events, []);
+});
+
+test("nonsense in path and query is answered with 400 and the parameter's name", async (t) => {
+  const admin = await open(t);
+  const cases: [string, RegExp][] = [
+    ["/v1/entities?limit=0", /`limit`: expected a whole number from 1 to 500/u],
+    ["/v1/entities?limit=501", /`limit`/u],
+    ["/v1/entities?limit=1e2", /`limit`/u],
+    ["/v1/entities?after=!!", /`after` is not a `next`/u],
+    ["/v1/entities?after=WzFd", /`after` is not a `next`/u],
+    ["/v1/entities/shop.Cart/%ff", /not percent-encoded UTF-8/u],
+    ["/v1/entities/shop.Cart/cart-0000/events?before=0", /`before`/u],
+    ["/v1/entities/shop.Cart/cart-0000/events?after=-1", /`after`/u],
+  ];
+  for (const [path, message] of cases) {
+    const { status, body } = await admin.get(path);
+    assert.equal(status, 400, path);
+    assert.match(body.message, message);
+  }
+  assert.equal((await admin.get("/v1/entities/a/b/c/d")).status, 404);
+});
+
+test("the live stream tells changes, and ends when the feed closes", async (t) => {
+  const admin = await open(t);
+  const { promise: heard, resolve: hear } = Promise.withResolvers<string>();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const sent = request(
+    { host: "127.0.0.1", port: admin.listener.port, path: "/v1/events", headers: { authorization: `Bearer ${token}` } },
+    (response) => {
+      assert.equal(response.headers["content-type"], "text/event-stream");
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+        if (text.startsWith(": listening"))
+          admin.view.live.change({ service: "shop.Cart", entityId: "x", sequence: 9, cause: "AddItem", timeMs: 0 });
+        if (text.includes("data:")) hear(text);
+      });
+      response.on("end", () => end());
+    },
+  );
+  sent.end();
+  assert.match(
+    await heard,
+    /event: changes\ndata: \{"changes":\[\{"service":"shop\.Cart","id":"x","sequence":9,"cause":"AddItem","time":"1970-01-01T00:00:00\.000Z"\}\],"more":0\}\n\n/u,
+  );
+  admin.view.live[Symbol.dispose]();
+  await ended;
+});

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { hostClock, hostRandom } from "@mecha/host";
+import { noLog, noMetrics } from "@mecha/kit";
+import { connect } from "@mecha/net";
+import { openMemoryStore } from "@mecha/store-memory";
+import { unary } from "@mecha/wire";
+import { action, command, message, serve, t as field } from "mecha-sdk";
+import { discoveryDelayMs, discoveryFirstMs, discoveryLastMs } from "./discovery-delay.ts";
+import { openSidecar, type Sidecar } from "./sidecar.ts";
+
+test("waits between discoveries grow from 25 ms to 10 s and stay there", () => {
+  const waits = Array.from({ length: 40 }, (_, attempt) => discoveryDelayMs(attempt, 0));
+  assert.equal(waits[0], discoveryFirstMs);
+  assert.ok(waits.every((wait, i) => i === 0 || wait >= (waits[i - 1] ?? 0)));
+  assert.equal(waits.at(-1), discoveryLastMs);
+  assert.equal(discoveryDelayMs(10_000, 1), discoveryLastMs * 1.2);
+});
+
+interface Opened {
+  readonly sidecar: Sidecar;
+  /** Waits until a function's link is in that state. */
+  until(name: string, state: string): Promise<void>;
+}
+
+async function open(t: TestContext, functions: readonly string[], attached = false): Promise<Opened> {
+  const store = openMemoryStore();
+  let look = (): void => undefined;
+  const sidecar = await openSidecar(
+    { functions, attached, ingress: { host: "127.0.0.1", port: 0 }, version: "0.0.0-test" },
+    {
+      clock: hostClock,
+      random: hostRandom,
+      log: noLog,
+      metrics: noMetrics,
+      store,
+      changed: () => look(),
+      fatal: (fault) => assert.fail(fault),
+    },
+  );
+  t.after(async () => {
+    await sidecar[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
+  });
+  const until = (name: string, state: string): Promise<void> =>
+    new Promise((resolve) => {
+      look = () => {
+        if (sidecar.functions.find((fn) => fn.name === name)?.state.is === state) resolve();
+      };
+      look();
+    });
+  return { sidecar, until };
+}
+
+const Greeting = message("Greeting", { text: field.string });
+
+/** A real function, in this process, that greets with `text`. */
+function greeter(service: string, text: string, port = 0): ReturnType<typeof serve> {
+  const greet = action({
+    service,
+    commands: { greet: command({ name: field.string }).replies(Greeting) },
+    handle: { greet: ({ name }) => ({ text: `${text} ${name}` }) },
+  });
+  return serve([greet], { host: "127.0.0.1", port, log: noLog, handleSignals: false });
+}
+
+async function greet(sidecar: Sidecar, service: string): Promise<{ readonly status: number; readonly body: string }> {
+  const response = await fetch(`http://127.0.0.1:${sidecar.port}/${service}/Greet`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"name":"Ada"}',
+  });
+  return { status: response.status, body: await response.text() };
+}
+
+test("before its function is there a caller hears `unavailable`, on HTTP and gRPC; afterwards it is served", async (t) => {
+  const { sidecar, until } = await open(t, ["f"]);
+  assert.equal((await greet(sidecar, "x.Greeter")).status, 503);
+  await using channel = connect({ host: "127.0.0.1", port: sidecar.port, clock: hostClock });
+  await assert.rejects(unary(channel, "/x.Greeter/Greet", new Uint8Array()), { code: "unavailable" });
+
+  await using fn = await greeter("x.Greeter", "Hello");
+  sidecar.functionStarted("f", fn);
+  await until("f", "ready");
+  assert.deepEqual(await greet(sidecar, "x.Greeter"), { status: 200, body: '{"text":"Hello Ada"}' });
+  await assert.rejects(unary(channel, "/x.Greeter/Nothing", new Uint8Array()), { code: "unimplemented" });
+});
+
+test("a function that started again, elsewhere and with other services, is discovered again and the routes are swapped", async (t) => {
+  const { sidecar, until } = await open(t, ["f"]);
+  {
+    await using first = await greeter("x.Old", "Old");
+    sidecar.functionStarted("f", first);
+    await until("f", "ready");
+  }
+  sidecar.functionEnded("f");
+  await using second = await greeter("x.New", "New");
+  sidecar.functionStarted("f", second);
+  await until("f", "ready");
+  assert.equal((await greet(sidecar, "x.New")).body, '{"text":"New Ada"}');
+  assert.equal((await greet(sidecar, "x.Old")).status, 404);
+});
+
+test("two functions share one ingress; a service both have is refused, naming both, and the first goes on", async (t) => {
+  const { sidecar, until } = await open(t, ["a", "b", "c"]);
+  await using a = await greeter("x.A", "A");
+  await using b = await greeter("x.B", "B");
+  await using c = await greeter("x.A", "C");
+  sidecar.functionStarted("a", a);
+  await until("a", "ready");
+  sidecar.functionStarted("b", b);
+  await until("b", "ready");
+  sidecar.functionStarted("c", c);
+  await until("c", "refused");
+  const refused = sidecar.functions[2]?.state;
+  assert.match(refused?.is === "refused" ? refused.problem : "", /service x\.A is served by function a already, so function c cannot/u);
+  assert.equal((await greet(sidecar, "x.A")).body, '{"text":"A Ada"}');
+  assert.equal((await greet(sidecar, "x.B")).body, '{"text":"B Ada"}');
+});
+
+test("an attached function whose connection is lost is discovered again", async (t) => {
+  const { sidecar, until } = await open(t, ["f"], true);
+  const first = await greeter("x.Old", "Old");
+  const { port } = first;
+  sidecar.functionStarted("f", first);
+  await until("f", "ready");
+  await first[Symbol.asyncDispose]();
+  await until("f", "discovering");
+  await using _second = await greeter("x.New", "New", port);
+  await until("f", "ready");
+  assert.equal((await greet(sidecar, "x.New")).body, '{"text":"New Ada"}');
+});
+
+test("draining refuses new calls and closes; doing it twice is harmless", async (t) => {
+  const { sidecar, until } = await open(t, ["f"]);
+  await using fn = await greeter("x.Greeter", "Hello");
+  sidecar.functionStarted("f", fn);
+  await until("f", "ready");
+  assert.equal(await sidecar.drain(5_000), 0);
+  await assert.rejects(greet(sidecar, "x.Greeter"));
+  assert.equal(await sidecar.drain(0), 0);
+});
