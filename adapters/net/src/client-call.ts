@@ -30,6 +30,15 @@ export interface CallHost {
   gaveUp(call: Http2ClientCall): void;
 }
 
+/** The connection a call is on. */
+export interface CallLink {
+  readonly session: ClientHttp2Session;
+  /** The last stream the server has looked at or will (GOAWAY); later ones never reached it. Infinity while it has not said. */
+  readonly lastStreamId: number;
+  /** The stream's place is free again. */
+  streamClosed(): void;
+}
+
 const userAgent = "mecha/0.1";
 
 export class Http2ClientCall extends StreamCall implements ClientCall {
@@ -40,7 +49,7 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
   readonly #timeoutMs: number | undefined;
   readonly #deadlineMs: number;
   #cancelDeadline: CancelTimer | undefined;
-  #onStreamClosed: (() => void) | undefined;
+  #link: CallLink | undefined;
   #status: RpcStatus | undefined;
   #trailers = Metadata.empty;
   #streamError: NodeJS.ErrnoException | undefined;
@@ -64,11 +73,11 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
     return this.over;
   }
 
-  /** Sends the request headers on `session`. `onStreamClosed`: the stream's place is free again.
+  /** Sends the request headers.
    *  @throws what node throws for a session that takes no more streams; the call may then start elsewhere. */
-  start(session: ClientHttp2Session, onStreamClosed: () => void): void {
-    const stream = session.request(this.#requestHeaders(), { endStream: false });
-    this.#onStreamClosed = onStreamClosed;
+  start(link: CallLink): void {
+    const stream = link.session.request(this.#requestHeaders(), { endStream: false });
+    this.#link = link;
     this.watch(stream);
     stream.on("response", onResponse);
     stream.on("trailers", onTrailers);
@@ -215,8 +224,7 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
   }
 
   protected override closed(): void {
-    this.#onStreamClosed?.();
-    this.#onStreamClosed = undefined;
+    this.#link?.streamClosed();
     // A whole answer that a paused reader has not taken yet stays until it does: `delivered` ends the call then.
     if (this.over || (this.inputEnded && this.#status !== undefined)) return;
     this.#finish(this.#status ?? this.#closeStatus(), this.#trailers, constants.NGHTTP2_NO_ERROR);
@@ -224,17 +232,18 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
 
   #closeStatus(): RpcStatus {
     if (this.#host.isClosed) return { code: 1, message: "the channel was closed" };
+    const { stream } = this;
+    const link = this.#link as CallLink;
+    if ((stream?.id ?? Infinity) > link.lastStreamId) {
+      return { code: 14, message: `${this.#host.authority} is shutting down and did not take the call`, unreached: true };
+    }
     const code = this.#streamError?.code;
-    const rstCode = this.stream?.rstCode ?? 0;
-    if (code === "ERR_HTTP2_STREAM_CANCEL" || code === "ERR_HTTP2_SESSION_ERROR" || lostSession(this.stream as ClientHttp2Stream)) {
+    if (code === "ERR_HTTP2_STREAM_CANCEL" || code === "ERR_HTTP2_SESSION_ERROR" || link.session.destroyed) {
       return { code: 14, message: `the connection to ${this.#host.authority} was lost` };
     }
+    const rstCode = stream?.rstCode ?? 0;
     return rstCode === 0 && code === undefined ? { code: 14, message: "the stream was closed" } : statusOfReset(rstCode);
   }
-}
-
-function lostSession(stream: ClientHttp2Stream): boolean {
-  return stream.session === undefined || stream.session.destroyed;
 }
 
 /** For the listeners, which are shared by all streams. */

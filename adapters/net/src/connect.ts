@@ -11,7 +11,7 @@ import { type ClientHttp2Session, connect as connectHttp2, type Settings } from 
 import { connect as connectTcp } from "node:net";
 import { type CancelTimer, type Clock, explain } from "@mecha/kit";
 import type { CallOptions, Channel, ClientCall, ClientCallEvents, RpcStatus } from "@mecha/wire";
-import { type CallHost, Http2ClientCall } from "./client-call.ts";
+import { type CallHost, type CallLink, Http2ClientCall } from "./client-call.ts";
 import { connectDefaults, type ConnectLimits } from "./limits.ts";
 
 export interface ConnectOptions {
@@ -33,7 +33,7 @@ export function connect(options: ConnectOptions): Channel & { readonly openCalls
 }
 
 /** One HTTP/2 connection and what is known of it. */
-class Connection {
+class Connection implements CallLink {
   readonly session: ClientHttp2Session;
   calls = 0;
   ready = false;
@@ -43,11 +43,18 @@ class Connection {
   unused = false;
   callsMax = 0;
   lastUsedMs: number;
+  lastStreamId = Infinity;
   cancelTimer: CancelTimer | undefined;
+  readonly #onStreamClosed: (connection: Connection) => void;
 
-  constructor(session: ClientHttp2Session, nowMs: number) {
+  constructor(session: ClientHttp2Session, nowMs: number, onStreamClosed: (connection: Connection) => void) {
     this.session = session;
     this.lastUsedMs = nowMs;
+    this.#onStreamClosed = onStreamClosed;
+  }
+
+  streamClosed(): void {
+    this.#onStreamClosed(this);
   }
 
   get hasRoom(): boolean {
@@ -131,7 +138,7 @@ class NetChannel implements Channel, CallHost {
       return false;
     }
     try {
-      call.start(session, () => this.#callClosed(connection));
+      call.start(connection);
     } catch (error) {
       if (session.destroyed || session.closed || (error as NodeJS.ErrnoException).code === "ERR_HTTP2_OUT_OF_STREAMS") {
         this.#leave(connection);
@@ -179,7 +186,7 @@ class NetChannel implements Channel, CallHost {
       peerMaxConcurrentStreams: limits.callsPerConnectionMax,
       settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes, maxHeaderListSize: limits.headersMaxBytes },
     });
-    const connection = new Connection(session, this.clock.monotonic());
+    const connection = new Connection(session, this.clock.monotonic(), (closed) => this.#callClosed(closed));
     let failure: unknown;
     this.#connections.add(connection);
     this.#opening = connection;
@@ -187,12 +194,17 @@ class NetChannel implements Channel, CallHost {
       failure = `no answer within ${limits.connectTimeoutMs} ms`;
       session.destroy();
     });
-    session.on("connect", () => session.setLocalWindowSize(limits.connectionWindowBytes));
+    session.on("connect", () => {
+      if (!session.destroyed) session.setLocalWindowSize(limits.connectionWindowBytes);
+    });
     session.on("remoteSettings", ({ maxConcurrentStreams }: Settings) => {
       connection.callsMax = Math.min(maxConcurrentStreams ?? Infinity, limits.callsPerConnectionMax);
       this.#isReady(connection);
     });
-    session.on("goaway", () => this.#leave(connection));
+    session.on("goaway", (_code: number, lastStreamId: number) => {
+      connection.lastStreamId = lastStreamId;
+      this.#leave(connection);
+    });
     session.on("error", (error: unknown) => (failure ??= error));
     session.on("close", () => this.#connectionClosed(connection, failure));
   }

@@ -83,6 +83,7 @@ class NetListener implements Listener {
   #draining = false;
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
+  #serverClosed: Promise<void> | undefined;
   #cancelSweep: (() => void) | undefined;
 
   constructor(options: ListenOptions, handlers: ListenHandlers) {
@@ -178,6 +179,7 @@ class NetListener implements Listener {
       },
     });
     connection.session = session;
+    closeWhenPeerEnds(connection.socket);
     session.on("error", ignored);
     session.on("stream", (stream, headers, _flags, raw) => this.#serveStream(connection, stream, headers, raw));
     session.setLocalWindowSize(limits.connectionWindowBytes);
@@ -200,7 +202,9 @@ class NetListener implements Listener {
     connection.calls--;
     this.openCalls--;
     connection.lastUsedMs = this.#clock.monotonic();
-    if (this.openCalls === 0) this.#checkIdle();
+    if (!this.#draining) return;
+    if (connection.calls === 0) connection.session?.close();
+    this.#checkIdle();
   }
 
   /** HTTP/2 connections without calls end after `idleMs`; node does the same for HTTP/1.1 (keepAliveTimeout). */
@@ -225,14 +229,15 @@ class NetListener implements Listener {
   /** keeps L2 */
   #announceEnd(): void {
     this.#draining = true;
-    this.#server.close();
+    void this.#stopAccepting();
     this.#server.closeIdleConnections();
-    for (const { session } of this.#connections.values()) {
-      if (session === undefined || session.destroyed || session.closed) continue;
-      session.goaway(0, anyStreamId);
-      // The answer to a ping proves that the peer has read the announcement: what it opened before is here by then.
-      if (!session.ping(() => session.close())) session.close();
-    }
+    for (const connection of this.#connections.values()) announceGoaway(connection);
+  }
+
+  /** Resolves when the last connection is gone. */
+  #stopAccepting(): Promise<void> {
+    this.#serverClosed ??= new Promise((resolve) => this.#server.close(() => resolve()));
+    return this.#serverClosed;
   }
 
   /** Resolves with 0 as soon as no call is open, or with the number still open after `graceMs`. */
@@ -267,13 +272,28 @@ class NetListener implements Listener {
   }
 
   async #close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const closed = this.#stopAccepting();
     for (const { session, socket } of this.#connections.values()) {
       session?.destroy();
       socket.destroy();
     }
     await closed;
   }
+}
+
+/**
+ * Tells an HTTP/2 peer to open calls elsewhere. With calls open in two steps, so that none on its way is refused: the answer to a ping
+ * proves that the peer has read the announcement, and what it opened before is here by then. Without any, nghttp2 stops reading after the
+ * first GOAWAY (nghttp2_session_want_read), so it is the last; a call that crosses it is told that it was not reached.
+ */
+function announceGoaway({ session, calls }: Connection): void {
+  if (session === undefined || session.destroyed || session.closed) return;
+  if (calls === 0) {
+    session.close();
+    return;
+  }
+  session.goaway(0, anyStreamId);
+  if (!session.ping(() => session.close())) session.close();
 }
 
 const listenFaults: Record<string, "alreadyExists" | "denied" | "invalid"> = {
@@ -301,6 +321,15 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
   const gone = (): void => void socket.destroy();
   socket.on("readable", look);
   socket.on("end", gone);
+}
+
+/**
+ * An HTTP/2 peer that hangs up is gone; node:http leaves its connections half open. The end is only seen by a socket that flows, which it
+ * may not before the session has taken (on the next tick) the bytes that were put back.
+ */
+function closeWhenPeerEnds(socket: Socket): void {
+  socket.allowHalfOpen = false;
+  setImmediate(() => socket.resume());
 }
 
 /** HTTP/1.1 that is none: 431 for headers too large, 408 for too slow, else 400. */

@@ -1,6 +1,5 @@
 /** A gRPC call that arrived on an HTTP/2 stream. */
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { constants } from "node:http2";
+import { constants, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { type CancelTimer, type Clock, explain, type Fault, type FaultCode, type Log } from "@mecha/kit";
 import {
   type CallHandler,
@@ -72,6 +71,8 @@ class Http2ServerCall extends StreamCall implements ServerCall {
   readonly peer: string;
   readonly #context: ServerContext;
   readonly #stream: ServerHttp2Stream;
+  /** Kept because a closed stream no longer says. */
+  readonly #session: Http2Session | undefined;
   #events: ServerCallEvents | undefined;
   #cancelDeadline: CancelTimer | undefined;
   #gzip = false;
@@ -91,6 +92,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
     super(context.messageMaxBytes);
     this.#context = context;
     this.#stream = stream;
+    this.#session = stream.session;
     this.path = path;
     this.metadata = metadata;
     this.deadlineMs = timeoutMs === undefined ? undefined : context.clock.monotonic() + timeoutMs;
@@ -202,7 +204,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
   protected override closed(): void {
     if (this.over) return;
     this.#finish();
-    this.#tellCancelled(this.#stream.session?.destroyed === false ? "cancelled" : "unavailable");
+    this.#tellCancelled(this.#session?.destroyed === false ? "cancelled" : "unavailable");
   }
 
   #expire(): void {
