@@ -1,3 +1,2 @@
-export { type Ingress, type IngressDeps, openIngress } from "./ingress.ts";
-export { ingressDefaults, type IngressOptions } from "./options.ts";
-export type { Hosted } from "./table.ts";
+export { type Ingress, openIngress } from "./ingress.ts";
+export type { IngressOptions } from "./options.ts";
