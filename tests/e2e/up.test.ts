@@ -106,6 +106,59 @@ test("SIGTERM drains: says so, ends with 0, leaves no process and no stale file"
   assert.deepEqual(await readdir(join(dir.path, ".mecha", "run")), []);
 });
 
+/** A function whose one command answers after `ms`. */
+const slow = (ms: number): string => `
+import { action, command, message, serve, t } from "mecha-sdk";
+const Done = message("Done", { ok: t.bool });
+const Slow = action({
+  service: "x.Slow",
+  commands: { wait: command({ name: t.string }).replies(Done) },
+  handle: { wait: async () => (console.log("waiting"), await new Promise((resolve) => setTimeout(resolve, ${ms})), { ok: true }) },
+});
+await serve([Slow]);
+`;
+
+const startWaiting = (ingress: string): Promise<Response> =>
+  fetch(`${ingress}/x.Slow/Wait`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
+
+test("a call under way is finished before Mecha ends, and the drain says that it waits", async () => {
+  await using dir = await copyCart();
+  await writeFile(join(dir.path, "src", "main.ts"), slow(700));
+  await using up = await startUp(dir.path);
+  const answer = startWaiting(up.ingress);
+  await up.program.waitFor(/cart +\| waiting/u);
+  up.program.kill("SIGINT");
+  await up.program.waitFor(/draining: 1 call under way…/u);
+  assert.deepEqual(await (await answer).json(), { ok: true });
+  assert.equal((await up.program.exit).code, 0);
+  assert.doesNotMatch(up.program.output, /cut off/u);
+});
+
+test("what takes longer than the grace is cut off and said; a second signal does not wait at all", async () => {
+  await using dir = await copyCart();
+  await writeFile(join(dir.path, "src", "main.ts"), slow(600_000));
+  {
+    await using up = await startUp(dir.path, [], { env: { MECHA_SHUTDOWN_GRACE: "200ms" } });
+    const answer = startWaiting(up.ingress).catch(() => undefined);
+    await up.program.waitFor(/cart +\| waiting/u);
+    up.program.kill("SIGTERM");
+    await up.program.waitFor(/1 call was cut off after 0\.2 s \(MECHA_SHUTDOWN_GRACE\)/u);
+    assert.equal((await up.program.exit).code, 0);
+    await answer;
+  }
+  await using up = await startUp(dir.path, [], { env: { MECHA_SHUTDOWN_GRACE: "5m" } });
+  const answer = startWaiting(up.ingress).catch(() => undefined);
+  await up.program.waitFor(/cart +\| waiting/u);
+  const children = await up.program.descendants();
+  up.program.kill("SIGINT");
+  await up.program.waitFor(/draining: 1 call under way…/u);
+  up.program.kill("SIGINT");
+  await up.program.waitFor(/mecha \| killed/u);
+  assert.equal((await up.program.exit).code, 1);
+  for (const pid of children) await eventually("the function is gone", async () => !(await isAlive(pid)));
+  await answer;
+});
+
 test("the state folder is private, its secrets are for this user alone", async () => {
   await using dir = await copyCart();
   await using up = await startUp(dir.path);

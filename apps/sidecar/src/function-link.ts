@@ -117,6 +117,7 @@ export class FunctionLink implements AsyncDisposable {
     const { clock, random, version, log, headersToEntities } = this.#ports;
     const options = { proxyVersion: version, entityCommandMetadata: headersToEntities, signal, log: log.with({ function: this.name }) };
     this.#set({ is: "discovering", attempts: 0 });
+    const startedMs = clock.monotonic();
     for (let attempt = 0; ; attempt++) {
       try {
         this.#accept(await discover(channel, options), signal);
@@ -129,7 +130,7 @@ export class FunctionLink implements AsyncDisposable {
           return;
         }
         this.#set({ is: "discovering", attempts: attempt + 1, problem });
-        await sleep(clock, discoveryDelayMs(attempt, random.below(1_000) / 1_000), signal);
+        await sleep(clock, discoveryDelayMs(clock.monotonic() - startedMs, random.below(1_000) / 1_000), signal);
       }
     }
   }
