@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parse } from "acorn";
+import { Linter } from "eslint";
 import { addItem, copyCart } from "../support/cart.ts";
 import { repository, tempDir } from "../support/files.ts";
 import { eventually, isAlive, runProgram, startProgram } from "../support/program.ts";
@@ -23,7 +23,10 @@ const old = oldNode();
 const skip = old === undefined && skipBecause("needs a Node older than 24 in /usr/local/bin or /usr/bin");
 
 test("bin/mecha.cjs is ECMAScript 5, so that any Node can read it", () => {
-  parse(readFileSync(bin, "utf8"), { ecmaVersion: 5, sourceType: "script", allowHashBang: true });
+  const languageOptions = { ecmaVersion: 5, sourceType: "script" } as const;
+  assert.deepEqual(new Linter().verify(readFileSync(bin, "utf8"), [{ files: ["**/*.cjs"], languageOptions }], "mecha.cjs"), []);
+  const planted = new Linter().verify("const a = 1;", [{ files: ["**/*.cjs"], languageOptions }], "mecha.cjs");
+  assert.equal(planted.length, 1, "it would notice");
 });
 
 test("a Node that is new enough runs it itself; exit codes come through", async () => {
