@@ -1,5 +1,4 @@
 /** cloudstate.action, seen from the function. */
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallMetadata,
   type EffectOut,
@@ -11,6 +10,7 @@ import {
   readMetadata,
   writeEffects,
   writeOutcome,
+  Writer,
 } from "./common.ts";
 
 export const actionService = "cloudstate.action.ActionProtocol";
@@ -47,10 +47,11 @@ export interface ActionAnswer {
   readonly effects: readonly EffectOut[];
 }
 
-const writer = new BinaryWriter();
+const writer = new Writer();
 
 /** ActionResponse {failure = 1, reply = 2, forward = 3, side_effects = 4}. */
 export function encodeActionResponse({ outcome, effects }: ActionAnswer): Uint8Array {
+  writer.reset();
   writeOutcome(writer, outcome, { failure: 1, reply: 2, forward: 3 }, 0);
   writeEffects(writer, 4, effects);
   return writer.finish();

@@ -1,8 +1,7 @@
 /** What entity.proto shares between the component kinds: commands in, client actions and side effects out. */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { MetadataValue } from "@mecha/wire";
 import type { Codec } from "@mecha/wire/codec";
-import { Reader } from "./bytes.ts";
+import { Reader, Writer } from "./bytes.ts";
 
 /** A google.protobuf.Any. */
 export interface Payload {
@@ -113,55 +112,64 @@ function readEntry(reader: Reader): readonly [string, MetadataValue] {
   return [key, value];
 }
 
-export function writeAny(writer: BinaryWriter, field: number, { typeUrl, value }: Payload): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  writer.tag(1, WireType.LengthDelimited).string(typeUrl);
-  if (value.length > 0) writer.tag(2, WireType.LengthDelimited).bytes(value);
-  writer.join();
+/** Field 1 of an Any by its text: a process uses a few type URLs, again and again. */
+const typeUrlFields = new Map<string, Uint8Array>();
+/** Far more than a function has message types; what is above is encoded each time. */
+const typeUrlsMax = 10_000;
+
+function typeUrlField(typeUrl: string): Uint8Array {
+  let field = typeUrlFields.get(typeUrl);
+  if (field === undefined) {
+    field = new Writer().text(1, typeUrl).finish();
+    if (typeUrlFields.size < typeUrlsMax) typeUrlFields.set(typeUrl, field);
+  }
+  return field;
 }
 
-function writeMetadata(writer: BinaryWriter, field: number, metadata: CallMetadata): void {
+export function writeAny(writer: Writer, field: number, { typeUrl, value }: Payload): void {
+  writer.begin(field).raw(typeUrlField(typeUrl)).bytes(2, value).end();
+}
+
+function writeMetadata(writer: Writer, field: number, metadata: CallMetadata): void {
   if (metadata.length === 0) return;
-  writer.tag(field, WireType.LengthDelimited).fork();
+  writer.begin(field);
   for (const [key, value] of metadata) {
-    writer.tag(1, WireType.LengthDelimited).fork();
-    writer.tag(1, WireType.LengthDelimited).string(key);
-    if (typeof value === "string") writer.tag(2, WireType.LengthDelimited).string(value);
-    else writer.tag(3, WireType.LengthDelimited).bytes(value);
-    writer.join();
+    writer.begin(1).text(1, key);
+    // one case of a oneof: present even when empty
+    if (typeof value === "string") writer.begin(2).raw(Buffer.from(value)).end();
+    else writer.begin(3).raw(value).end();
+    writer.end();
   }
-  writer.join();
+  writer.end();
 }
 
 /** ClientAction {reply = 1, forward = 2, failure = 3} in `field`. */
-export function writeClientAction(writer: BinaryWriter, field: number, outcome: Outcome, commandId: number): void {
+export function writeClientAction(writer: Writer, field: number, outcome: Outcome, commandId: number): void {
   if (outcome.do === "nothing") return;
-  writer.tag(field, WireType.LengthDelimited).fork();
+  writer.begin(field);
   writeOutcome(writer, outcome, { reply: 1, forward: 2, failure: 3 }, commandId);
-  writer.join();
+  writer.end();
 }
 
 /** One of Reply, Forward and Failure, in the field its place gives it. */
 export function writeOutcome(
-  writer: BinaryWriter,
+  writer: Writer,
   outcome: Outcome,
   fields: { readonly reply: number; readonly forward: number; readonly failure: number },
   commandId: number,
 ): void {
   switch (outcome.do) {
     case "reply": // Reply {payload = 1, metadata = 2}
-      writer.tag(fields.reply, WireType.LengthDelimited).fork();
+      writer.begin(fields.reply);
       writeAny(writer, 1, outcome.payload);
       writeMetadata(writer, 2, outcome.metadata);
-      writer.join();
+      writer.end();
       return;
     case "forward": // Forward {service_name = 1, command_name = 2, payload = 3, metadata = 4}
-      writer.tag(fields.forward, WireType.LengthDelimited).fork();
-      writer.tag(1, WireType.LengthDelimited).string(outcome.service);
-      writer.tag(2, WireType.LengthDelimited).string(outcome.command);
+      writer.begin(fields.forward).text(1, outcome.service).text(2, outcome.command);
       writeAny(writer, 3, outcome.payload);
       writeMetadata(writer, 4, outcome.metadata);
-      writer.join();
+      writer.end();
       return;
     case "fail":
       writeFailure(writer, fields.failure, commandId, outcome.description, outcome.restart);
@@ -172,32 +180,31 @@ export function writeOutcome(
 }
 
 /** Failure {command_id = 1, description = 2, restart = 3}. Id 0: no command in particular. */
-export function writeFailure(writer: BinaryWriter, field: number, commandId: number, description: string, restart: boolean): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  if (commandId !== 0) writer.tag(1, WireType.Varint).int64(commandId);
-  if (description !== "") writer.tag(2, WireType.LengthDelimited).string(description);
-  if (restart) writer.tag(3, WireType.Varint).bool(true);
-  writer.join();
+function writeFailure(writer: Writer, field: number, commandId: number, description: string, restart: boolean): void {
+  writer
+    .begin(field)
+    .number(1, commandId)
+    .text(2, description)
+    .number(3, restart ? 1 : 0)
+    .end();
 }
 
 /** SideEffect {service_name = 1, command_name = 2, payload = 3, synchronous = 4, metadata = 5}, repeated. */
-export function writeEffects(writer: BinaryWriter, field: number, effects: readonly EffectOut[]): void {
+export function writeEffects(writer: Writer, field: number, effects: readonly EffectOut[]): void {
   for (const effect of effects) {
-    writer.tag(field, WireType.LengthDelimited).fork();
-    writer.tag(1, WireType.LengthDelimited).string(effect.service);
-    writer.tag(2, WireType.LengthDelimited).string(effect.command);
+    writer.begin(field).text(1, effect.service).text(2, effect.command);
     writeAny(writer, 3, effect.payload);
-    if (effect.synchronous) writer.tag(4, WireType.Varint).bool(true);
+    writer.number(4, effect.synchronous ? 1 : 0);
     writeMetadata(writer, 5, effect.metadata);
-    writer.join();
+    writer.end();
   }
 }
 
 /** A stream's failure, which ends the activation: `…StreamOut {failure = 2}`. */
 export function encodeStreamFailure(commandId: number, description: string): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = new Writer();
   writeFailure(writer, 2, commandId, description, false);
   return writer.finish();
 }
 
-export { Reader };
+export { Reader, Writer };

@@ -1,5 +1,4 @@
 /** cloudstate.eventsourced, seen from the function: EventSourcedStreamIn is read, EventSourcedStreamOut written. */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   type CommandIn,
   type EffectOut,
@@ -13,6 +12,7 @@ import {
   writeAny,
   writeClientAction,
   writeEffects,
+  Writer,
 } from "./common.ts";
 
 export const eventSourcedPath = "/cloudstate.eventsourced.EventSourced/handle";
@@ -79,15 +79,14 @@ export interface EventSourcedAnswer {
   readonly snapshot: Payload | undefined;
 }
 
-const writer = new BinaryWriter();
+const writer = new Writer();
 
 /** EventSourcedStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, events = 4, snapshot = 5}}. */
 export function encodeEventSourcedReply(commandId: number, { outcome, effects, events, snapshot }: EventSourcedAnswer): Uint8Array {
-  writer.tag(1, WireType.LengthDelimited).fork();
-  writer.tag(1, WireType.Varint).int64(commandId);
+  writer.reset().begin(1).number(1, commandId);
   writeClientAction(writer, 2, outcome, commandId);
   writeEffects(writer, 3, effects);
   for (const event of events) writeAny(writer, 4, event);
   if (snapshot !== undefined) writeAny(writer, 5, snapshot);
-  return writer.join().finish();
+  return writer.end().finish();
 }

@@ -1,5 +1,4 @@
 /** cloudstate.valueentity, seen from the function. */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   type CommandIn,
   type EffectOut,
@@ -12,6 +11,7 @@ import {
   writeAny,
   writeClientAction,
   writeEffects,
+  Writer,
 } from "./common.ts";
 
 export const valueEntityPath = "/cloudstate.valueentity.ValueEntity/handle";
@@ -67,19 +67,17 @@ export interface ValueEntityAnswer {
   readonly change: StateChange;
 }
 
-const writer = new BinaryWriter();
+const writer = new Writer();
 
 /** ValueEntityStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, state_action = 4 {update = 1 {value = 1}, delete = 2}}}. */
 export function encodeValueEntityReply(commandId: number, { outcome, effects, change }: ValueEntityAnswer): Uint8Array {
-  writer.tag(1, WireType.LengthDelimited).fork();
-  writer.tag(1, WireType.Varint).int64(commandId);
+  writer.reset().begin(1).number(1, commandId);
   writeClientAction(writer, 2, outcome, commandId);
   writeEffects(writer, 3, effects);
   if (change !== undefined) {
-    writer.tag(4, WireType.LengthDelimited).fork();
-    writer.tag(change.do === "update" ? 1 : 2, WireType.LengthDelimited).fork();
+    writer.begin(4).begin(change.do === "update" ? 1 : 2);
     if (change.do === "update") writeAny(writer, 1, change.value);
-    writer.join().join();
+    writer.end().end();
   }
-  return writer.join().finish();
+  return writer.end().finish();
 }

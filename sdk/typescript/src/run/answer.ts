@@ -39,7 +39,14 @@ export class Crash {
 }
 
 export function metadataOf(input: MetadataInput | undefined): CallMetadata {
-  return input === undefined ? noMetadata : Object.entries(input).map(([key, value]) => [key.toLowerCase(), value]);
+  if (input === undefined) return noMetadata;
+  return Object.entries(input).map(([key, value]) => {
+    expect(
+      typeof value === "string" || value instanceof Uint8Array,
+      () => `metadata ${key}: expected a string or a Uint8Array, got ${shown(value)}`,
+    );
+    return [key.toLowerCase(), value];
+  });
 }
 
 const emptyTypeUrl = "type.googleapis.com/google.protobuf.Empty";
