@@ -8,7 +8,7 @@ export interface ListenLimits {
   readonly callsPerConnectionMax: number;
   /** One gRPC message from a caller. Default 4 MiB, what every gRPC implementation takes. */
   readonly messageMaxBytes: number;
-  /** Request headers, names and values together. Default 16 KiB, as node:http. Past it: 431, on HTTP/2 a reset with ENHANCE_YOUR_CALM. */
+  /** Request headers, names and values together. Default 16 KiB, as node:http. Past it: 431. */
   readonly headersMaxBytes: number;
   /** From the first byte of a connection or request to the end of its headers. Default 10 s. */
   readonly headersTimeoutMs: number;

@@ -189,7 +189,8 @@ class NetListener implements Listener {
   #serveStream(connection: Connection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
     this.#callOpened(connection);
     stream.once("close", () => this.#callClosed(connection));
-    if (isGrpcContentType(headers["content-type"])) acceptCall(this.#context, stream, headers, raw, connection.peer);
+    if (listBytes(raw) > this.#limits.headersMaxBytes) refuseHeaders(stream);
+    else if (isGrpcContentType(headers["content-type"])) acceptCall(this.#context, stream, headers, raw, connection.peer);
     else serveHttp(this.#handlers.http, new Http2Exchange(stream, headers, connection.peer), this.#log);
   }
 
@@ -330,6 +331,20 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
 function closeWhenPeerEnds(socket: Socket): void {
   socket.allowHalfOpen = false;
   setImmediate(() => socket.resume());
+}
+
+/** Size of a header list (RFC 9113 §6.5.2). node announces MAX_HEADER_LIST_SIZE, but takes whatever nghttp2 does, which is 64 KiB. */
+function listBytes(raw: readonly string[]): number {
+  let bytes = raw.length * 16;
+  for (const text of raw) bytes += text.length;
+  return bytes;
+}
+
+function refuseHeaders(stream: ServerHttp2Stream): void {
+  stream.on("error", ignored);
+  stream.respond({ ":status": 431 }, { endStream: true });
+  stream.resume();
+  if (!stream.readableEnded) setImmediate(() => stream.close());
 }
 
 /** HTTP/1.1 that is none: 431 for headers too large, 408 for too slow, else 400. */

@@ -1,6 +1,6 @@
 /** A gRPC call that arrived on an HTTP/2 stream. */
 import { constants, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { type CancelTimer, type Clock, explain, type Fault, type FaultCode, type Log } from "@mecha/kit";
+import { type CancelTimer, type Clock, explain, Fault, type FaultCode, type Log } from "@mecha/kit";
 import {
   type CallHandler,
   type CallRouter,
@@ -180,8 +180,19 @@ class Http2ServerCall extends StreamCall implements ServerCall {
 
   protected override deliver(message: Uint8Array, compressed: boolean): void {
     if (!compressed) this.#events?.message(message);
-    else if (this.#gzip) this.#events?.message(gunzip(message, this.#context.messageMaxBytes));
-    else this.end({ code: 13, message: "a compressed message, but no grpc-encoding was named" });
+    else if (this.#gzip) this.#deliverUnzipped(message);
+    else this.garbled(new Fault("internal", "a compressed message, but no grpc-encoding was named"));
+  }
+
+  #deliverUnzipped(message: Uint8Array): void {
+    let unzipped: Uint8Array;
+    try {
+      unzipped = gunzip(message, this.#context.messageMaxBytes);
+    } catch (error) {
+      this.garbled(Fault.from(error, "decompress a message"));
+      return;
+    }
+    this.#events?.message(unzipped);
   }
 
   protected override delivered(): void {
