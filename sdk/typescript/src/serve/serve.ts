@@ -65,9 +65,10 @@ export async function serve(components: readonly Component[], options: ServeOpti
   );
   const routes = routesOf(components, toBinary(EntitySpecSchema, spec), surroundings);
   const listener = await open(options, environment, log, routes);
-  log.info("function ready", { host: listener.host, port: listener.port, components: components.map(({ service }) => service).join(", ") });
   const server = serverOf(listener);
   if (options.handleSignals ?? true) endWithProcess(server, environment, log, options.shutdownGraceMs ?? shutdownGraceMsDefault);
+  // last: who reads this line may end the process at once
+  log.info("function ready", { host: listener.host, port: listener.port, components: components.map(({ service }) => service).join(", ") });
   return server;
 }
 

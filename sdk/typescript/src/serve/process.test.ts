@@ -1,0 +1,90 @@
+/** A function as a process: its settings, its end, and the guide's code run as it is printed. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+
+const root = join(import.meta.dirname, "../../../..");
+const guide = readFileSync(join(root, "docs/guides/first-entity.md"), "utf8");
+const blocks = [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string);
+
+// Not below node_modules, where node strips no types, nor outside the repository, where mecha-sdk is not found.
+mkdirSync(join(root, ".cache"), { recursive: true });
+const folder = mkdtempSync(join(root, ".cache", "guide-"));
+after(() => rmSync(folder, { recursive: true }));
+for (const [index, name] of ["main.ts", "main.test.ts", "schema.test.ts"].entries())
+  writeFileSync(join(folder, name), blocks[index] as string);
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  /** Resolves when the output matches. */
+  says(pattern: RegExp): Promise<void>;
+  readonly code: Promise<unknown>;
+}
+
+function run(args: readonly string[], environment: Record<string, string> = {}): Run {
+  const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
+  const child = spawn(process.execPath, args, { cwd: folder, env: { ...inherited, ...environment }, stdio: ["pipe", "pipe", "pipe"] });
+  let output = "";
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      for (const listener of listeners) listener();
+    });
+  }
+  const code = once(child, "close").then(([status]: unknown[]) => status);
+  return {
+    child,
+    code,
+    output: () => output,
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (pattern.test(output)) resolve();
+        };
+        listeners.add(look);
+        void code.then(() => reject(new Error(`it ended without saying ${String(pattern)}:\n${output}`)));
+        look();
+      }),
+  };
+}
+
+test("the guide's entity serves on a free port, and ends with 0 on SIGTERM", async () => {
+  const served = run(["main.ts"], { PORT: "0" });
+  await served.says(/function ready .*components=demo\.Counter/);
+  served.child.kill("SIGTERM");
+  assert.equal(await served.code, 0);
+  assert.match(served.output(), /function ends .*SIGTERM/);
+});
+
+test("with MECHA_EXIT_ON_STDIN_END=1 it ends when its parent's pipe does", async () => {
+  const served = run(["main.ts"], { PORT: "0", MECHA_EXIT_ON_STDIN_END: "1" });
+  await served.says(/function ready/);
+  served.child.stdin?.end();
+  assert.equal(await served.code, 0);
+});
+
+test("without it the end of standard input means nothing", async () => {
+  const served = run(["main.ts"], { PORT: "0" });
+  served.child.stdin?.end();
+  await served.says(/function ready/);
+  served.child.kill("SIGINT");
+  assert.equal(await served.code, 0);
+  assert.match(served.output(), /function ends .*SIGINT/);
+});
+
+test("a PORT that is none is explained", async () => {
+  const served = run(["main.ts"], { PORT: "http" });
+  assert.equal(await served.code, 1);
+  assert.match(served.output(), /PORT: expected a number from 0 to 65535, got "http"/);
+});
+
+test("the guide's tests pass", async () => {
+  const tested = run(["--test", "main.test.ts", "schema.test.ts"]);
+  assert.equal(await tested.code, 0, tested.output());
+  assert.match(tested.output(), /pass 2/);
+});
