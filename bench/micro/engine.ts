@@ -5,7 +5,8 @@
  *
  * Closed loop: N commands are in flight; one that is answered is replaced at once. `void` store: answers `committed` and keeps nothing, so
  * what is left is the engine's own work. `memory` store: the reference store, its copying included. `read`: commands without events.
- * µs is the time of one thread for one command: microtasks, timers and the function's part included.
+ * cpuUs is processor time of the whole process for one command, garbage collection and the function's part included; it hardly depends on what
+ * else the machine does, perSecond does.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -40,7 +41,7 @@ interface Load {
 }
 interface Result extends Load {
   readonly perSecond: number;
-  readonly us: number;
+  readonly cpuUs: number;
   readonly heapMb: number;
 }
 
@@ -121,14 +122,16 @@ async function run(load: Load): Promise<Result> {
   for (let at = 0; at < load.inFlight; at++) send();
   await pause(runMs / 4); // entities active, code compiled
   const before = done;
+  const cpuBefore = process.cpuUsage();
   const from = performance.now();
   await pause(runMs);
   const seconds = (performance.now() - from) / 1000;
+  const cpu = process.cpuUsage(cpuBefore);
   const count = done - before;
   stopping = true;
   await promise;
   const heapMb = Math.round(process.memoryUsage().heapUsed / 2 ** 20);
-  return { ...load, perSecond: Math.round(count / seconds), us: Number(((seconds / count) * 1e6).toFixed(2)), heapMb };
+  return { ...load, perSecond: Math.round(count / seconds), cpuUs: Number(((cpu.user + cpu.system) / count).toFixed(2)), heapMb };
 }
 
 function cart(port: FunctionPort): Component {

@@ -1,28 +1,26 @@
-/** Opens a state engine: routing, components, drain and end. The entities are in entity/, the actions in action/. */
+/** Opens a state engine: calls, drain and end. Components are in components.ts, entities in entity/, actions in action/. */
 import { type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
 import { MemberList } from "./list.ts";
 import type { OpenAction, OpenActions } from "./action/open.ts";
 import { StreamedAction } from "./action/streamed.ts";
 import { UnaryAction } from "./action/unary.ts";
 import { Committer } from "./commit/committer.ts";
+import { Components, type Route } from "./components.ts";
 import type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 import { Activations } from "./entity/activations.ts";
-import { FunctionGate } from "./entity/gate.ts";
-import { EntityHost } from "./entity/host.ts";
-import { Reachability } from "./entity/reachability.ts";
+import type { EntityHost } from "./entity/host.ts";
 import { EntityShell } from "./entity/shell.ts";
 import { Envelope, type OpenCommands, type Origin } from "./envelope.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
-import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, FunctionPort } from "./model.ts";
-import type { EngineParts } from "./parts.ts";
-import type { Store } from "./store.ts";
+import type { CallContext, Command, CommandMetadata, Component, ComponentMethod } from "./model.ts";
+import type { EngineParts, EngineStore } from "./parts.ts";
 import type { Dispatcher } from "./tail.ts";
 import { TimerWheel, WheelTimer } from "./timing/wheel.ts";
 
 /** What an engine runs on. The store stays its owner's: close it after the engine. */
 export interface EnginePorts {
-  readonly store: Store;
+  readonly store: EngineStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -46,11 +44,6 @@ function resolveLimits(options: EngineOptions): EngineLimits {
   return { ...engineDefaults, ...Object.fromEntries(given) };
 }
 
-/** What a service name leads to. */
-type Route =
-  | { readonly kind: "entity"; readonly component: Component; readonly host: EntityHost }
-  | { readonly kind: "action"; readonly component: Component };
-
 class CallbackTimer extends WheelTimer {
   readonly #fire: () => void;
   constructor(fire: () => void) {
@@ -67,10 +60,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   readonly #limits: EngineLimits;
   readonly #ports: EnginePorts;
   readonly #wheel: TimerWheel;
-  #routes: ReadonlyMap<string, Route> = new Map();
-  /** All hosts that still have entities or a route; by service. A host outlives its component until its steps are settled (E3). */
-  readonly #hosts = new Map<string, EntityHost[]>();
-  readonly #gates = new WeakMap<FunctionPort, FunctionGate>();
+  readonly #components: Components;
   readonly #actions: OpenActions = new MemberList<OpenAction>();
   /** Why new calls are refused; `undefined` = they are not. */
   #refusal: Fault | undefined;
@@ -108,74 +98,17 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       draining: () => this.#refusal !== undefined,
       fatal: (fault) => this.#fatal(fault),
     };
+    this.#components = new Components(this.#parts, ports.random);
   }
 
   // ---- components -----------------------------------------------------------------------------------------------------------------
 
   setComponents(components: readonly Component[]): void {
-    const nowMs = this.#nowMs();
-    const routes = new Map<string, Route>();
-    const before = new Set<EntityHost>();
-    for (const route of this.#routes.values()) if (route.kind === "entity") before.add(route.host);
-    const moves: (() => void)[] = [];
-    for (const component of components) {
-      if (component.kind === "action") {
-        routes.set(component.service, { kind: "action", component });
-        continue;
-      }
-      const host = this.#hostOf(component, moves, nowMs);
-      before.delete(host);
-      routes.set(component.service, { kind: "entity", component, host });
-    }
-    // First the swap, then its consequences: an answer that calls back finds the new routes.
-    this.#routes = routes;
-    for (const move of moves) move();
-    for (const host of before) this.#vanish(host, nowMs);
-    this.#forgetHosts();
-  }
-
-  #hostOf(component: Component, moves: (() => void)[], nowMs: number): EntityHost {
-    const gate = this.#gateOf(component.function);
-    const passivationMs = component.passivationMs ?? this.#limits.passivationMs;
-    const hosts = this.#hosts.get(component.service) ?? [];
-    const same = hosts.find((host) => host.kind === component.kind && host.persistenceId === component.persistenceId);
-    if (same !== undefined) {
-      moves.push(() => same.replace(component, gate, passivationMs, nowMs));
-      return same;
-    }
-    const host = new EntityHost(component, gate, passivationMs, this.#parts.meters.of(component.service));
-    this.#hosts.set(component.service, [...hosts, host]);
-    return host;
-  }
-
-  #gateOf(port: FunctionPort): FunctionGate {
-    let gate = this.#gates.get(port);
-    if (gate === undefined) {
-      const { functionBackoffMinMs, functionBackoffMaxMs } = this.#limits;
-      const reachability = new Reachability(functionBackoffMinMs, functionBackoffMaxMs, this.#ports.random);
-      gate = new FunctionGate(reachability, this.#parts.activations, this.#wheel, this.#limits);
-      this.#gates.set(port, gate);
-    }
-    return gate;
-  }
-
-  #vanish(host: EntityHost, nowMs: number): void {
-    const fault = new Fault("unavailable", `${host.service}: no function hosts it any more; not applied`);
-    for (const entity of [...host.entities.values()]) entity.machine.cut(fault, nowMs);
-  }
-
-  #forgetHosts(): void {
-    const live = new Set<EntityHost>();
-    for (const route of this.#routes.values()) if (route.kind === "entity") live.add(route.host);
-    for (const [service, hosts] of this.#hosts) {
-      const kept = hosts.filter((host) => live.has(host) || host.entities.size > 0);
-      if (kept.length === 0) this.#hosts.delete(service);
-      else this.#hosts.set(service, kept);
-    }
+    this.#components.replace(components, this.#nowMs());
   }
 
   component(service: string): Component | undefined {
-    return this.#routes.get(service)?.component;
+    return this.#components.route(service)?.component;
   }
 
   // ---- calls ----------------------------------------------------------------------------------------------------------------------
@@ -202,7 +135,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   }
 
   dispatch(service: string, command: Command, context: CallContext, origin: Origin | undefined, answer: Answer): boolean {
-    const route = this.#routes.get(service);
+    const route = this.#components.route(service);
     const method = route?.component.methods.get(command.name);
     if (route === undefined || method === undefined) return false;
     const refusal = this.#refuse(route, method, context);
@@ -213,7 +146,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   }
 
   #unknownCommand(service: string, name: string): Fault {
-    const route = this.#routes.get(service);
+    const route = this.#components.route(service);
     if (route !== undefined) {
       const known = [...route.component.methods.keys()].join(", ");
       return new Fault("unimplemented", `${service} has no command ${name}; it has ${known}`);
@@ -283,7 +216,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   }
 
   stream(service: string, method: string, context: CallContext, events: StreamedCallEvents, metadata?: CommandMetadata): StreamedCall {
-    const route = this.#routes.get(service);
+    const route = this.#components.route(service);
     const found = route?.component.methods.get(method);
     if (route === undefined || found === undefined) return refusedStream(events, this.#unknownCommand(service, method));
     if (route.kind === "entity") {
@@ -303,14 +236,10 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
 
   active(limit: number): readonly ActiveEntity[] {
     const found: ActiveEntity[] = [];
-    for (const hosts of this.#hosts.values()) {
-      for (const host of hosts) {
-        for (const { machine, entityId } of host.entities.values()) {
-          if (found.length >= limit) return found;
-          const { durableSequence: sequence, queued, phase } = machine;
-          found.push({ service: host.service, entityId, sequence, queued, phase });
-        }
-      }
+    for (const { machine, host, entityId } of this.#components.entities()) {
+      if (found.length >= limit) break;
+      const { durableSequence: sequence, queued, phase } = machine;
+      found.push({ service: host.service, entityId, sequence, queued, phase });
     }
     return found;
   }
@@ -321,7 +250,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     if (!(graceMs >= 0)) throw new Fault("invalid", `drain: graceMs is ${graceMs}; give 0 or more`);
     this.#refusal ??= new Fault("unavailable", "Mecha is shutting down; not applied, retry elsewhere or later");
     const nowMs = this.#nowMs();
-    for (const entity of this.#entities()) entity.machine.passivate(nowMs);
+    for (const entity of [...this.#components.entities()]) entity.machine.passivate(nowMs);
     await this.#idleWithin(graceMs);
     const cutOff = this.open + this.#actions.size;
     this.#cutAll(new Fault("unavailable", "Mecha shut down before this was carried out"));
@@ -352,13 +281,9 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     for (const waiter of waiters) waiter();
   }
 
-  *#entities(): Iterable<EntityShell> {
-    for (const hosts of [...this.#hosts.values()]) for (const host of hosts) yield* [...host.entities.values()];
-  }
-
   #cutAll(fault: Fault): void {
     const nowMs = this.#nowMs();
-    for (const entity of this.#entities()) entity.machine.cut(fault, nowMs);
+    for (const entity of [...this.#components.entities()]) entity.machine.cut(fault, nowMs);
     while (this.#actions.first !== undefined) this.#actions.first.cut(fault);
   }
 
@@ -374,7 +299,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     this.#cutAll(fault);
     await this.#parts.committer.end(fault);
     const nowMs = this.#nowMs();
-    for (const entity of this.#entities()) entity.machine.giveUp(nowMs);
+    for (const entity of [...this.#components.entities()]) entity.machine.giveUp(nowMs);
     this.#wheel.stop();
     this.#parts.meters.flush();
   }

@@ -9,9 +9,12 @@ import type { Store } from "./store.ts";
 import type { Dispatcher } from "./tail.ts";
 import type { TimerWheel } from "./timing/wheel.ts";
 
+/** The part of a store that entities need. Listing is for admin. */
+export type EngineStore = Pick<Store, "open" | "events" | "commit" | "release">;
+
 /** See the file's header. */
 export interface EngineParts {
-  readonly store: Store;
+  readonly store: EngineStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly wheel: TimerWheel;

@@ -36,7 +36,7 @@ export interface CommitterEvents {
 
 /** See the file's header. */
 export class Committer {
-  readonly #store: Store;
+  readonly #store: Pick<Store, "commit">;
   readonly #limits: CommitterLimits;
   readonly #events: CommitterEvents;
   /** Waiting steps; those before `#taken` have left. */
@@ -47,7 +47,7 @@ export class Committer {
   #ended: Fault | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(store: Store, limits: CommitterLimits, events: CommitterEvents) {
+  constructor(store: Pick<Store, "commit">, limits: CommitterLimits, events: CommitterEvents) {
     this.#store = store;
     this.#limits = limits;
     this.#events = events;

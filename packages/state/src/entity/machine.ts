@@ -17,18 +17,19 @@
 import { assert, Fault } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import type { EngineLimits } from "../limits.ts";
-import type { EntityInit, EntityReply, Payload } from "../model.ts";
+import type { EntityInit, EntityReply } from "../model.ts";
 import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
 import { asksRestart, draftStep, findExcess } from "./draft.ts";
 import { Ledger, type LedgerStep, type Outcome } from "./ledger.ts";
 import { Mailbox } from "./mailbox.ts";
+import { type EventSink, Replay, type ReplayState } from "./replay.ts";
 import { type EntityTexts, eventSourcedTexts, valueTexts } from "./texts.ts";
 
 /** Where an entity is. `waiting`: for room or for a function that cannot be reached. */
 export type Phase = "idle" | "waiting" | "loading" | "replaying" | "active" | "closing" | "settling" | "frozen";
 
 /** What a machine asks for. Each is carried out at once; results arrive as inputs of the machine. */
-export interface EntityActions {
+export interface EntityActions extends EventSink {
   /** Asks for leave to load; `entered` or `refused` follows, at once or later. */
   enter(): void;
   /** Opens the record (a handle held before is released first); `opened` or `openFailed` follows. */
@@ -36,8 +37,6 @@ export interface EntityActions {
   /** Reads events after a sequence; `page` or `pageFailed` follows. */
   readPage(afterSequence: number): void;
   openStream(init: EntityInit): void;
-  /** `false`: wait for `drained`. */
-  sendEvent(sequence: number, payload: Payload): boolean;
   sendCommand(commandId: number, envelope: Envelope): void;
   halfClose(): void;
   /** Cuts the stream. Does nothing without one. */
@@ -69,6 +68,12 @@ export interface EntityActions {
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
   /** A promise between engine and store was broken; the process must stop. */
   fatal(fault: Fault): void;
+}
+
+/** What a stream begins with. */
+function initOf(kind: "eventSourced" | "value", record: EntityRecord): EntityInit {
+  if (kind === "value") return record.value === undefined ? { kind } : { kind, value: record.value };
+  return record.snapshot === undefined ? { kind } : { kind, snapshot: record.snapshot };
 }
 
 /** Pause before the store is asked again what became of a step. */
@@ -110,13 +115,8 @@ export class EntityMachine {
   #readBackAtMs = -1;
   #handle: EntityHandle = 0 as EntityHandle;
 
-  #targetSequence = 0;
-  #replayedSequence = 0;
-  #loadedEvents = 0;
-  #page: readonly StoredEvent[] | undefined = undefined;
-  #pageAt = 0;
-  /** The function asked us to hold back events. */
-  #blocked = false;
+  /** Under way while `replaying`. */
+  #replaying: Replay | undefined = undefined;
 
   constructor(kind: "eventSourced" | "value", name: string, passivationMs: number, limits: EngineLimits, out: EntityActions) {
     this.#kind = kind;
@@ -269,32 +269,35 @@ export class EntityMachine {
     this.#reopen = false;
     this.#lastCommandId = 0;
     this.#replies = 0;
-    this.#loadedEvents = 0;
-    this.#blocked = false;
-    this.#page = undefined;
-    this.#targetSequence = record.sequence;
     this.#sinceMs = nowMs;
     this.#watch(nowMs + this.#limits.commandTimeoutMs);
-    if (this.#kind === "value") {
-      this.#replayedSequence = record.sequence;
-      this.#out.openStream(record.value === undefined ? { kind: "value" } : { kind: "value", value: record.value });
-    } else {
-      this.#replayedSequence = record.snapshot?.sequence ?? 0;
-      this.#out.openStream(record.snapshot === undefined ? { kind: "eventSourced" } : { kind: "eventSourced", snapshot: record.snapshot });
+    this.#out.openStream(initOf(this.#kind, record));
+    const covered = this.#kind === "value" ? record.sequence : (record.snapshot?.sequence ?? 0);
+    const replay = new Replay(covered, record.sequence);
+    this.#replaying = replay;
+    this.#replayOn(replay, replay.state, nowMs);
+  }
+
+  #replayOn(replay: Replay, state: ReplayState, nowMs: number): void {
+    switch (state) {
+      case "needsPage":
+        this.#out.readPage(replay.replayed);
+        break;
+      case "done":
+        this.#activate(replay.loadedEvents, nowMs);
+        break;
+      case "broken":
+        this.#recoveryFailed(new Fault("dataLoss", `replay ${this.#name}: ${replay.problem}`), nowMs);
+        break;
+      case "blocked":
+        break; // `drained` goes on
     }
-    this.#nextPage(nowMs);
   }
 
-  #nextPage(nowMs: number): void {
-    this.#page = undefined;
-    if (this.#replayedSequence < this.#targetSequence) this.#out.readPage(this.#replayedSequence);
-    else if (this.#replayedSequence === this.#targetSequence) this.#activate(nowMs);
-    else this.#recoveryFailed(this.#brokenLog(`the log goes on past ${this.#targetSequence}`), nowMs);
-  }
-
-  #activate(nowMs: number): void {
+  #activate(loadedEvents: number, nowMs: number): void {
+    this.#replaying = undefined;
     this.#phase = "active";
-    this.#out.activated(this.#loadedEvents);
+    this.#out.activated(loadedEvents);
     this.#pump(nowMs);
   }
 
@@ -306,13 +309,10 @@ export class EntityMachine {
 
   /** Events to replay. */
   page(events: readonly StoredEvent[], nowMs: number): void {
-    if (events.length === 0) {
-      this.#recoveryFailed(this.#brokenLog(`the log ends at ${this.#replayedSequence}, not at ${this.#targetSequence}`), nowMs);
-      return;
-    }
-    this.#page = events;
-    this.#pageAt = 0;
-    this.#feed(nowMs);
+    const replay = this.#replaying;
+    if (replay === undefined) return;
+    replay.take(events);
+    this.#replayOn(replay, replay.feed(this.#out), nowMs);
   }
 
   /** Events could not be read. */
@@ -320,37 +320,13 @@ export class EntityMachine {
     this.#recoveryFailed(cause, nowMs);
   }
 
-  /** Sends events until the page ends or the function asks to wait. */
-  #feed(nowMs: number): void {
-    const page = this.#page;
-    if (page === undefined) return;
-    while (this.#pageAt < page.length) {
-      const event = page[this.#pageAt] as StoredEvent;
-      if (event.sequence !== this.#replayedSequence + 1) {
-        this.#recoveryFailed(this.#brokenLog(`event ${event.sequence} follows ${this.#replayedSequence}`), nowMs);
-        return;
-      }
-      this.#pageAt++;
-      this.#replayedSequence = event.sequence;
-      this.#loadedEvents++;
-      if (!this.#out.sendEvent(event.sequence, event.payload)) {
-        this.#blocked = true;
-        return;
-      }
-    }
-    this.#nextPage(nowMs);
-  }
-
   /** The function has room for events again. */
   drained(nowMs: number): void {
-    if (this.#phase !== "replaying" || !this.#blocked) return;
-    this.#blocked = false;
+    const replay = this.#replaying;
+    if (replay === undefined || !replay.blocked) return;
+    replay.drained();
     this.#sinceMs = nowMs;
-    this.#feed(nowMs);
-  }
-
-  #brokenLog(problem: string): Fault {
-    return new Fault("dataLoss", `replay ${this.#name}: ${problem}`);
+    this.#replayOn(replay, replay.feed(this.#out), nowMs);
   }
 
   /** Everybody waiting hears of it; the next command tries again. */
@@ -579,7 +555,7 @@ export class EntityMachine {
   #leaveStream(): void {
     this.#out.reset();
     this.#endRest();
-    this.#page = undefined;
+    this.#replaying = undefined;
     this.#phase = "settling";
   }
 

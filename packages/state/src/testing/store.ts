@@ -1,7 +1,8 @@
 /** A store in memory whose answers a test holds back, changes or refuses. Only as strict as the engine's tests need; the contract's reference is store-memory. */
-import { assert, Fault } from "@mecha/kit";
+import { assert, type Fault } from "@mecha/kit";
 import type { EntityAddress, Payload } from "../model.ts";
-import type { EntityHandle, EntityListing, EntityRecord, Step, Store, StoredEvent, Verdict } from "../store.ts";
+import type { EngineStore } from "../parts.ts";
+import type { EntityHandle, EntityRecord, Step, StoredEvent, Verdict } from "../store.ts";
 
 /** What is stored of one entity. */
 export interface StoredEntity {
@@ -23,7 +24,7 @@ export interface HeldGroup {
 }
 
 /** See the file's header. */
-export class ScriptedStore implements Store {
+export class ScriptedStore implements EngineStore {
   readonly entities = new Map<string, StoredEntity>();
   /** Groups waiting for the test, while `holding`. */
   readonly held: HeldGroup[] = [];
@@ -137,10 +138,4 @@ export class ScriptedStore implements Store {
   release(handle: EntityHandle): void {
     assert(this.#handles.delete(handle), `handle ${handle} released twice`);
   }
-
-  list(): Promise<readonly EntityListing[]> {
-    return Promise.reject(new Fault("unimplemented", "the engine never lists"));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
