@@ -5,9 +5,10 @@
  * F1 one discovery at a time: a newer `started` ends the one that runs, and a result that was overtaken is dropped
  * F2 what was found stays in force until something newer was found: while a function restarts its routes remain and its commands wait (E3)
  */
-import { discover, type Discovered } from "@mecha/dialect-cloudstate";
+import { discover } from "@mecha/dialect-cloudstate";
 import { type Clock, explain, Fault, type Log, type Random, sleep } from "@mecha/kit";
 import { connect } from "@mecha/net";
+import type { Discovered } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
 import { discoveryDelayMs } from "./discovery-delay.ts";
 

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { cloudstateFunction, discover, type Discovered } from "@mecha/dialect-cloudstate";
+import { cloudstateFunction, discover } from "@mecha/dialect-cloudstate";
 import { hostClock } from "@mecha/host";
 import { Scope } from "@mecha/kit";
 import { connect } from "@mecha/net";
 import type { ActionCallEvents, ComponentMethod, EntityAddress, EntityInit, EntityReply, EntityStream, Payload } from "@mecha/state";
+import type { Discovered } from "@mecha/state/remote";
 import {
   OtherRequestSchema,
   RequestSchema as ActionRequestSchema,

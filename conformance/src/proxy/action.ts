@@ -1,6 +1,6 @@
 /** P2–P10: actions through the proxy. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { actionPath } from "@mecha/dialect-cloudstate";
+import { protocol02 } from "@mecha/dialect-cloudstate";
 import { ActionCommandSchema, ActionResponseSchema } from "@mecha/wire/gen/cloudstate/action";
 import {
   OtherRequestSchema,
@@ -22,10 +22,7 @@ const processStreamedIn = { path: `/${service}/ProcessStreamedIn`, ...types };
 const processStreamedOut = { path: `/${service}/ProcessStreamedOut`, ...types };
 const processStreamed = { path: `/${service}/ProcessStreamed`, ...types };
 
-const unaryPath = actionPath({ streamedIn: false, streamedOut: false });
-const streamedInPath = actionPath({ streamedIn: true, streamedOut: false });
-const streamedOutPath = actionPath({ streamedIn: false, streamedOut: true });
-const streamedPath = actionPath({ streamedIn: true, streamedOut: true });
+const { unary: unaryPath, streamedIn: streamedInPath, streamedOut: streamedOutPath, streamed: streamedPath } = protocol02.actionPaths;
 
 type Step = MessageInitShape<typeof ProcessStepSchema>;
 type Group = MessageInitShape<typeof ProcessGroupSchema>;

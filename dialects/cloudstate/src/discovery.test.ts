@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { Fault } from "@mecha/kit";
-import { FakeClock, MemoryLog, SeededRandom, settle } from "@mecha/kit/testing";
+import { MemoryLog } from "@mecha/kit/testing";
+import { descriptorSet, FakeChannel, type MethodType, shopFile } from "@mecha/state/remote/testing";
+import { ActionCommandSchema } from "@mecha/wire/gen/cloudstate/action";
 import { type EntitySpec, EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
-import { backoffMs, discover, discoverPath, discoverWithBackoff } from "./discovery.ts";
-import { reportErrorPath } from "./report.ts";
-import { descriptorSet, type FakeCall, FakeChannel, type MethodType, shopFile } from "./testing.ts";
+import { discover } from "./discovery.ts";
+import { discoverPath, reportErrorPath } from "./protocol.ts";
 
 /** Just the parts a test changes, all plain. */
 type SpecInit = Pick<Exclude<MessageInitShape<typeof EntitySpecSchema>, EntitySpec>, "proto" | "entities" | "serviceInfo">;
@@ -151,7 +152,7 @@ const rejections: readonly [what: string, said: SpecInit, texts: readonly RegExp
   [
     "another protocol version",
     spec({ serviceInfo: { protocolMajorVersion: 0, protocolMinorVersion: 3 } }),
-    [/speaks protocol 0\.3, and 0\.2 is needed.*protocolCompatibility/],
+    [/speaks protocol 0\.3, and 0\.2 is needed.*protocol to "any"/],
   ],
   [
     "a newer major version with our minor",
@@ -231,70 +232,50 @@ test("a function that takes no reports does not hide what was wrong", async () =
   );
 });
 
-test("asking again backs off from 1 s to 10 s with a jitter of a fifth, until the function answers", async () => {
-  const clock = new FakeClock();
-  const at: number[] = [];
-  const good = toBinary(EntitySpecSchema, create(EntitySpecSchema, spec()));
-  const channel = new FakeChannel((call) => {
-    at.push(clock.monotonic());
-    if (at.length > 6) call.deliver(good);
-    call.end(at.length > 6 ? undefined : { code: 14, message: "not yet" });
-  });
-  const log = new MemoryLog();
-  const found = discoverWithBackoff(channel, { ...options, clock, random: new SeededRandom(1), log });
-  await clock.advance(60_000);
-  assert.equal((await found).components.length, 1);
-  const gaps = at.slice(1).map((ms, i) => ms - (at[i] as number));
-  [1_000, 2_000, 4_000, 8_000, 10_000, 10_000].forEach((base, i) => {
-    const gap = gaps[i] as number;
-    assert.ok(gap >= base && gap <= base * 1.2, `gap ${i} was ${gap} ms`);
-  });
-  assert.ok(new Set(gaps.map((gap) => gap % 1_000)).size > 1, "jitter differs");
+test("a call that fails with the code of a refused answer is worth asking again", async () => {
+  const channel = new FakeChannel((call) => call.end({ code: 9, message: "still starting" }));
+  await assert.rejects(discover(channel, options), (fault) => fault instanceof Fault && fault.code === "unavailable");
+});
+
+const anyVersion = { ...options, protocolCompatibility: "any" } as const;
+const stateless = { entityType: "cloudstate.function.StatelessFunction", serviceName: "shop.Cart" };
+
+test("protocol 0.0: a stateless function is an action with an RPC service of its own, named in every message, without metadata", async () => {
+  const streamed: MethodType = { name: "Chat", input: "Add", streamedIn: true, streamedOut: true };
+  const proto = descriptorSet(shopFile("Cart", [add, streamed]));
+  const channel = functionWith(spec({ entities: [stateless], serviceInfo: {}, proto }));
+  const [component] = (await discover(channel, anyVersion)).components;
+  assert.ok(component);
+  assert.equal(component.kind, "action");
+  const method = component.methods.get("Chat");
+  assert.ok(method);
+  const events = { response() {}, drain() {}, closed() {} };
+  const call = component.function.openAction("shop.Cart", method, { metadata: [["x-a", "1"]] }, events);
+  call.message({ typeUrl: "type.googleapis.com/shop.Add", value: Uint8Array.of(1) }, [["x-b", "2"]]);
+  const [opened] = channel.to("/cloudstate.function.StatelessFunction/handleStreamed");
   assert.deepEqual(
-    log.lines.map((line) => line.fields["attempt"]),
-    [1, 2, 3, 4, 5, 6],
+    opened?.sent.map((bytes) => fromBinary(ActionCommandSchema, bytes)),
+    [
+      create(ActionCommandSchema, {
+        serviceName: "shop.Cart",
+        name: "Chat",
+        payload: { typeUrl: "type.googleapis.com/shop.Add", value: Uint8Array.of(1) },
+      }),
+    ],
   );
 });
 
-test("an answer that is refused is not asked for again, even after failed calls with the same code", async () => {
-  const clock = new FakeClock();
-  let asked = 0;
-  const channel = new FakeChannel((call) => {
-    if (call.path === discoverPath && ++asked === 1) return call.end({ code: 9, message: "still starting" });
-    call.deliver(new Uint8Array());
-    call.end();
-  });
-  const refused = assert.rejects(discoverWithBackoff(channel, { ...options, clock, random: new SeededRandom(1) }), /lists no entities/);
-  await clock.advance(60_000);
-  await refused;
-  assert.equal(asked, 2);
+test("protocol 0.0 is one of version 0.0: a function of 0.2 has no stateless functions", async () => {
+  await assert.rejects(
+    discover(functionWith(spec({ entities: [stateless] })), anyVersion),
+    /unsupported entity type "cloudstate\.function/,
+  );
 });
 
-test("aborting ends the waiting with the signal's reason", async () => {
-  for (const during of ["call", "wait"]) {
-    const clock = new FakeClock();
-    const abort = new AbortController();
-    const calls: FakeCall[] = [];
-    const channel = new FakeChannel((call) => {
-      calls.push(call);
-      if (during === "wait") call.end({ code: 14, message: "" });
-    });
-    const reason = new Fault("cancelled", "closing");
-    const stopped = assert.rejects(
-      discoverWithBackoff(channel, { ...options, clock, random: new SeededRandom(1), signal: abort.signal }),
-      reason,
-    );
-    await settle();
-    abort.abort(reason);
-    if (during === "call") {
-      assert.ok(calls[0]?.cancelled);
-      calls[0].end({ code: 1, message: "cancelled" });
-    }
-    await stopped;
-    assert.equal(clock.pending, 0);
-  }
-});
-
-test("the wait stays bounded for ever", () => {
-  for (const attempt of [0, 5, 1_000, 1e9]) assert.ok(backoffMs(attempt, new SeededRandom(attempt)) <= 12_000);
+test("protocol 0.0: CRDTs are refused with the reason", async () => {
+  const crdt = { ...cart, entityType: "cloudstate.crdt.Crdt" };
+  await assert.rejects(
+    discover(functionWith(spec({ entities: [crdt], serviceInfo: {} })), anyVersion),
+    /sends full states where 0\.2 sends changes/,
+  );
 });

@@ -3,15 +3,14 @@ import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { MemoryLog, settle } from "@mecha/kit/testing";
 import type { ActionCallEvents, ComponentMethod, EntityStreamEvents } from "@mecha/state";
+import { reportsOpenMax, reportTextMax } from "@mecha/state/remote";
+import { type FakeCall, FakeChannel } from "@mecha/state/remote/testing";
 import { ActionCommandSchema, ActionResponseSchema } from "@mecha/wire/gen/cloudstate/action";
 import { UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { EventSourcedStreamInSchema, EventSourcedStreamOutSchema } from "@mecha/wire/gen/cloudstate/event_sourced";
 import { ValueEntityStreamInSchema, ValueEntityStreamOutSchema } from "@mecha/wire/gen/cloudstate/value_entity";
-import { actionPath } from "./action-call.ts";
-import { eventSourcedPath, valueEntityPath } from "./entity-stream.ts";
 import { cloudstateFunction, type CloudstateFunctionOptions } from "./function.ts";
-import { reportErrorPath, reportsOpenMax, reportTextMax } from "./report.ts";
-import { type FakeCall, FakeChannel } from "./testing.ts";
+import { eventSourcedPath, protocol02, reportErrorPath, valueEntityPath } from "./protocol.ts";
 
 const address = { namespace: "default", service: "shop.Cart", persistenceId: "carts", entityId: "c-1" };
 const payload = { typeUrl: "type.googleapis.com/shop.Add", value: Uint8Array.of(1, 2) };
@@ -380,7 +379,7 @@ test("back-pressure goes both ways", () => {
 });
 
 test("each shape has its own path", () => {
-  assert.equal(new Set(shapeNames.map((shape) => actionPath(shapes[shape]))).size, 4);
+  assert.equal(new Set(Object.values(protocol02.actionPaths)).size, 4);
 });
 
 // ---- reports ----

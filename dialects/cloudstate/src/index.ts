@@ -1,24 +1,4 @@
-export { actionPath } from "./action-call.ts";
-export {
-  backoffMs,
-  discover,
-  type Discovered,
-  discoveryBackoff,
-  type DiscoveryOptions,
-  discoverPath,
-  discoverTimeoutMs,
-  discoverWithBackoff,
-  type RetryOptions,
-} from "./discovery.ts";
-export { eventSourcedPath, valueEntityPath } from "./entity-stream.ts";
+export { discover } from "./discovery.ts";
 export { cloudstateFunction, type CloudstateFunctionOptions } from "./function.ts";
-export { reportErrorPath, reportsOpenMax, reportTextMax, reportTimeoutMs } from "./report.ts";
-export {
-  entityTypes,
-  type FunctionInfo,
-  type ProtocolCompatibility,
-  protocolVersion,
-  readSpec,
-  type ServiceSpec,
-  type Spec,
-} from "./spec.ts";
+export { discoverPath, eventSourcedPath, protocol02, reportErrorPath, valueEntityPath } from "./protocol.ts";
+export { entityTypes, protocolVersion, readSpec } from "./spec.ts";

@@ -1,22 +1,21 @@
 /**
- * The stream of one active entity: EventSourced.handle or ValueEntity.handle.
+ * The stream of one active entity, event sourced or value.
  *
  * Invariants
  * T1 init is the first message; it is sent when the stream opens
  * T2 at most one command is outstanding; a reply to anything else is a violation
  * T3 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
  */
-import { assert, explain } from "@mecha/kit";
-import type { Command, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "@mecha/state";
+import { assert, explain, faultCodes } from "@mecha/kit";
+import type { Command, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "../model.ts";
 import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
 import { decodeEventSourcedOut, decodeValueOut, type EntityOut } from "./codec/decode.ts";
 import { commandField, encodeEntityCommand, encodeEvent, encodeEventSourcedInit, encodeValueInit } from "./codec/encode.ts";
 import { textBytes } from "./codec/writer.ts";
-
-export const eventSourcedPath = "/cloudstate.eventsourced.EventSourced/handle";
-export const valueEntityPath = "/cloudstate.valueentity.ValueEntity/handle";
+import type { RemoteProtocol } from "./protocol.ts";
 
 export interface EntityStreamOptions {
+  readonly protocol: RemoteProtocol;
   readonly address: EntityAddress;
   readonly init: EntityInit;
   readonly events: EntityStreamEvents;
@@ -26,10 +25,10 @@ export interface EntityStreamOptions {
 }
 
 export function openEntityStream(channel: Channel, options: EntityStreamOptions): EntityStream {
-  return new CloudstateEntityStream(channel, options);
+  return new RemoteEntityStream(channel, options);
 }
 
-class CloudstateEntityStream implements EntityStream {
+class RemoteEntityStream implements EntityStream {
   readonly #options: EntityStreamOptions;
   readonly #call: ClientCall;
   readonly #decode: (bytes: Uint8Array) => EntityOut;
@@ -41,14 +40,13 @@ class CloudstateEntityStream implements EntityStream {
   #snapshotReported = false;
 
   constructor(channel: Channel, options: EntityStreamOptions) {
-    const { address, init } = options;
+    const { protocol, address, init } = options;
     this.#options = options;
     this.#decode = init.kind === "eventSourced" ? decodeEventSourcedOut : decodeValueOut;
     this.#commandField = commandField[init.kind];
     this.#entityId = textBytes(address.entityId);
-    const path = init.kind === "eventSourced" ? eventSourcedPath : valueEntityPath;
     this.#call = channel.open(
-      path,
+      protocol.entityPaths[init.kind],
       {},
       {
         message: (bytes) => this.#message(bytes),
@@ -94,7 +92,7 @@ class CloudstateEntityStream implements EntityStream {
     }
     switch (out.kind) {
       case "reply":
-        this.#reply(out.reply);
+        this.#reply(out.deletes ? refusedDelete(out.reply) : out.reply);
         return;
       case "failure":
         this.#failure(out.commandId, out.description);
@@ -158,4 +156,18 @@ class CloudstateEntityStream implements EntityStream {
   #name(): string {
     return `${this.#options.address.service} "${this.#options.address.entityId}"`;
   }
+}
+
+/**
+ * Kalix's request to delete an event sourced entity is refused whole rather than half obeyed: nobody should believe that data is gone which is
+ * not. The function has applied the events of its reply, so it loads the entity anew.
+ */
+function refusedDelete({ commandId }: EntityReply): EntityReply {
+  const description = "deleting an event sourced entity is not supported; record an event that says it is deleted";
+  return {
+    commandId,
+    action: { do: "fail", description, restart: true, grpcCode: faultCodes.unimplemented.grpc },
+    effects: [],
+    events: [],
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * Messages of the user function, straight from bytes to the engine's model (facts: Cloudstate protocol 0.2). Payload bytes are views into
- * the message, which is ours to keep (R3 of wire/rpc.ts).
+ * Messages of the user function, straight from bytes to the engine's model (facts: Cloudstate protocol 0.2; Kalix 1.1 has the same
+ * numbers and a few fields more). Payload bytes are views into the message, which is ours to keep (R3 of wire/rpc.ts).
  *
  * Invariants
  * D1 any bytes give a value or one Fault("invalid"); nothing else is thrown
@@ -8,12 +8,17 @@
  *    last member
  * D3 a known field with another wire type counts as unknown
  */
-import type { ClientAction, CommandMetadata, EntityReply, Payload, SideEffect } from "@mecha/state";
+import type { ClientAction, CommandMetadata, EntityReply, Payload, SideEffect } from "../../model.ts";
 import { Reader } from "./reader.ts";
 
 /** A message of an entity's stream; `empty` has no member of the oneof set, or one this protocol version does not know. */
 export type EntityOut =
-  | { readonly kind: "reply"; readonly reply: EntityReply }
+  | {
+      readonly kind: "reply";
+      readonly reply: EntityReply;
+      /** Kalix: the entity's events and snapshots are to be deleted. */
+      readonly deletes?: true;
+    }
   | { readonly kind: "failure"; readonly commandId: number; readonly description: string }
   | { readonly kind: "empty" };
 
@@ -78,6 +83,7 @@ class RawReply {
   events: Payload[] | undefined;
   snapshot: MutablePayload | undefined;
   state: { do: "update"; value: MutablePayload } | { do: "delete" } | undefined;
+  deletes = false;
 }
 
 /** The two streams differ in their reply only: field 1 is the reply, field 2 a Failure. */
@@ -95,13 +101,16 @@ function decodeEntityOut(bytes: Uint8Array, what: string, readReply: (r: Reader,
         break;
       case 0x12:
         reply = undefined;
-        readFailure(r, r.length(end), (failure ??= { commandId: 0, description: "", restart: false }));
+        readFailure(r, r.length(end), (failure ??= emptyFailure()));
         break;
       default:
         r.skip(tag, end);
     }
   }
-  if (reply !== undefined) return { kind: "reply", reply: toEntityReply(reply, readReply === readEventSourcedReply) };
+  if (reply !== undefined) {
+    const read = { kind: "reply", reply: toEntityReply(reply, readReply === readEventSourcedReply) } as const;
+    return reply.deletes ? { ...read, deletes: true } : read;
+  }
   if (failure !== undefined) return { kind: "failure", commandId: failure.commandId, description: failure.description };
   return { kind: "empty" };
 }
@@ -137,6 +146,10 @@ function readEventSourcedReply(r: Reader, end: number, into: RawReply): void {
         break;
       case 0x2a:
         into.snapshot = readAny(r, r.length(end), into.snapshot ?? emptyPayload());
+        break;
+      case 0x32:
+        skipFields(r, r.length(end));
+        into.deletes = true;
         break;
       default:
         r.skip(tag, end);
@@ -223,7 +236,10 @@ interface RawFailure {
   commandId: number;
   description: string;
   restart: boolean;
+  /** 0: none was chosen. */
+  grpcCode: number;
 }
+const emptyFailure = (): RawFailure => ({ commandId: 0, description: "", restart: false, grpcCode: 0 });
 
 /** Where a forward or effect goes. */
 interface RawTarget {
@@ -258,7 +274,7 @@ class RawAction {
   }
 
   readFailure(r: Reader, end: number): void {
-    if (this.#which !== "failure" || this.#failure === undefined) this.#failure = { commandId: 0, description: "", restart: false };
+    if (this.#which !== "failure" || this.#failure === undefined) this.#failure = emptyFailure();
     this.#which = "failure";
     readFailure(r, end, this.#failure);
   }
@@ -282,11 +298,16 @@ class RawAction {
           : { do: "forward", service, command, payload, metadata };
       }
       case "failure":
-        return { do: "fail", description: this.#failure?.description ?? "", restart: restarts && this.#failure?.restart === true };
+        return failureOf(this.#failure ?? emptyFailure(), restarts);
       case undefined:
         return nothing;
     }
   }
+}
+
+function failureOf({ description, restart, grpcCode }: RawFailure, restarts: boolean): ClientAction {
+  const action = { do: "fail", description, restart: restarts && restart } as const;
+  return grpcCode === 0 ? action : { ...action, grpcCode };
 }
 
 /** Metadata with entries, else `undefined`: an empty message says as much as none. */
@@ -316,13 +337,14 @@ function readTarget(r: Reader, end: number, into: RawTarget, metadataTag: number
   }
 }
 
-/** Failure: command_id=1 description=2 restart=3 */
+/** Failure: command_id=1 description=2, restart=3 (Cloudstate only), grpc_status_code=4 (Kalix only) */
 function readFailure(r: Reader, end: number, into: RawFailure): void {
   while (r.pos < end) {
     const tag = r.tag(end);
     if (tag === 0x08) into.commandId = r.int64(end);
     else if (tag === 0x12) into.description = r.text(end);
     else if (tag === 0x18) into.restart = r.bool(end);
+    else if (tag === 0x20) into.grpcCode = r.int64(end);
     else r.skip(tag, end);
   }
 }

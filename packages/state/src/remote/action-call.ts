@@ -1,27 +1,22 @@
 /**
- * A call of an action: one of the four ActionProtocol RPCs, chosen by the method's shape.
+ * A call of an action: one of the protocol's four RPCs, chosen by the method's shape.
  *
  * Invariants
  * A1 requests not streamed: service, name, payload and metadata travel in the one message
  * A2 requests streamed: the first message carries service, name and the call's metadata and no payload; it is sent when the call opens. Later
- *    ones carry a payload, and metadata of their own if they have any
+ *    ones carry a payload, and metadata of their own if they have any. Where names are in each message (RemoteProtocol.streamedNames), there
+ *    is no such first message
  * A3 after `closed`, and after `cancel`, nothing is delivered and the methods do nothing
  */
 import { explain, faultCodes } from "@mecha/kit";
-import type { ActionCall, ActionCallEvents, ActionOpen, CommandMetadata, ComponentMethod, Payload } from "@mecha/state";
+import type { ActionCall, ActionCallEvents, ActionOpen, CommandMetadata, ComponentMethod, Payload } from "../model.ts";
 import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
 import { type ActionOut, decodeActionResponse } from "./codec/decode.ts";
-import { encodeActionCommand } from "./codec/encode.ts";
-
-const serviceName = "cloudstate.action.ActionProtocol";
-
-/** `/cloudstate.action.ActionProtocol/handle…` for a method of that shape. */
-export function actionPath(method: Pick<ComponentMethod, "streamedIn" | "streamedOut">): string {
-  if (method.streamedIn) return `/${serviceName}/${method.streamedOut ? "handleStreamed" : "handleStreamedIn"}`;
-  return `/${serviceName}/${method.streamedOut ? "handleStreamedOut" : "handleUnary"}`;
-}
+import { type ActionMessage, encodeActionCommand } from "./codec/encode.ts";
+import { actionShape, type RemoteProtocol } from "./protocol.ts";
 
 export interface ActionCallOptions {
+  readonly protocol: RemoteProtocol;
   readonly service: string;
   readonly method: ComponentMethod;
   readonly open: ActionOpen;
@@ -30,33 +25,42 @@ export interface ActionCallOptions {
 }
 
 export function openActionCall(channel: Channel, options: ActionCallOptions): ActionCall {
-  return new CloudstateActionCall(channel, options);
+  return new RemoteActionCall(channel, options);
 }
 
-class CloudstateActionCall implements ActionCall {
+class RemoteActionCall implements ActionCall {
   readonly #options: ActionCallOptions;
   readonly #call: ClientCall;
   #open = true;
   #responses = 0;
 
   constructor(channel: Channel, options: ActionCallOptions) {
-    const { service, method, open, events } = options;
+    const { protocol, service, method, open, events } = options;
     this.#options = options;
-    this.#call = channel.open(actionPath(method), open.timeoutMs === undefined ? {} : { timeoutMs: open.timeoutMs }, {
-      message: (bytes) => this.#message(bytes),
-      end: (status) => this.#end(status),
-      drain: () => {
-        if (this.#open) events.drain();
+    this.#call = channel.open(
+      protocol.actionPaths[actionShape(method)],
+      open.timeoutMs === undefined ? {} : { timeoutMs: open.timeoutMs },
+      {
+        message: (bytes) => this.#message(bytes),
+        end: (status) => this.#end(status),
+        drain: () => {
+          if (this.#open) events.drain();
+        },
       },
-    });
-    if (method.streamedIn) this.#call.send(encodeActionCommand({ service, name: method.name, metadata: open.metadata })); // keeps A2
+    );
+    if (method.streamedIn && protocol.streamedNames === "first") this.#send({ service, name: method.name, metadata: open.metadata }); // keeps A2
   }
 
   message(payload: Payload, metadata?: CommandMetadata): boolean {
     if (!this.#open) return true;
-    const { service, method, open } = this.#options;
-    if (method.streamedIn) return this.#call.send(encodeActionCommand({ payload, metadata }));
-    return this.#call.send(encodeActionCommand({ service, name: method.name, payload, metadata: metadata ?? open.metadata })); // keeps A1
+    const { protocol, service, method, open } = this.#options;
+    if (method.streamedIn && protocol.streamedNames === "first") return this.#send({ payload, metadata });
+    return this.#send({ service, name: method.name, payload, metadata: metadata ?? open.metadata }); // keeps A1
+  }
+
+  #send(message: ActionMessage): boolean {
+    const { metadata, ...bare } = message;
+    return this.#call.send(encodeActionCommand(this.#options.protocol.metadata ? { ...bare, metadata } : bare));
   }
 
   halfClose(): void {

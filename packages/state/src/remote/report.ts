@@ -1,13 +1,10 @@
 /**
- * Tells the user function about a mistake of its own: EntityDiscovery.reportError, whose text ends up in the function's log. Best effort: a
- * function that does not answer costs nothing but a bounded number of open calls.
+ * Tells the user function about a mistake of its own; the text ends up in the function's log. Best effort: a function that does not answer
+ * costs nothing but a bounded number of open calls.
  */
-import { create, toBinary } from "@bufbuild/protobuf";
 import { type Log, noLog } from "@mecha/kit";
 import { type Channel, unary } from "@mecha/wire";
-import { UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
-
-export const reportErrorPath = "/cloudstate.EntityDiscovery/reportError";
+import { scalarSize, textBytes, Writer } from "./codec/writer.ts";
 
 /** Reports under way at once; a function that breaks the protocol on every stream is told often enough by these. */
 export const reportsOpenMax = 8;
@@ -23,8 +20,8 @@ export interface Reporter {
   readonly reported: (message: string) => Promise<void>;
 }
 
-/** Reports over `channel`; what could not be delivered is logged. */
-export function reporter(channel: Channel, log: Log = noLog): Reporter {
+/** Reports over `channel` to the RPC `path`; what could not be delivered is logged. */
+export function reporter(channel: Channel, path: string, log: Log = noLog): Reporter {
   let open = 0;
   const reported = (message: string): Promise<void> => {
     if (open >= reportsOpenMax) {
@@ -32,16 +29,23 @@ export function reporter(channel: Channel, log: Log = noLog): Reporter {
       return Promise.resolve();
     }
     open++;
-    return send(channel, message.slice(0, reportTextMax), log).finally(() => open--);
+    return send(channel, path, message.slice(0, reportTextMax), log).finally(() => open--);
   };
   return { reported, report: (message) => void reported(message) };
 }
 
-async function send(channel: Channel, message: string, log: Log): Promise<void> {
+async function send(channel: Channel, path: string, message: string, log: Log): Promise<void> {
   try {
-    const request = toBinary(UserFunctionErrorSchema, create(UserFunctionErrorSchema, { message }));
-    await unary(channel, reportErrorPath, request, { timeoutMs: reportTimeoutMs });
+    await unary(channel, path, encodeReport(message), { timeoutMs: reportTimeoutMs });
   } catch (error) {
     log.warn("report to the user function failed", { target: channel.target, report: message, error });
   }
+}
+
+/** A message with the text in field 1, which is all the protocols' error messages have in common. */
+function encodeReport(message: string): Uint8Array {
+  const text = textBytes(message);
+  const out = new Writer(scalarSize(text.length));
+  out.scalar(1, text);
+  return out.finish();
 }

@@ -6,7 +6,7 @@
  * N1 a message field that the model has is written even when empty; a scalar is left out when empty (proto3)
  * N2 metadata that is absent or has no entries is left out
  */
-import type { Command, CommandMetadata, Payload } from "@mecha/state";
+import type { Command, CommandMetadata, Payload } from "../../model.ts";
 import { fieldSize, nameBytes, scalarSize, textBytes, varintSize, Writer } from "./writer.ts";
 
 const none = new Uint8Array(0);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
-import type { ClientAction, CommandMetadata, Payload, SideEffect } from "@mecha/state";
+import type { ClientAction, CommandMetadata, Payload, SideEffect } from "../../model.ts";
 import { type ActionResponse, ActionCommandSchema, ActionResponseSchema } from "@mecha/wire/gen/cloudstate/action";
 import type { Failure, Forward, Metadata, Reply, SideEffect as WireEffect, SideEffectSchema } from "@mecha/wire/gen/cloudstate/entity";
 import {

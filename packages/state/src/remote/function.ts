@@ -1,0 +1,28 @@
+/** The engine's FunctionPort over a protocol of this family: one gRPC stream for each active entity, one gRPC call for each action call. */
+import type { Log } from "@mecha/kit";
+import type { Channel } from "@mecha/wire";
+import type { FunctionPort } from "../model.ts";
+import { openActionCall } from "./action-call.ts";
+import { openEntityStream } from "./entity-stream.ts";
+import type { RemoteProtocol } from "./protocol.ts";
+import { reporter } from "./report.ts";
+
+export interface RemoteFunctionOptions {
+  /**
+   * Send the caller's headers with commands of entities. Default false: Cloudstate's reference never does and its TCK compares strictly.
+   * Actions always get them.
+   */
+  readonly entityCommandMetadata?: boolean;
+  readonly log?: Log;
+}
+
+/** The user function behind `channel`. Does not own the channel. */
+export function remoteFunction(channel: Channel, protocol: RemoteProtocol, options: RemoteFunctionOptions = {}): FunctionPort {
+  const { report } = reporter(channel, protocol.reportPath, options.log);
+  const commandMetadata = protocol.metadata && (options.entityCommandMetadata ?? false);
+  return {
+    openEntity: (address, init, events) => openEntityStream(channel, { protocol, address, init, events, commandMetadata, report }),
+    openAction: (service, method, open, events) => openActionCall(channel, { protocol, service, method, open, events, report }),
+    reportError: report,
+  };
+}

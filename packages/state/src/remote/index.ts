@@ -1,0 +1,15 @@
+export { accepted, ask, type Discovered, type DiscoveryOptions, discoverTimeoutMs } from "./discovery.ts";
+export { remoteFunction, type RemoteFunctionOptions } from "./function.ts";
+export { type ActionShape, actionShape, type RemoteProtocol } from "./protocol.ts";
+export { reporter, reportsOpenMax, reportTextMax, reportTimeoutMs } from "./report.ts";
+export {
+  checkSpec,
+  type Declared,
+  type DeclaredService,
+  type FunctionInfo,
+  parseAnswer,
+  type ProtocolCompatibility,
+  type ServiceSpec,
+  type Spec,
+  type SpecRules,
+} from "./spec.ts";
