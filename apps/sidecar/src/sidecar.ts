@@ -6,10 +6,10 @@
  * S2 a service belongs to one function; the second that claims it is refused, naming both
  * S3 while a function is being discovered for the first time, callers of unknown paths hear `unavailable`, not `unimplemented`
  */
-import type { Discovered } from "@mecha/dialect-cloudstate";
 import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
 import { type Change, type EngineOptions, openEngine, type StateEngine, type Store } from "@mecha/state";
+import type { Discovered } from "@mecha/state/remote";
 import {
   type CallHandler,
   type CallRouter,
