@@ -197,7 +197,7 @@ test("answers that are no gRPC end the call with the status gRPC gives them", as
     ["reset ENHANCE_YOUR_CALM", (stream) => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM), 8, /CALM/],
     ["reset INADEQUATE_SECURITY", (stream) => stream.close(constants.NGHTTP2_INADEQUATE_SECURITY), 7, /SECURITY/],
     ["reset PROTOCOL_ERROR", (stream) => stream.close(constants.NGHTTP2_PROTOCOL_ERROR), 13, /code 1/],
-    ["GOAWAY with an error", (stream) => stream.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, stream.id as number), 14, /lost/],
+    ["GOAWAY with an error", (stream) => stream.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, stream.id), 14, /lost/],
     ["connection cut", (stream) => stream.session?.destroy(), 14, /lost/],
   ];
   for (const [what, answer, code, message] of cases) {
