@@ -139,6 +139,7 @@ export class Http2Exchange extends BaseExchange {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly #stream: ServerHttp2Stream;
+  #wholeAnswer = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: string) {
     super(originForm(headers[":path"] ?? "/"), peer, stream);
@@ -147,7 +148,8 @@ export class Http2Exchange extends BaseExchange {
     this.#stream = stream;
     stream.on("error", ignored);
     stream.on("close", () => {
-      if (!stream.writableFinished) this.clientGone();
+      // A connection that is lost finishes the writable side too.
+      if (!this.#wholeAnswer || !stream.writableFinished) this.clientGone();
     });
   }
 
@@ -165,17 +167,37 @@ export class Http2Exchange extends BaseExchange {
   protected override finish(output: Writable, body: Uint8Array | string): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
+    this.#wholeAnswer = true;
     if (this.method === "HEAD" || body.length === 0) output.end();
     else output.end(body);
-    if (stream.readableEnded) return;
-    // The rest of the body is not wanted: say so when the answer is out (RFC 9113 §8.1).
-    stream.resume();
-    stream.once("finish", () => setImmediate(() => !stream.readableEnded && stream.close(constants.NGHTTP2_NO_ERROR)));
+    if (!stream.readableEnded) discardRest(stream);
   }
 
   protected override breakOff(): void {
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
+}
+
+/** What a client may still send after its answer, before it is told to stop: enough for most uploads to end by themselves. */
+const discardMaxBytes = 16 * 1024 * 1024;
+const discardMaxMs = 5_000;
+
+/**
+ * Takes the rest of a request whose answer is given. The client may be told to stop at once (RST_STREAM with NO_ERROR, RFC 9113 §8.1), but
+ * curl 7.88 was seen to throw the answer away then; so it may go on for a while.
+ */
+function discardRest(stream: ServerHttp2Stream): void {
+  let bytes = 0;
+  const stop = (): void => {
+    if (!stream.destroyed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+  };
+  const timer = setTimeout(stop, discardMaxMs).unref();
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > discardMaxBytes) stop();
+  });
+  stream.once("close", () => clearTimeout(timer));
+  stream.resume();
 }
 
 /** HTTP/1.1 headers that may not occur on HTTP/2 (RFC 9113 §8.2.2). */
