@@ -31,8 +31,10 @@ export type Operation =
 
 /** A broken promise, with what is needed to look into it. */
 export interface Breach {
-  readonly rule: "H1" | "H2" | "H3" | "H4" | "H5" | "H6";
-  readonly ledger: string;
+  /** H… of ledgers, R… of registers (registers.ts). */
+  readonly rule: "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "R1" | "R2";
+  /** The ledger or register. */
+  readonly entity: string;
   readonly what: string;
 }
 
@@ -48,7 +50,7 @@ export function check(history: readonly Operation[], stored: ReadonlyMap<string,
 }
 
 function checkLedger(ledger: string, operations: readonly Operation[], stored: readonly string[]): readonly Breach[] {
-  const breach = (rule: Breach["rule"], what: string): Breach => ({ rule, ledger, what });
+  const breach = (rule: Breach["rule"], what: string): Breach => ({ rule, entity: ledger, what });
   const places = new Map<string, number>();
   const breaches: Breach[] = [];
   stored.forEach((commandId, index) => {

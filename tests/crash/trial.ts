@@ -220,7 +220,7 @@ class Clients {
   lostBystanders(stored: ReadonlyMap<string, readonly string[]>): readonly Breach[] {
     return [...stored]
       .filter(([ledger, list]) => ledger.startsWith("b") && (list.length !== 1 || list[0] !== ledger))
-      .map(([ledger, list]) => ({ rule: "H1", ledger, what: `the bystander's entry is ${JSON.stringify(list)}` }));
+      .map(([ledger, list]) => ({ rule: "H1", entity: ledger, what: `the bystander's entry is ${JSON.stringify(list)}` }));
   }
 
   async readAll(): Promise<Map<string, readonly string[]>> {
