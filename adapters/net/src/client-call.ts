@@ -1,6 +1,5 @@
 /** A gRPC call this side opens, from before it has a stream to its end. */
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
-import { addAbortSignal } from "node:stream";
 import type { CancelTimer, Clock, Fault } from "@mecha/kit";
 import {
   type CallOptions,
@@ -17,7 +16,7 @@ import {
   statusOfHttp,
   statusOfReset,
 } from "@mecha/wire";
-import { StreamCall } from "./stream-call.ts";
+import { resetCancelled, StreamCall } from "./stream-call.ts";
 
 /** What a call needs of its channel. */
 export interface CallHost {
@@ -135,9 +134,7 @@ export class Http2ClientCall extends StreamCall implements ClientCall {
     const { stream } = this;
     if (stream === undefined || stream.destroyed || stream.closed) return;
     stream.resume();
-    // `close` would end our side first: the server would take a cancelled stream of messages for a complete one (END_STREAM before RST_STREAM
-    // was seen on the wire). Aborting sends RST_STREAM CANCEL alone.
-    if (code === constants.NGHTTP2_CANCEL && !this.outputEnded) addAbortSignal(AbortSignal.abort(), stream);
+    if (code === constants.NGHTTP2_CANCEL && !this.outputEnded) resetCancelled(stream);
     else stream.close(code);
   }
 

@@ -187,6 +187,12 @@ class NetListener implements Listener {
   }
 
   #serveStream(connection: Connection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+    if (stream.destroyed || stream.closed) {
+      // Taken back in the packet it came in. What is left of it must be read for it to go away.
+      stream.on("error", ignored);
+      stream.resume();
+      return;
+    }
     this.#callOpened(connection);
     stream.once("close", () => this.#callClosed(connection));
     if (listBytes(raw) > this.#limits.headersMaxBytes) refuseHeaders(stream);

@@ -146,6 +146,65 @@ test("random bytes on a connection never stop the listener", async () => {
   assert.equal((await new Calling(net.channel, "/t.S/Echo").send("x").half().ended).code, 0);
 });
 
+/** One HTTP/2 frame. */
+const http2Frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+};
+
+test("a call opened and reset in one packet, with any code, stops nothing and is forgotten", async () => {
+  await using net = await pair(transport);
+  const literal = (text: string): Buffer => Buffer.concat([Buffer.from([text.length]), bytes(text)]);
+  // HPACK (RFC 7541): :method POST and :scheme http by index; :authority, :path and content-type as literals.
+  const headers = (path: string): Buffer =>
+    Buffer.concat([
+      Buffer.from([0x83, 0x86, 0x01]),
+      literal("x"),
+      Buffer.from([0x04]),
+      literal(path),
+      Buffer.from([0x0f, 0x10]),
+      literal("application/grpc"),
+    ]);
+  const socket = connectTcp(net.listener.port, localhost);
+  let received = Buffer.alloc(0);
+  socket.on("error", () => undefined);
+  socket.on("data", (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+  socket.write(Buffer.concat([bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), http2Frame(4, 0, 0, Buffer.alloc(0))]));
+  let stream = 1;
+  for (const path of ["/t.S/Echo", "/t.S/Held", "/t.S/Nothing", "/plain"]) {
+    for (const code of [0, 1, 8, 11]) {
+      const body = http2Frame(0, 0, stream, frame(bytes("x")));
+      const reset = http2Frame(3, 0, stream, Buffer.from([0, 0, 0, code]));
+      socket.write(Buffer.concat([http2Frame(1, 4, stream, headers(path)), body, reset]));
+      stream += 2;
+    }
+  }
+  socket.write(http2Frame(6, 0, 0, bytes("all read")));
+  await until("the server to have read all", () => received.includes("all read"));
+  const proper = new Calling(net.channel, "/t.S/Echo").send("x").half();
+  assert.equal((await proper.ended).code, 0);
+  await until("all calls to be forgotten", () => net.listener.openCalls === 0);
+  assert.equal(net.methods.arrived.length, 0);
+  assert.deepEqual(net.log.lines, []);
+
+  // Reset without an error while the handler works: what it then says goes nowhere.
+  socket.write(Buffer.concat([http2Frame(1, 4, stream, headers("/t.S/Held")), http2Frame(0, 0, stream, frame(bytes("x")))]));
+  const held = await net.methods.held();
+  socket.write(http2Frame(3, 0, stream, Buffer.alloc(4)));
+  held.call.send(bytes("crossing"));
+  await until("the handler to hear of it", () => held.cancels.length === 1);
+  held.call.sendHeaders();
+  held.call.send(bytes("y"));
+  held.call.end();
+  await until("the call to be forgotten", () => net.listener.openCalls === 0);
+  assert.deepEqual(net.log.lines, []);
+  socket.destroy();
+});
+
 /** Our client against a server that answers as told. */
 async function statusFrom(
   answer: (stream: ServerHttp2Stream) => void,

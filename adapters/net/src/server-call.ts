@@ -19,7 +19,7 @@ import {
   statusOk,
 } from "@mecha/wire";
 import { gunzip } from "./gunzip.ts";
-import { StreamCall } from "./stream-call.ts";
+import { resetCancelled, StreamCall } from "./stream-call.ts";
 
 /** What all calls of a listener share. */
 export interface ServerContext {
@@ -112,7 +112,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
   }
 
   sendHeaders(metadata: Metadata = Metadata.empty): void {
-    if (this.over || this.#headersSent) return;
+    if (this.over || this.#headersSent || this.gone) return;
     this.#responseMetadata = metadata;
     this.beforeWrite();
   }
@@ -121,7 +121,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
     if (this.over) return;
     this.#finish();
     const stream = this.#stream;
-    if (stream.destroyed || stream.closed) return;
+    if (this.gone) return;
     this.#status = status;
     this.#trailers = trailers;
     if (this.#headersSent || this.hasPending) {
@@ -227,7 +227,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
   #cancel(reason: FaultCode, status: RpcStatus): void {
     if (this.#stream.writableNeedDrain) {
       this.#finish();
-      this.#stream.close(constants.NGHTTP2_CANCEL);
+      resetCancelled(this.#stream);
     } else this.end(status);
     this.#tellCancelled(reason);
   }

@@ -8,6 +8,7 @@
  * S4 once `over`, nothing is delivered
  */
 import type { Http2Stream } from "node:http2";
+import { addAbortSignal } from "node:stream";
 import type { Fault } from "@mecha/kit";
 import { encodeFrames, FrameDecoder, framePrefixBytes, writeFramePrefix } from "@mecha/wire";
 import { sendBufferBytes } from "./limits.ts";
@@ -109,6 +110,12 @@ export abstract class StreamCall {
     return false;
   }
 
+  /** The stream takes nothing any more; node throws when it is given headers then. */
+  protected get gone(): boolean {
+    const { stream } = this;
+    return stream !== undefined && (stream.destroyed || stream.closed);
+  }
+
   protected get hasPending(): boolean {
     return this.#pending.length > 0;
   }
@@ -137,7 +144,7 @@ export abstract class StreamCall {
   flush(): void {
     this.#flushQueued = false;
     const { stream } = this;
-    if (stream === undefined || stream.destroyed || this.#streamFull || this.#pending.length === 0) return;
+    if (stream === undefined || this.gone || this.#streamFull || this.#pending.length === 0) return;
     this.beforeWrite();
     const roomy = this.#write(stream);
     if (!roomy) {
@@ -170,7 +177,7 @@ export abstract class StreamCall {
 
   #writeLast(): void {
     const stream = this.stream as Http2Stream;
-    if (stream.destroyed) return;
+    if (this.gone) return;
     const copied = this.#pendingBytes < sendBufferBytes;
     this.#pendingBytes = 0;
     const messages = this.#take();
@@ -251,6 +258,14 @@ export abstract class StreamCall {
   streamFailed(error: Error): void {
     this.streamError(error);
   }
+}
+
+/**
+ * Sends RST_STREAM with CANCEL and nothing else. node's `close` would end our side first: the peer would take a broken-off stream of
+ * messages for a whole one (END_STREAM before RST_STREAM was seen on the wire).
+ */
+export function resetCancelled(stream: Http2Stream): void {
+  addAbortSignal(AbortSignal.abort(), stream);
 }
 
 /** Small messages copied together, large ones behind their prefix without a copy; one `writev` in all. */

@@ -5,7 +5,8 @@
  * Invariants, both directions
  * R1 callbacks of one call never run inside a method of that call: they come from an empty stack or from the transport's own
  * R2 after `end` (server) or the `end` callback (client) and after a cancel nothing else of that call is delivered, and its methods do nothing
- * R3 message bytes are the callee's to keep; they are never written to again by the giver
+ * R3 message bytes are the callee's to keep; they are never written to again by the giver. They may be a view of a chunk that came with
+ *    other messages (at most 64 KiB): who keeps small ones for long copies them
  */
 import type { FaultCode } from "@mecha/kit";
 import type { Metadata } from "./metadata.ts";
