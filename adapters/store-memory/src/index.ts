@@ -8,17 +8,28 @@
 import { assert, Fault } from "@mecha/kit";
 import {
   checkAddress,
+  type DeduplicationRecord,
   type EntityAddress,
   type EntityHandle,
   type EntityListing,
   type EntityRecord,
   eventsMax,
   eventsPageBytes,
+  knownKeysBytes,
+  type KnownKeys,
+  knownKeysMax,
   listMax,
+  noEntity,
+  type OutboxChange,
+  type OutboxQuery,
+  type OutboxRow,
   type Payload,
+  rowsMax,
   type Step,
   type Store,
   type StoredEvent,
+  type TimerQuery,
+  type TimerRow,
   type Verdict,
 } from "@mecha/state/store";
 
@@ -31,6 +42,9 @@ interface Entity {
   sequence: number;
   snapshot: { readonly sequence: number; readonly payload: Payload } | undefined;
   value: Payload | undefined;
+  /** In the order they were recorded. */
+  readonly keys: Map<string, DeduplicationRecord>;
+  readonly timers: Map<string, TimerRow>;
   /** False until the first committed change: until then it is not listed, and forgotten with its last handle. */
   stored: boolean;
   handles: number;
@@ -44,10 +58,13 @@ export function openMemoryStore(): Store {
 class MemoryStore implements Store {
   readonly #byKey = new Map<string, Entity>();
   readonly #open = new Map<EntityHandle, Entity>();
+  readonly #outbox = new Map<number, OutboxRow>();
   #handles = 0;
+  #outboxIds = 0;
+  #timerIds = 0;
   #closed = false;
 
-  async open(address: EntityAddress, kind: Kind): Promise<EntityRecord> {
+  async open(address: EntityAddress, kind: Kind, nowMs = 0): Promise<EntityRecord> {
     this.#mustBeOpen();
     checkAddress(address);
     const key = keyOf(address);
@@ -57,7 +74,7 @@ class MemoryStore implements Store {
     const handle = ++this.#handles as EntityHandle;
     this.#open.set(handle, entity);
     entity.handles++;
-    return record(handle, entity);
+    return record(handle, entity, nowMs);
   }
 
   async events(handle: EntityHandle, afterSequence: number, limit: number): Promise<readonly StoredEvent[]> {
@@ -75,8 +92,38 @@ class MemoryStore implements Store {
 
   async commit(steps: readonly Step[]): Promise<readonly Verdict[]> {
     this.#mustBeOpen();
-    for (const step of steps) checkStep(step, this.#entity(step.entity).kind);
-    return steps.map((step) => apply(this.#entity(step.entity), step)); // keeps M1
+    for (const step of steps) checkStep(step, step.entity === noEntity ? undefined : this.#entity(step.entity).kind);
+    return steps.map((step) => this.#carryOut(step)); // keeps M1
+  }
+
+  #carryOut(step: Step): Verdict {
+    const entity = step.entity === noEntity ? undefined : this.#entity(step.entity);
+    const known = step.deduplication && entity?.keys.get(step.deduplication.key);
+    if (known && known.expiresMs > step.timeMs) return { is: "duplicate", record: copyRecord(known) }; // keeps S8
+    if (step.expectedSequence !== (entity?.sequence ?? 0)) return { is: "conflict", actualSequence: entity?.sequence ?? 0 }; // keeps S3
+    if (entity) {
+      apply(entity, step);
+      for (const change of step.timers ?? []) this.#changeTimer(entity, change);
+    }
+    const outboxId = this.#outboxIds + 1;
+    for (const message of step.outbox ?? []) {
+      const row = { ...copyMessage(message), id: ++this.#outboxIds, timeMs: step.timeMs, state: "waiting", attempts: 0, dueMs: 0 } as const;
+      this.#outbox.set(row.id, entity ? { ...row, source: entity.address } : row);
+    }
+    return step.outbox?.length ? { is: "committed", outboxId } : { is: "committed" };
+  }
+
+  #changeTimer(entity: Entity, change: NonNullable<Step["timers"]>[number]): void {
+    const { name } = change;
+    const before = entity.timers.get(name);
+    if (change.do === "set") {
+      const { do: _, ...timer } = change;
+      const { address, kind } = entity;
+      entity.timers.set(name, { ...copyMessage(timer), address, kind, id: before?.id ?? ++this.#timerIds });
+    } else if (change.do === "cancel") entity.timers.delete(name);
+    else if (before?.dueMs !== change.dueMs) return;
+    else if (change.nextDueMs === undefined) entity.timers.delete(name);
+    else entity.timers.set(name, { ...before, dueMs: change.nextDueMs });
   }
 
   release(handle: EntityHandle): void {
@@ -100,6 +147,79 @@ class MemoryStore implements Store {
       .map(({ entity }) => listing(entity));
   }
 
+  async outbox({ state, lane, afterId = 0, limit }: OutboxQuery): Promise<readonly OutboxRow[]> {
+    this.#mustBeOpen();
+    checkLimit("outbox", limit);
+    const page: OutboxRow[] = [];
+    let bytes = 0;
+    for (const row of this.#outbox.values()) {
+      if (row.id <= afterId || row.state !== state || (lane && laneOf(row) !== laneOf(lane))) continue;
+      bytes += row.payload.value.length;
+      if (page.length === limit || (page.length > 0 && bytes > eventsPageBytes)) break;
+      page.push(copyMessage(row));
+    }
+    return page;
+  }
+
+  settle(changes: readonly OutboxChange[]): void {
+    if (this.#closed) return;
+    for (const change of changes) {
+      const row = this.#outbox.get(change.id);
+      if (!row) continue;
+      if (change.to === "removed") {
+        this.#outbox.delete(change.id);
+        continue;
+      }
+      const { failure: _, ...kept } = row;
+      const { attempts, failure } = change;
+      const dueMs = change.to === "waiting" ? change.dueMs : 0;
+      this.#outbox.set(change.id, { ...kept, state: change.to, attempts, dueMs, ...(failure !== undefined && { failure }) });
+    }
+  }
+
+  async timersDue(nowMs: number, limit: number, after?: Pick<TimerRow, "dueMs" | "id">): Promise<readonly TimerRow[]> {
+    this.#mustBeOpen();
+    checkLimit("timersDue", limit);
+    return this.#timers()
+      .filter((timer) => timer.dueMs <= nowMs && (!after || compareDue(timer, after) > 0))
+      .sort(compareDue)
+      .slice(0, limit)
+      .map(copyMessage);
+  }
+
+  async timers({ service, entityId, afterId = 0, limit }: TimerQuery): Promise<readonly TimerRow[]> {
+    this.#mustBeOpen();
+    checkLimit("timers", limit);
+    return this.#timers()
+      .filter(
+        ({ id, address }) =>
+          id > afterId &&
+          (service === undefined || address.service === service) &&
+          (entityId === undefined || address.entityId === entityId),
+      )
+      .sort((a, b) => a.id - b.id)
+      .slice(0, limit)
+      .map(copyMessage);
+  }
+
+  async sweep(nowMs: number, limit: number): Promise<number> {
+    this.#mustBeOpen();
+    checkLimit("sweep", limit);
+    let swept = 0;
+    for (const { keys } of this.#byKey.values()) {
+      for (const [key, { expiresMs }] of keys) {
+        if (swept === limit || expiresMs > nowMs) break;
+        keys.delete(key);
+        swept++;
+      }
+    }
+    return swept;
+  }
+
+  #timers(): TimerRow[] {
+    return [...this.#byKey.values()].flatMap(({ timers }) => [...timers.values()]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
   }
@@ -120,16 +240,28 @@ function keyOf(address: EntityAddress): string {
 }
 
 function newEntity(address: EntityAddress, kind: Kind): Entity {
-  return { address, kind, events: [], sequence: 0, snapshot: undefined, value: undefined, stored: false, handles: 0 };
+  const nothing = { events: [], sequence: 0, snapshot: undefined, value: undefined, keys: new Map(), timers: new Map() };
+  return { address, kind, ...nothing, stored: false, handles: 0 };
 }
 
-function record(handle: EntityHandle, entity: Entity): EntityRecord {
+function record(handle: EntityHandle, entity: Entity, nowMs: number): EntityRecord {
+  const keys = knownKeys(entity, nowMs);
   return {
     handle,
     sequence: entity.sequence,
     ...(entity.snapshot && { snapshot: { sequence: entity.snapshot.sequence, payload: copy(entity.snapshot.payload) } }),
     ...(entity.value && { value: copy(entity.value) }),
+    ...(keys && { keys }),
   };
+}
+
+function knownKeys(entity: Entity, nowMs: number): KnownKeys | undefined {
+  const live = [...entity.keys.values()].filter(({ expiresMs }) => expiresMs > nowMs).reverse();
+  if (live.length === 0) return undefined;
+  let bytes = 0;
+  const fits = live.findIndex(({ answer }, at) => at === knownKeysMax || (bytes += answer.length) > knownKeysBytes);
+  const newest = fits < 0 ? live : live.slice(0, fits);
+  return { records: newest.reverse().map(copyRecord), complete: fits < 0 };
 }
 
 function listing(entity: Entity): EntityListing {
@@ -146,21 +278,36 @@ function wrongKind(address: EntityAddress, stored: Kind, asked: Kind): Fault {
   return new Fault("precondition", `open ${entity}: it is stored as ${stored}, not ${asked}; give the new kind another persistence id`);
 }
 
-function checkStep(step: Step, kind: Kind): void {
+function checkLimit(what: string, limit: number): void {
+  assert(limit >= 1 && limit <= rowsMax, `limit ${limit} of ${what} is not 1 to ${rowsMax}`);
+}
+
+function checkStep(step: Step, kind: Kind | undefined): void {
+  if (!kind) {
+    const bare = step.events.length === 0 && !step.snapshot && !step.value && !step.deduplication && !step.timers;
+    assert(bare && step.expectedSequence === 0, "a step of no entity has only an outbox");
+    return;
+  }
   const fits = kind === "value" ? step.events.length === 0 && !step.snapshot : !step.value;
   assert(fits, `a step of a ${kind} entity changes what only the other kind has`);
 }
 
-function apply(entity: Entity, step: Step): Verdict {
-  if (step.expectedSequence !== entity.sequence) return { is: "conflict", actualSequence: entity.sequence }; // keeps S3
+function apply(entity: Entity, step: Step): void {
   for (const payload of step.events) entity.events.push(stored(step, ++entity.sequence, payload));
   if (step.snapshot) entity.snapshot = { sequence: entity.sequence, payload: copy(step.snapshot) };
   if (step.value) {
     entity.sequence++;
     entity.value = step.value.do === "update" ? copy(step.value.value) : undefined;
   }
-  entity.stored ||= step.events.length > 0 || !!step.snapshot || !!step.value;
-  return { is: "committed" };
+  if (step.deduplication) {
+    entity.keys.delete(step.deduplication.key); // an expired one, so that the new one is the newest
+    entity.keys.set(step.deduplication.key, copyRecord(step.deduplication));
+  }
+  entity.stored ||= changes(step);
+}
+
+function changes({ events, snapshot, value, deduplication, outbox, timers }: Step): boolean {
+  return events.length > 0 || !!snapshot || !!value || !!deduplication || !!outbox?.length || !!timers?.length;
 }
 
 function stored(step: Step, sequence: number, payload: Payload): StoredEvent {
@@ -176,6 +323,25 @@ function stored(step: Step, sequence: number, payload: Payload): StoredEvent {
 
 function copy(payload: Payload): Payload {
   return { typeUrl: payload.typeUrl, value: payload.value.slice() }; // keeps S7
+}
+
+function copyRecord(record: DeduplicationRecord): DeduplicationRecord {
+  return { ...record, payloadHash: record.payloadHash.slice(), answer: record.answer.slice() };
+}
+
+/** Copies what has a payload and perhaps metadata. */
+function copyMessage<T extends { readonly payload: Payload; readonly metadata?: OutboxRow["metadata"] }>(message: T): T {
+  const { payload, metadata } = message;
+  const copied = metadata?.map(([key, value]) => [key, typeof value === "string" ? value : value.slice()] as const);
+  return { ...message, payload: copy(payload), ...(copied && { metadata: copied }) };
+}
+
+function laneOf({ source, service, entityId }: NonNullable<OutboxQuery["lane"]>): string {
+  return [source ? keyOf(source) : "", service, entityId ?? ""].join("\0\0");
+}
+
+function compareDue(a: Pick<TimerRow, "dueMs" | "id">, b: Pick<TimerRow, "dueMs" | "id">): number {
+  return a.dueMs - b.dueMs || a.id - b.id;
 }
 
 type SortKey = readonly Uint8Array[];

@@ -1,23 +1,28 @@
 /**
  * Group commit: the steps of one or many `commit` calls in one transaction, one fsync.
  *
- * G1 the verdict of a step is decided in memory, by its entity's head; SQLite only stores
+ * G1 the verdict of a step without a key is decided in memory, by its entity's head; SQLite only stores. A key is looked up by its index
  * G2 when the transaction does not commit, every head, position and offset is as before it
  * G3 a statement that fails for a reason of its own (a constraint, a size limit) costs its step, not the group: the group is run again with a
  *    savepoint around each step. Anything else that fails is the medium, and rejects (S5)
  * G4 heads are brought to disk in the same transaction, a few at a time and oldest first, once the events above `indexed_position` are more than
  *    `tailMax`: no separate fsync, no stall, and a bound on what opening must read
+ * G5 what became of messages rides in the next transaction, whatever it is for; it is forgotten only once that is durable
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { primaryCode } from "./database.ts";
 import type { Head, Heads } from "./heads.ts";
 import { answer, type Reader, stepHas, verdictIs, type Writer } from "./protocol.ts";
+import { readKey, readMessage, readTimer, Rows, type Settled, type StepKey } from "./rows.ts";
 import { kinds, milestoneEvery, shards } from "./schema.ts";
 
 /** Events that may lie above `indexed_position`: opening reads them at about 1 µs each. */
 export const tailMax = 65_536;
 /** Heads are brought to disk when the tail is longer than that by this factor (1,311 events): then 256 shard rows cost 0.3 µs an event. */
 const tailSlack = 1.02;
+
+/** Settled messages that get a transaction of their own when no group comes: a few hundred KB of memory, a few ms of work. */
+const settledMax = 4_096;
 
 const sqlite = { toobig: 18, constraint: 19, mismatch: 20 } as const;
 /** Result codes that are about one statement's data. */
@@ -42,6 +47,9 @@ export class Group {
   readonly #heads: Heads;
   readonly #tailLimit: number;
   readonly #sql: ReturnType<typeof statements>;
+  readonly #rows: Rows;
+  /** Waiting for the next transaction (G5). */
+  #settled: Settled[] = [];
   readonly #nextOffset = new Float64Array(shards);
   readonly #movedShards = new Set<number>();
   #nextPosition = 1;
@@ -55,6 +63,7 @@ export class Group {
     this.#tailLimit = tailLimit;
     this.#heads = heads;
     this.#sql = statements(db);
+    this.#rows = new Rows(db);
     this.#recover();
   }
 
@@ -74,8 +83,28 @@ export class Group {
 
   /** Brings every head to disk. For idle times and for closing. */
   flush(): void {
-    if (this.#indexedPosition === this.#nextPosition - 1) return;
-    this.#transaction(() => this.#flushHeads(Infinity));
+    if (this.#indexedPosition === this.#nextPosition - 1) this.flushSettled();
+    else this.#transaction(() => this.#flushHeads(Infinity));
+  }
+
+  /** Notes what became of a message. Keeps G5. */
+  settle(settled: Settled): void {
+    this.#settled.push(settled);
+  }
+
+  /** Whether so much is settled that it should not wait for the next group. */
+  get settledEnough(): boolean {
+    return this.#settled.length >= settledMax;
+  }
+
+  /** Writes what is settled, if anything is. */
+  flushSettled(): void {
+    if (this.#settled.length > 0) this.#transaction(() => undefined);
+  }
+
+  /** Forgets expired keys, durably. @returns how many. */
+  sweep(nowMs: number, limit: number): number {
+    return this.#transaction(() => this.#rows.sweep(nowMs, limit));
   }
 
   /** Events that opening would have to read. */
@@ -87,9 +116,11 @@ export class Group {
     this.#before = [];
     this.#sql.begin.run();
     try {
+      for (const settled of this.#settled) this.#rows.settle(settled);
       const result = run();
       if (this.tail > this.#tailLimit * tailSlack) this.#flushHeads(this.#nextPosition - this.#tailLimit); // keeps G4
       this.#sql.commit.run();
+      this.#settled = [];
       return result;
     } catch (error) {
       this.#undo();
@@ -105,13 +136,13 @@ export class Group {
       reader.at = call.at;
       const id = reader.u32();
       const steps = reader.u32();
-      const failed: Verdicts["failed"] = [];
+      const told: Verdicts["told"] = [];
       for (let at = 0; at < steps; at++) {
         const head = this.#headAt(reader.u32());
         const verdict = guard(() => this.#step(head, reader), head);
-        if (verdict !== true) failed.push({ at, actual: verdict });
+        if (verdict !== true) told.push({ at, verdict });
       }
-      return { id, steps, failed };
+      return { id, steps, told };
     });
   }
 
@@ -125,7 +156,7 @@ export class Group {
       if (!ofTheStep.has(primaryCode(error))) throw error;
       this.#undo();
       this.#db.exec("ROLLBACK TO step");
-      return head.sequence;
+      return { is: verdictIs.conflict, actual: head.sequence };
     } finally {
       if (this.#db.isTransaction) this.#db.exec("RELEASE step");
     }
@@ -139,10 +170,12 @@ export class Group {
     const cause = reader.word();
     const commandId = flags & stepHas.commandId ? reader.text() : null;
     const trace = flags & stepHas.trace ? reader.text() : null;
+    const key = flags & stepHas.key ? readKey(reader) : undefined;
     const events = reader.u32();
-    const good = expected === head.sequence; // keeps S3
+    const known = key && this.#rows.known(head.row, key.key, timeMs); // keeps S8
+    const good = !known && expected === head.sequence; // keeps S3
     const actual = head.sequence;
-    const changes = events > 0 || (flags & (stepHas.snapshot | stepHas.update | stepHas.delete)) !== 0;
+    const changes = events > 0 || (flags & changing) !== 0;
     let failure: Error | undefined;
     // A failing statement must not stop the reading: the words after it would be missed (protocol P2).
     const store = (run: () => void): void => {
@@ -153,7 +186,8 @@ export class Group {
         failure = error as Error;
       }
     };
-    if (changes) store(() => this.#touch(head, events));
+    if (changes && head !== nobody) store(() => this.#touch(head, events));
+    if (key) store(() => this.#rows.record(head.row, key));
     for (let at = 0; at < events; at++) {
       const typeUrl = reader.word();
       const payload = reader.view();
@@ -170,8 +204,32 @@ export class Group {
       const payload = update ? reader.view() : none;
       store(() => this.#sql.value.run(head.row, ++head.sequence, update ? 0 : 1, typeUrl, timeMs, commandId, payload));
     }
+    const sent = flags & stepHas.outbox ? this.#send(head, reader, timeMs, store) : 0;
+    if (flags & stepHas.timers) this.#setTimers(head, reader, store);
     if (failure) throw failure;
-    return good ? true : actual;
+    if (known) return { is: verdictIs.duplicate, known };
+    if (!good) return { is: verdictIs.conflict, actual };
+    return sent === 0 ? true : { is: verdictIs.sent, first: sent };
+  }
+
+  /** @returns the first message's id. */
+  #send(head: Head, reader: Reader, timeMs: number, store: (run: () => void) => void): number {
+    let first = 0;
+    for (let left = reader.u32(); left > 0; left--) {
+      const message = readMessage(reader);
+      store(() => {
+        const id = this.#rows.send(head.row, message, timeMs);
+        first ||= id;
+      });
+    }
+    return first;
+  }
+
+  #setTimers(head: Head, reader: Reader, store: (run: () => void) => void): void {
+    for (let left = reader.u32(); left > 0; left--) {
+      const timer = readTimer(reader);
+      store(() => this.#rows.timer(head, timer));
+    }
   }
 
   /** Notes the head as it is, and gives a new entity its row, which already shows the events of this step. */
@@ -271,6 +329,7 @@ export class Group {
   }
 
   #headAt(handle: number): Head {
+    if (handle === 0) return nobody;
     const head = this.#heads.at(handle);
     if (!head) throw new Error(`assertion failed: entity handle ${handle} is not open in the worker`);
     return head;
@@ -279,25 +338,45 @@ export class Group {
 
 const none = new Uint8Array(0);
 
-/** `true` = committed, a number = conflict at that sequence. */
-type StepVerdict = true | number;
+/** Flags of a step that give its entity a row. */
+const changing = stepHas.snapshot | stepHas.update | stepHas.delete | stepHas.key | stepHas.outbox | stepHas.timers;
+
+/** Whose steps belong to no entity: messages of actions. */
+const nobody: Head = { key: "", kind: "eventSourced", shard: 0, row: 0, sequence: 0, lastPosition: 0, handles: 0, dirtyFrom: 0 };
+
+/** `true` = committed, and nothing more to say. */
+type StepVerdict =
+  | true
+  | { readonly is: typeof verdictIs.conflict; readonly actual: number }
+  | { readonly is: typeof verdictIs.sent; readonly first: number }
+  | { readonly is: typeof verdictIs.duplicate; readonly known: StepKey };
 
 interface Verdicts {
   readonly id: number;
   readonly steps: number;
-  readonly failed: { readonly at: number; readonly actual: number }[];
+  readonly told: { readonly at: number; readonly verdict: Exclude<StepVerdict, true> }[];
 }
 
-function writeVerdicts(out: Writer, { id, failed }: Verdicts): void {
+function writeVerdicts(out: Writer, { id, told }: Verdicts): void {
   const began = out.begin(answer.verdicts);
   out.u32(id);
-  out.u32(failed.length);
-  for (const { at, actual } of failed) {
+  out.u32(told.length);
+  for (const { at, verdict } of told) {
     out.u32(at);
-    out.u8(verdictIs.conflict);
-    out.f64(actual);
+    out.u8(verdict.is);
+    if (verdict.is === verdictIs.conflict) out.f64(verdict.actual);
+    else if (verdict.is === verdictIs.sent) out.f64(verdict.first);
+    else writeKey(out, verdict.known);
   }
   out.end(began);
+}
+
+/** As `readKey` reads it. */
+export function writeKey(out: Writer, { key, payloadHash, answer, expires }: StepKey): void {
+  out.text(key);
+  out.bytes(payloadHash);
+  out.bytes(answer);
+  out.f64(expires);
 }
 
 function numberOf(db: DatabaseSync, sql: string): number {

@@ -13,9 +13,22 @@
  */
 
 /** Main → worker. */
-export const ask = { open: 1, events: 2, list: 3, commit: 4, release: 5, idle: 6, close: 7 } as const;
+export const ask = {
+  open: 1,
+  events: 2,
+  list: 3,
+  commit: 4,
+  release: 5,
+  idle: 6,
+  close: 7,
+  settle: 8,
+  outbox: 9,
+  timersDue: 10,
+  timers: 11,
+  sweep: 12,
+} as const;
 /** Worker → main. */
-export const answer = { opened: 1, events: 2, listed: 3, verdicts: 4, fault: 5, closed: 6 } as const;
+export const answer = { opened: 1, events: 2, listed: 3, verdicts: 4, fault: 5, closed: 6, rows: 7, swept: 8 } as const;
 
 /** Words remembered on each side. A project has a few hundred event types; past this they only cost more bytes. */
 export const wordsMax = 4_096;
@@ -30,13 +43,19 @@ const batchBytes = 4_096;
 const shortText = 32;
 
 /** Flags of a step. */
-export const stepHas = { commandId: 1, trace: 2, snapshot: 4, update: 8, delete: 16 } as const;
+export const stepHas = { commandId: 1, trace: 2, snapshot: 4, update: 8, delete: 16, key: 32, outbox: 64, timers: 128 } as const;
 /** Flags of an opened record. */
-export const recordHas = { snapshot: 1, value: 2 } as const;
+export const recordHas = { snapshot: 1, value: 2, keys: 4, moreKeys: 8 } as const;
+/** Flags of an outbox message in a step. */
+export const messageHas = { entityId: 1, metadata: 2, trace: 4 } as const;
+/** What a step does to a timer. */
+export const timerDoes = { set: 1, cancel: 2, fired: 3 } as const;
+/** What became of an outbox message. */
+export const settledTo = { removed: 1, waiting: 2, dead: 3 } as const;
 /** Flags of an event. */
 export const eventHas = { commandId: 1, trace: 2 } as const;
-/** Verdicts that are not `committed`, in `answer.verdicts`. */
-export const verdictIs = { committed: 0, conflict: 1 } as const;
+/** Verdicts that say more than `committed`, in `answer.verdicts`. `sent`: committed, with messages in the outbox. */
+export const verdictIs = { conflict: 1, sent: 2, duplicate: 3 } as const;
 
 /** Packs batches. One for each direction, as it keeps the word table. */
 export class Writer {

@@ -1,16 +1,20 @@
 /** The worker's reads: open, events, list. They run between groups, so they see only what is committed (S6). */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { eventsPageBytes } from "@mecha/state/store";
+import { eventsPageBytes, knownKeysBytes, knownKeysMax } from "@mecha/state/store";
+import { writeKey } from "./group.ts";
 import type { Head, Heads } from "./heads.ts";
 import { answer, eventHas, type Reader, recordHas, type Writer } from "./protocol.ts";
+import type { StepKey } from "./rows.ts";
 import { kinds, milestoneEvery } from "./schema.ts";
 import { shardOf } from "./shard.ts";
 
 /** Longest walk of one page beside the milestone's, so that one read of tiny events delays a group by a few ms at most. */
 const walkMax = 1_024;
 
+const noKeys = { records: [], more: false };
+
 /** A row read as an array: no object with names for each. */
-type Row = readonly unknown[];
+export type Row = readonly unknown[];
 const kindNames = ["eventSourced", "value"] as const;
 
 export class Reads {
@@ -22,6 +26,7 @@ export class Reads {
   readonly #milestone: StatementSync;
   readonly #link: StatementSync;
   readonly #event: StatementSync;
+  readonly #keys: StatementSync;
 
   constructor(db: DatabaseSync, heads: Heads) {
     this.#db = db;
@@ -36,12 +41,14 @@ export class Reads {
     this.#milestone = rows("SELECT sequence, position FROM milestone WHERE entity = ? AND sequence >= ? ORDER BY sequence LIMIT 1");
     this.#link = rows("SELECT entity, sequence, previous, length(payload) FROM event WHERE position = ?");
     this.#event = rows("SELECT type_url, payload, time, cause, command_id, trace FROM event WHERE position = ?");
+    this.#keys = rows("SELECT key, payload_hash, answer, expires FROM deduplication WHERE entity = ? ORDER BY id DESC LIMIT ?");
   }
 
-  /** Body: call, handle, kind, key. */
+  /** Body: call, handle, now, kind, key. */
   open(reader: Reader, out: Writer): void {
     const call = reader.u32();
     const handle = reader.u32();
+    const nowMs = reader.f64();
     const kind = kindNames[reader.u8()] ?? "value";
     const keyAt = reader.at;
     const key = reader.text();
@@ -57,7 +64,7 @@ export class Reads {
       return;
     }
     this.#heads.add(handle, head);
-    this.#writeRecord(call, head, out);
+    this.#writeRecord(call, head, nowMs, out);
   }
 
   #load(key: string, kind: Head["kind"], shard: number): Head {
@@ -69,14 +76,16 @@ export class Reads {
     return stored;
   }
 
-  #writeRecord(call: number, head: Head, out: Writer): void {
+  #writeRecord(call: number, head: Head, nowMs: number, out: Writer): void {
     const snapshot = head.row !== 0 && head.kind === "eventSourced" ? one(this.#snapshot, head.row) : undefined;
     const value = head.row !== 0 && head.kind === "value" ? one(this.#value, head.row) : undefined;
     const live = value && value[1] === 0;
+    const keys = head.row === 0 ? noKeys : this.#newestKeys(head.row, nowMs);
+    const hasKeys = (keys.records.length > 0 ? recordHas.keys : 0) | (keys.more ? recordHas.moreKeys : 0);
     const began = out.begin(answer.opened);
     out.u32(call);
     out.f64(head.sequence);
-    out.u8((snapshot ? recordHas.snapshot : 0) | (live ? recordHas.value : 0));
+    out.u8((snapshot ? recordHas.snapshot : 0) | (live ? recordHas.value : 0) | hasKeys);
     if (snapshot) {
       out.f64(Number(snapshot[0]));
       out.word(String(snapshot[1]));
@@ -86,7 +95,24 @@ export class Reads {
       out.word(String(value[2]));
       out.bytes(value[3] as Uint8Array);
     }
+    if (hasKeys) {
+      out.u32(keys.records.length);
+      for (const record of keys.records) writeKey(out, record);
+    }
     out.end(began);
+  }
+
+  /** Oldest first. `more`: there are older ones. */
+  #newestKeys(row: number, nowMs: number): { readonly records: readonly StepKey[]; readonly more: boolean } {
+    const records: StepKey[] = [];
+    let bytes = 0;
+    for (const [key, payloadHash, answer, expires] of this.#keys.iterate(row, knownKeysMax + 1) as Iterable<unknown> as Iterable<Row>) {
+      if (Number(expires) <= nowMs) continue; // not swept yet
+      bytes += (answer as Uint8Array).length;
+      if (records.length === knownKeysMax || bytes > knownKeysBytes) return { records: records.reverse(), more: true };
+      records.push({ key: String(key), payloadHash: payloadHash as Uint8Array, answer: answer as Uint8Array, expires: Number(expires) });
+    }
+    return { records: records.reverse(), more: false };
   }
 
   /** Body: call, handle, after, limit. */
@@ -199,11 +225,11 @@ function brokenChain(head: Head, sequence: number, position: number): Error {
   return new Error(`event ${sequence} of ${service}/${entityId} is not at position ${position}: the file is damaged`);
 }
 
-function one(statement: StatementSync, ...values: (string | number)[]): Row | undefined {
+export function one(statement: StatementSync, ...values: (string | number)[]): Row | undefined {
   return statement.get(...values) as unknown as Row | undefined;
 }
 
-function arrays(db: DatabaseSync, sql: string): StatementSync {
+export function arrays(db: DatabaseSync, sql: string): StatementSync {
   const statement = db.prepare(sql);
   statement.setReturnArrays(true);
   return statement;

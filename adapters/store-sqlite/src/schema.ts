@@ -29,7 +29,7 @@ export const kinds = { eventSourced: 0, value: 1 } as const;
 /** Takes a file from the version that is its index to the next one. Never edited once released; append. */
 export type Migration = (db: DatabaseSync) => void;
 
-const migrations: readonly Migration[] = [createVersion1];
+const migrations: readonly Migration[] = [createVersion1, createVersion2];
 
 /**
  * Recognises the file and brings it to the newest version.
@@ -74,6 +74,48 @@ function createVersion1(db: DatabaseSync): void {
   const shard = db.prepare("INSERT INTO shard (id, epoch, next_offset) VALUES (?, 1, 0)");
   for (let id = 0; id < shards; id++) shard.run(id);
 }
+
+function createVersion2(db: DatabaseSync): void {
+  db.exec(rowTables);
+}
+
+/**
+ * Layout 1 made the first three without ever writing them.
+ *
+ * Keys (E9) have a number, so that an entity's newest are found by it and the oldest of all are swept from the front, and two indexes; a step
+ * with a key touches one leaf of each. Without the second, opening an entity with a million keys would sort them.
+ * Messages (E10) and timers (E12) live shortly or are few: their pages stay in the cache.
+ */
+const rowTables = `
+  DROP TABLE deduplication;
+  DROP TABLE outbox;
+  DROP TABLE timer;
+
+  CREATE TABLE deduplication (
+    id INTEGER PRIMARY KEY, entity INTEGER NOT NULL, key TEXT NOT NULL, payload_hash BLOB NOT NULL, expires INTEGER NOT NULL,
+    codec INTEGER NOT NULL DEFAULT 0, answer BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX deduplication_by_key ON deduplication (entity, key);
+  CREATE INDEX deduplication_by_entity ON deduplication (entity);
+
+  CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,                    -- order of committing
+    entity INTEGER NOT NULL,                   -- whose step; 0 = an action's
+    target_service TEXT NOT NULL, target_entity TEXT NOT NULL, -- '' = an action
+    state INTEGER NOT NULL DEFAULT 0,          -- 0 waiting, 1 dead
+    attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 0, failure TEXT,
+    time INTEGER NOT NULL, key TEXT NOT NULL, command TEXT NOT NULL, origin TEXT NOT NULL, hops INTEGER NOT NULL, trace TEXT,
+    metadata BLOB, type_url TEXT NOT NULL, codec INTEGER NOT NULL DEFAULT 0, payload BLOB NOT NULL
+  );
+  CREATE INDEX outbox_by_lane ON outbox (entity, target_service, target_entity);
+
+  CREATE TABLE timer (
+    id INTEGER PRIMARY KEY, entity INTEGER NOT NULL, name TEXT NOT NULL, shard INTEGER NOT NULL, due INTEGER NOT NULL,
+    schedule TEXT NOT NULL, command TEXT NOT NULL, metadata BLOB, type_url TEXT NOT NULL, codec INTEGER NOT NULL DEFAULT 0, payload BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX timer_by_name ON timer (entity, name);
+  CREATE INDEX timer_by_due ON timer (due);
+`;
 
 /**
  * `codec` is 0 (plain); the rest is reserved (E1). Times are wall ms. Column order is for reading: a walk along `previous` needs what stands

@@ -9,20 +9,33 @@ import { Worker } from "node:worker_threads";
 import { assert, type CancelTimer, type Clock, Fault, type FaultCode, type Log } from "@mecha/kit";
 import {
   checkAddress,
+  type DeduplicationRecord,
   type EntityAddress,
   type EntityHandle,
   type EntityListing,
   type EntityRecord,
   eventsMax,
+  type KnownKeys,
   listMax,
+  noEntity,
+  type OutboxChange,
+  type OutboxMessage,
+  type OutboxQuery,
+  type OutboxRow,
   type Payload,
+  rowsMax,
   type Step,
   type Store,
   type StoredEvent,
+  type TimerChange,
+  type TimerQuery,
+  type TimerRow,
   type Verdict,
 } from "@mecha/state/store";
-import { answer, ask, eventHas, Reader, recordHas, stepHas, Writer } from "./protocol.ts";
+import { metadataBytes, metadataOf } from "./metadata.ts";
+import { answer, ask, eventHas, messageHas, Reader, recordHas, settledTo, stepHas, timerDoes, verdictIs, Writer } from "./protocol.ts";
 import type { ListQuery } from "./reads.ts";
+import type { DueQuery } from "./row-reads.ts";
 import { kinds } from "./schema.ts";
 import type { WorkerReady, WorkerStart } from "./worker.ts";
 
@@ -88,7 +101,7 @@ class SqliteStore implements Store {
     this.#armIdle();
   }
 
-  async open(address: EntityAddress, kind: Kind): Promise<EntityRecord> {
+  async open(address: EntityAddress, kind: Kind, nowMs = 0): Promise<EntityRecord> {
     this.#mustBeOpen();
     checkAddress(address);
     const handle = ++this.#handles as EntityHandle;
@@ -98,6 +111,7 @@ class SqliteStore implements Store {
         const began = this.#out.begin(ask.open);
         this.#out.u32(call);
         this.#out.u32(handle);
+        this.#out.f64(nowMs);
         this.#out.u8(kinds[kind]);
         this.#out.text(`${service}\0${entityId}\0${persistenceId}\0${namespace}`);
         this.#out.end(began);
@@ -125,7 +139,7 @@ class SqliteStore implements Store {
 
   async commit(steps: readonly Step[]): Promise<readonly Verdict[]> {
     this.#mustBeOpen();
-    for (const step of steps) checkStep(step, this.#kindOf(step.entity));
+    for (const step of steps) checkStep(step, step.entity === noEntity ? undefined : this.#kindOf(step.entity));
     if (steps.length === 0) return [];
     return this.#call(
       (call) => {
@@ -155,15 +169,61 @@ class SqliteStore implements Store {
       ...(query.service !== undefined && { service: query.service }),
       ...(query.after && { after: afterParts(query.after) }),
     };
+    return this.#query(ask.list, asked, (reader) => JSON.parse(reader.text()) as readonly EntityListing[]);
+  }
+
+  async outbox(query: OutboxQuery): Promise<readonly OutboxRow[]> {
+    this.#mustBeOpen();
+    checkLimit("outbox", query.limit);
+    return this.#query(ask.outbox, query, (reader) => readRows<OutboxRow>(reader));
+  }
+
+  settle(changes: readonly OutboxChange[]): void {
+    if (this.#closing || this.#lost || changes.length === 0) return;
+    const began = this.#out.begin(ask.settle);
+    this.#out.u32(changes.length);
+    for (const change of changes) writeChange(this.#out, change);
+    this.#out.end(began);
+    this.#calls++; // so that idleness is told again, and the change is written then at the latest
+    this.#post();
+  }
+
+  async timersDue(nowMs: number, limit: number, after?: Pick<TimerRow, "dueMs" | "id">): Promise<readonly TimerRow[]> {
+    this.#mustBeOpen();
+    checkLimit("timersDue", limit);
+    const query: DueQuery = { nowMs, limit, ...(after && { after: { dueMs: after.dueMs, id: after.id } }) };
+    return this.#query(ask.timersDue, query, (reader) => readRows<TimerRow>(reader));
+  }
+
+  async timers(query: TimerQuery): Promise<readonly TimerRow[]> {
+    this.#mustBeOpen();
+    checkLimit("timers", query.limit);
+    return this.#query(ask.timers, query, (reader) => readRows<TimerRow>(reader));
+  }
+
+  async sweep(nowMs: number, limit: number): Promise<number> {
+    this.#mustBeOpen();
+    checkLimit("sweep", limit);
     return this.#call(
       (call) => {
-        const began = this.#out.begin(ask.list);
+        const began = this.#out.begin(ask.sweep);
         this.#out.u32(call);
-        this.#out.text(JSON.stringify(asked));
+        this.#out.f64(nowMs);
+        this.#out.u32(limit);
         this.#out.end(began);
       },
-      (reader) => JSON.parse(reader.text()) as readonly EntityListing[],
+      (reader) => reader.u32(),
     );
+  }
+
+  /** Asks with a query as JSON. */
+  #query<T>(kind: number, query: unknown, read: (reader: Reader) => T): Promise<T> {
+    return this.#call((call) => {
+      const began = this.#out.begin(kind);
+      this.#out.u32(call);
+      this.#out.text(JSON.stringify(query));
+      this.#out.end(began);
+    }, read);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -271,13 +331,22 @@ class SqliteStore implements Store {
   #toldIdleAt = 0;
 }
 
-function checkStep(step: Step, kind: Kind): void {
+function checkLimit(what: string, limit: number): void {
+  assert(limit >= 1 && limit <= rowsMax, `limit ${limit} of ${what} is not 1 to ${rowsMax}`);
+}
+
+function checkStep(step: Step, kind: Kind | undefined): void {
+  if (!kind) {
+    const bare = step.events.length === 0 && !step.snapshot && !step.value && !step.deduplication && !step.timers;
+    assert(bare && step.expectedSequence === 0, "a step of no entity has only an outbox");
+    return;
+  }
   const fits = kind === "value" ? step.events.length === 0 && !step.snapshot : !step.value;
   assert(fits, `a step of a ${kind} entity changes what only the other kind has`);
 }
 
 function writeStep(out: Writer, step: Step): void {
-  const { commandId, trace, snapshot, value } = step;
+  const { commandId, trace, snapshot, value, deduplication, outbox, timers } = step;
   out.u32(step.entity);
   out.f64(step.expectedSequence);
   out.f64(step.timeMs);
@@ -285,15 +354,92 @@ function writeStep(out: Writer, step: Step): void {
     (commandId === undefined ? 0 : stepHas.commandId) |
       (trace === undefined ? 0 : stepHas.trace) |
       (snapshot ? stepHas.snapshot : 0) |
-      (value ? stepHas[value.do] : 0),
+      (value ? stepHas[value.do] : 0) |
+      (deduplication ? stepHas.key : 0) |
+      (outbox?.length ? stepHas.outbox : 0) |
+      (timers?.length ? stepHas.timers : 0),
   );
   out.word(step.cause);
   if (commandId !== undefined) out.text(commandId);
   if (trace !== undefined) out.text(trace);
+  if (deduplication) writeKey(out, deduplication);
   out.u32(step.events.length);
   for (const event of step.events) writePayload(out, event);
   if (snapshot) writePayload(out, snapshot);
   if (value?.do === "update") writePayload(out, value.value);
+  if (outbox?.length) {
+    out.u32(outbox.length);
+    for (const message of outbox) writeMessage(out, message);
+  }
+  if (timers?.length) {
+    out.u32(timers.length);
+    for (const timer of timers) writeTimer(out, timer);
+  }
+}
+
+function writeKey(out: Writer, { key, payloadHash, answer: recorded, expiresMs }: DeduplicationRecord): void {
+  out.text(key);
+  out.bytes(payloadHash);
+  out.bytes(recorded);
+  out.f64(expiresMs);
+}
+
+function readKey(reader: Reader): DeduplicationRecord {
+  return { key: reader.text(), payloadHash: reader.bytes(), answer: reader.bytes(), expiresMs: reader.f64() };
+}
+
+function writeMessage(out: Writer, message: OutboxMessage): void {
+  const { entityId, metadata, trace } = message;
+  out.u8(
+    (entityId === undefined ? 0 : messageHas.entityId) |
+      (metadata ? messageHas.metadata : 0) |
+      (trace === undefined ? 0 : messageHas.trace),
+  );
+  out.text(message.key);
+  out.word(message.service);
+  if (entityId !== undefined) out.text(entityId);
+  out.word(message.command);
+  out.text(message.origin);
+  out.u16(message.hops);
+  if (trace !== undefined) out.text(trace);
+  if (metadata) out.bytes(metadataBytes(metadata));
+  writePayload(out, message.payload);
+}
+
+function writeTimer(out: Writer, change: TimerChange): void {
+  out.u8(timerDoes[change.do]);
+  out.text(change.name);
+  if (change.do === "cancel") return;
+  out.f64(change.dueMs);
+  if (change.do === "fired") {
+    out.f64(change.nextDueMs ?? NaN);
+    return;
+  }
+  out.text(change.schedule);
+  out.word(change.command);
+  out.bytes(change.metadata ? metadataBytes(change.metadata) : nothing);
+  writePayload(out, change.payload);
+}
+
+function writeChange(out: Writer, change: OutboxChange): void {
+  out.f64(change.id);
+  out.u8(settledTo[change.to]);
+  if (change.to === "removed") return;
+  out.u32(change.attempts);
+  out.f64(change.to === "waiting" ? change.dueMs : 0);
+  out.text(change.failure ?? "");
+}
+
+const nothing = new Uint8Array(0);
+
+/** Rows as row-reads.ts writes them. */
+function readRows<T extends { readonly payload: Payload }>(reader: Reader): readonly T[] {
+  return Array.from({ length: reader.u32() }, () => {
+    const scalars = JSON.parse(reader.text()) as Omit<T, "payload">;
+    const metadata = reader.view();
+    const more = metadata.length === 0 ? {} : { metadata: metadataOf(metadata) };
+    return { ...scalars, ...more, payload: readPayload(reader) } as unknown as T;
+  });
 }
 
 function writePayload(out: Writer, payload: Payload): void {
@@ -309,9 +455,15 @@ function readPayload(reader: Reader): Payload {
 function readRecord(reader: Reader, handle: EntityHandle): EntityRecord {
   const sequence = reader.f64();
   const flags = reader.u8();
-  if (flags & recordHas.snapshot) return { handle, sequence, snapshot: { sequence: reader.f64(), payload: readPayload(reader) } };
-  if (flags & recordHas.value) return { handle, sequence, value: readPayload(reader) };
-  return { handle, sequence };
+  const snapshot = flags & recordHas.snapshot ? { sequence: reader.f64(), payload: readPayload(reader) } : undefined;
+  const value = flags & recordHas.value ? readPayload(reader) : undefined;
+  const keys = flags & (recordHas.keys | recordHas.moreKeys) ? readKeys(reader, flags) : undefined;
+  return { handle, sequence, ...(snapshot && { snapshot }), ...(value && { value }), ...(keys && { keys }) };
+}
+
+function readKeys(reader: Reader, flags: number): KnownKeys {
+  const records = Array.from({ length: reader.u32() }, () => readKey(reader));
+  return { records, complete: (flags & recordHas.moreKeys) === 0 };
 }
 
 function readEvents(reader: Reader): readonly StoredEvent[] {
@@ -339,12 +491,14 @@ const committed: Verdict = Object.freeze({ is: "committed" });
 
 function readVerdicts(reader: Reader, steps: number): readonly Verdict[] {
   const verdicts = Array<Verdict>(steps).fill(committed);
-  for (let failed = reader.u32(); failed > 0; failed--) {
-    const at = reader.u32();
-    reader.u8(); // verdictIs.conflict, the only other one a single process can get
-    verdicts[at] = { is: "conflict", actualSequence: reader.f64() };
-  }
+  for (let told = reader.u32(); told > 0; told--) verdicts[reader.u32()] = readVerdict(reader);
   return verdicts;
+}
+
+function readVerdict(reader: Reader): Verdict {
+  const is = reader.u8();
+  if (is === verdictIs.duplicate) return { is: "duplicate", record: readKey(reader) };
+  return is === verdictIs.sent ? { is: "committed", outboxId: reader.f64() } : { is: "conflict", actualSequence: reader.f64() };
 }
 
 function readFault(reader: Reader): Fault {

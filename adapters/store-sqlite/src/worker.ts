@@ -17,6 +17,8 @@ import { type CommitCall, Group } from "./group.ts";
 import { Heads } from "./heads.ts";
 import { answer, ask, Reader, Writer } from "./protocol.ts";
 import { fault, Reads } from "./reads.ts";
+import { RowReads } from "./row-reads.ts";
+import { readSettled } from "./rows.ts";
 
 /** What store.ts starts the worker with. */
 export interface WorkerStart {
@@ -52,6 +54,7 @@ class Worker {
   readonly #heads = new Heads();
   readonly #group: Group;
   readonly #reads: Reads;
+  readonly #rowReads: RowReads;
   readonly #checkpoints: Checkpoints;
   /** For the order of batches; `#stepReader` keeps the words of steps (protocol P1) and is only moved by the group. */
   readonly #reader = new Reader();
@@ -72,6 +75,7 @@ class Worker {
     db.prepare("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)").run(start.incarnation);
     this.#group = new Group(db, this.#heads, start.tailMax);
     this.#reads = new Reads(db, this.#heads);
+    this.#rowReads = new RowReads(db);
     this.#checkpoints = new Checkpoints(db);
     port.on("message", (batch: ArrayBuffer) => this.#run(batch));
   }
@@ -109,12 +113,17 @@ class Worker {
       const length = reader.u32();
       const at = reader.at;
       if (kind === ask.commit) this.#commits.push({ batch, at });
+      else if (kind === ask.settle) this.#settle(reader);
       else if (kind === ask.idle) this.#idle = true;
       else if (kind === ask.close) this.#closing = true;
       else this.#pending.push({ kind, batch, at });
       reader.at = at + length;
     }
     return batch.byteLength;
+  }
+
+  #settle(reader: Reader): void {
+    for (let left = reader.u32(); left > 0; left--) this.#group.settle(readSettled(reader));
   }
 
   #commit(): void {
@@ -145,7 +154,30 @@ class Worker {
     else if (this.#broken !== undefined) this.#refuse(read);
     else if (read.kind === ask.open) this.#guard([read], () => this.#reads.open(reader, this.#out));
     else if (read.kind === ask.events) this.#guard([read], () => this.#reads.events(reader, this.#out));
-    else this.#guard([read], () => this.#reads.list(reader, this.#out));
+    else this.#guard([read], () => this.#serveRare(read.kind, reader));
+  }
+
+  #serveRare(kind: number, reader: Reader): void {
+    const out = this.#out;
+    if (kind === ask.list) this.#reads.list(reader, out);
+    else if (kind === ask.timersDue) this.#rowReads.timersDue(reader, out);
+    else if (kind === ask.timers) this.#rowReads.timers(reader, out);
+    else if (kind === ask.sweep) this.#sweep(reader, out);
+    else {
+      this.#group.flushSettled(); // it sees them all
+      this.#rowReads.outbox(reader, out);
+    }
+  }
+
+  /** Body: call, now, limit. */
+  #sweep(reader: Reader, out: Writer): void {
+    const call = reader.u32();
+    const nowMs = reader.f64();
+    const swept = this.#group.sweep(nowMs, reader.u32());
+    const began = out.begin(answer.swept);
+    out.u32(call);
+    out.u32(swept);
+    out.end(began);
   }
 
   /** Once the answers are out: heads and WAL. */
@@ -153,6 +185,7 @@ class Worker {
     if (this.#broken !== undefined) return;
     this.#guard([], () => {
       if (this.#idle) this.#group.flush();
+      else if (this.#group.settledEnough) this.#group.flushSettled();
       this.#checkpoints.look(this.#idle);
     });
     this.#idle = false;

@@ -4,4 +4,5 @@ export type * from "./model.ts";
 export { entityIdMaxBytes } from "./model.ts";
 export { type EnginePorts, openEngine } from "./open.ts";
 export type { EntityHandle, EntityListing, EntityRecord, Step, Store, StoredEvent, Verdict } from "./store.ts";
-export { checkAddress, eventsMax, eventsPageBytes, listMax } from "./store.ts";
+export { checkAddress, eventsMax, eventsPageBytes, listMax, noEntity, rowsMax } from "./store.ts";
+export type * from "./rows.ts";

@@ -6,20 +6,38 @@
  * S1 `commit` resolves when every step it calls committed is durable (fsync done), and not before (D4)
  * S2 steps of one entity are applied in the order given, in this call and across calls; a later step never survives without the earlier
  * S3 an append whose `expectedSequence` is not the entity's last sequence changes nothing and answers `conflict` (D5)
- * S4 a step is all or nothing: events, snapshot, value, outbox rows and deduplication record together
+ * S4 a step is all or nothing: events, snapshot, value, outbox rows, timers and deduplication record together
  * S5 an I/O error of the medium is a verdict for nobody: the store becomes unusable and `commit` rejects with Fault("dataLoss") (E4);
  *    every later call rejects with Fault("unavailable")
- * S6 `open`, `events` and `list` see every commit called before them, and only what is durable
+ * S6 reads see every commit called before them, and only what is durable
  * S7 bytes belong to whoever holds them: the store has copied what it was given when the call returns, and keeps nothing of what it hands out
+ * S8 of the steps of one entity that carry the same key, one is committed until its record expires; the others answer `duplicate` and change
+ *    nothing, whatever sequence they expect (E9)
  */
 import { Fault } from "@mecha/kit";
 import { type EntityAddress, entityIdMaxBytes, type Payload } from "./model.ts";
+import type {
+  DeduplicationRecord,
+  KnownKeys,
+  OutboxChange,
+  OutboxMessage,
+  OutboxQuery,
+  OutboxRow,
+  TimerChange,
+  TimerQuery,
+  TimerRow,
+} from "./rows.ts";
 
 // Adapters import this file as `@mecha/state/store`: a store's worker thread then loads the port and not the engine.
-export type { EntityAddress, Payload } from "./model.ts";
+export type { CommandMetadata, EntityAddress, Payload } from "./model.ts";
+export type * from "./rows.ts";
+export { knownKeysBytes, knownKeysMax, rowsMax } from "./rows.ts";
 
 /** An open entity's number in the store. Valid from `open` to `release`, on one store object. */
 export type EntityHandle = number & { readonly entityHandle: unique symbol };
+
+/** In a step: nobody's. Such a step has `expectedSequence` 0 and only `outbox`: what an action wants done. */
+export const noEntity: EntityHandle = 0 as EntityHandle;
 
 /**
  * Everything one command changes. A step that changes nothing is allowed: its verdict says whether `expectedSequence` still holds (E6).
@@ -35,6 +53,11 @@ export interface Step {
   readonly snapshot?: Payload;
   /** Value entities: the new value, or its deletion. Raises the version by one, and the version goes on after a deletion. */
   readonly value?: { readonly do: "update"; readonly value: Payload } | { readonly do: "delete" };
+  /** Makes the step's key known (S8). Its `expiresMs` is above `timeMs`. */
+  readonly deduplication?: DeduplicationRecord;
+  /** Messages to be sent, in order. */
+  readonly outbox?: readonly OutboxMessage[];
+  readonly timers?: readonly TimerChange[];
   /** Name of the command that caused it. */
   readonly cause: string;
   /** Caller's id of the command, when it gave one. */
@@ -46,7 +69,10 @@ export interface Step {
 
 /** What became of a step (E4). */
 export type Verdict =
-  | { readonly is: "committed" }
+  /** `outboxId`: id of the first message; the others follow one by one. Only for steps that have some. */
+  | { readonly is: "committed"; readonly outboxId?: number }
+  /** The step's key is known: what was answered then. */
+  | { readonly is: "duplicate"; readonly record: DeduplicationRecord }
   | { readonly is: "conflict"; readonly actualSequence: number }
   | { readonly is: "fenced" }
   | { readonly is: "unknown" };
@@ -58,6 +84,8 @@ export interface EntityRecord {
   readonly sequence: number;
   readonly snapshot?: { readonly sequence: number; readonly payload: Payload };
   readonly value?: Payload;
+  /** Absent: the entity has no unexpired key. */
+  readonly keys?: KnownKeys;
 }
 
 /** A stored event. */
@@ -85,10 +113,11 @@ export interface EntityListing {
 export interface Store extends AsyncDisposable {
   /**
    * Opens an entity for one activation. Nothing is written for one that does not exist yet. Opened twice, it has two handles on one record.
+   * `nowMs` (wall): keys that expired by then do not come along. Default 0: all do.
    * @throws Fault("invalid") when a part of the address is empty, longer than 512 bytes of UTF-8, not well-formed or holds NUL (E1).
    * @throws Fault("precondition") when it is stored as the other kind.
    */
-  open(address: EntityAddress, kind: "eventSourced" | "value"): Promise<EntityRecord>;
+  open(address: EntityAddress, kind: "eventSourced" | "value", nowMs?: number): Promise<EntityRecord>;
   /**
    * Events after `afterSequence`, ascending, at most `limit` (1 to 4,096) and about 1 MiB (one event always fits); fewer than exist = ask
    * again from the last one.
@@ -109,6 +138,25 @@ export interface Store extends AsyncDisposable {
     readonly after?: Pick<EntityAddress, "service" | "entityId"> & Partial<EntityAddress>;
     readonly limit: number;
   }): Promise<readonly EntityListing[]>;
+
+  /** Messages of the outbox, by ascending id. Sees every `settle` called before it. */
+  outbox(query: OutboxQuery): Promise<readonly OutboxRow[]>;
+  /**
+   * Says what became of messages; ids that are gone are passed over. Costs no fsync of its own where it can be helped: it is durable with the
+   * next commit or `outbox` called after it, at the latest about a second later. A crash before that is as if it had not been called.
+   */
+  settle(changes: readonly OutboxChange[]): void;
+
+  /** Timers of all entities due at or before `nowMs` (wall), by (`dueMs`, `id`), after `after`, at most `limit` (1 to 1,000) (E12). */
+  timersDue(nowMs: number, limit: number, after?: Pick<TimerRow, "dueMs" | "id">): Promise<readonly TimerRow[]>;
+  /** Timers by ascending id. For people. */
+  timers(query: TimerQuery): Promise<readonly TimerRow[]>;
+
+  /**
+   * Forgets keys that had expired at `nowMs` (wall), in the order they were recorded and up to the first that has not, at most `limit` (1 to
+   * 1,000). @returns how many; fewer than `limit` = no more for now.
+   */
+  sweep(nowMs: number, limit: number): Promise<number>;
 }
 
 /** Most entities `list` answers at once. */

@@ -10,6 +10,7 @@ import { SeededRandom } from "@mecha/kit/testing";
 import type { EntityAddress } from "../model.ts";
 import type { EntityHandle, EntityListing, Step, Store } from "../store.ts";
 import { applyHistory, historyOf } from "./history.ts";
+import { rowContract } from "./rows.ts";
 import { allEvents, append, cart, committed, conflict, payload, read, remove, texts, timeMs, update } from "./steps.ts";
 
 /** Where a store lives: an empty folder, a fresh schema. Disposed after the test, when its stores are closed. */
@@ -38,6 +39,7 @@ export function storeContract(name: string, place: () => Promise<StorePlace>): v
   handles(inStore);
   closing(name, place);
   persistence(name, place);
+  rowContract(name, place, inStore);
 }
 
 type InStore = (what: string, run: (store: Store) => Promise<void>) => void;
