@@ -21,11 +21,14 @@ import {
   type ReflectionSource,
 } from "@mecha/wire";
 import { type FunctionAddress, FunctionLink, type LinkState } from "./function-link.ts";
+import type { FunctionProtocol } from "./function-protocol.ts";
 import { type Ingress, type IngressOptions, openIngress } from "./ingress/index.ts";
 
 export interface SidecarConfig {
   /** Names of the functions, in the order they are shown. */
   readonly functions: readonly string[];
+  /** By name, the protocol each function speaks. Default `auto`. */
+  readonly protocols?: Readonly<Record<string, FunctionProtocol>>;
   /** Somebody else starts the functions: a lost connection means that one may have started anew. */
   readonly attached?: boolean;
   readonly ingress: { readonly host: string; readonly port: number } & IngressOptions;
@@ -174,6 +177,8 @@ class RunningSidecar implements Sidecar {
       random,
       log,
       version: this.#config.version,
+      protocol: this.#config.protocols?.[name] ?? "auto",
+      ingress: () => this,
       headersToEntities: this.#config.ingress.passHeadersToEntities ?? false,
       found,
       changed,
