@@ -1,4 +1,5 @@
 /** The command line: what can be typed, and how it ends. Commands live in commands/, one file each. */
+import { functionProtocols, strictNames } from "@mecha/sidecar";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { callCommand } from "./commands/call.ts";
 import { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
@@ -74,6 +75,8 @@ ${exitHelp}`,
     .option("--port <port>", "ingress port (HTTP_PORT, 9000)", portNumber)
     .option("--host <host>", "ingress address (127.0.0.1)")
     .option("--admin-port <port>", "port of the admin page and API, with --state (9001)", portNumber)
+    .addOption(new Option("--protocol <name>", "what the function speaks (MECHA_PROTOCOL, auto)").choices(functionProtocols))
+    .addOption(new Option("--strict <dialect>", "answer callers as Cloudstate's own proxy does (MECHA_STRICT, off)").choices(strictNames))
     .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
     .addHelpText(
       "after",
@@ -82,7 +85,9 @@ Environment:
   HTTP_PORT            ingress port, default 9000
   USER_FUNCTION_HOST   where the function listens, default 127.0.0.1
   USER_FUNCTION_PORT   its port, default 8080
-${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./state"])}`,
+  MECHA_PROTOCOL       auto, cloudstate, kalix or any
+  MECHA_STRICT         off or cloudstate-0.2
+${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./state", "mecha sidecar --protocol any"])}`,
     )
     .action(async (options: Parameters<typeof sidecarCommand>[1]) => done(await sidecarCommand(io, options)));
 

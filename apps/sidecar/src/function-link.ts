@@ -5,12 +5,12 @@
  * F1 one discovery at a time: a newer `started` ends the one that runs, and a result that was overtaken is dropped
  * F2 what was found stays in force until something newer was found: while a function restarts its routes remain and its commands wait (E3)
  */
-import { discover } from "@mecha/dialect-cloudstate";
 import { type Clock, explain, Fault, type Log, type Random, sleep } from "@mecha/kit";
 import { connect } from "@mecha/net";
 import type { Discovered } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
 import { discoveryDelayMs } from "./discovery-delay.ts";
+import { discoverFunction, type FunctionProtocol } from "./function-protocol.ts";
 
 /** Where a function listens. */
 export interface FunctionAddress {
@@ -32,6 +32,9 @@ export interface LinkPorts {
   readonly log: Log;
   /** Mecha's version, told to the function. */
   readonly version: string;
+  readonly protocol: FunctionProtocol;
+  /** Where callers reach us; functions that call others are told. */
+  readonly ingress: () => { readonly host: string; readonly port: number };
   /** Entities get the caller's headers too (IngressOptions.passHeadersToEntities). */
   readonly headersToEntities: boolean;
   /** Takes what was found, or says why it cannot be run: a service somebody else has. Runs before the link is `ready`. */
@@ -87,6 +90,7 @@ export class FunctionLink implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#running?.abort(new Fault("cancelled", "closing"));
+    if (this.#state.is === "ready") await this.#discovered?.goodbye?.();
     await this.#channel?.[Symbol.asyncDispose]();
   }
 
@@ -115,13 +119,19 @@ export class FunctionLink implements AsyncDisposable {
   }
 
   async #discover(channel: Channel, signal: AbortSignal): Promise<void> {
-    const { clock, random, version, log, headersToEntities } = this.#ports;
-    const options = { proxyVersion: version, entityCommandMetadata: headersToEntities, signal, log: log.with({ function: this.name }) };
+    const { clock, random, version, log, headersToEntities, protocol, ingress } = this.#ports;
+    const options = {
+      proxyVersion: version,
+      entityCommandMetadata: headersToEntities,
+      ingress: ingress(),
+      signal,
+      log: log.with({ function: this.name }),
+    };
     this.#set({ is: "discovering", attempts: 0 });
     const startedMs = clock.monotonic();
     for (let attempt = 0; ; attempt++) {
       try {
-        this.#accept(await discover(channel, options), signal);
+        this.#accept(await discoverFunction(channel, protocol, options), signal);
         return;
       } catch (error) {
         if (signal.aborted) return; // keeps F1

@@ -1,7 +1,11 @@
 /** Environment variables of `mecha sidecar`, under the names Cloudstate's own proxy has. docs/reference/configuration.md is generated from this table. */
-import { port, text } from "@mecha/kit";
+import { oneOf, port, text } from "@mecha/kit";
+import { functionProtocols } from "./function-protocol.ts";
 
 export const title = "mecha sidecar";
+
+/** Whose answers callers get: ours, or word for word those of another proxy. */
+export const strictNames = ["off", "cloudstate-0.2"] as const;
 
 export const options = {
   ingressPort: port({ env: "HTTP_PORT", default: 9_000, doc: "Port callers of the sidecar reach." }),
@@ -13,4 +17,16 @@ export const options = {
     expected: "a host name or address",
   }),
   functionPort: port({ env: "USER_FUNCTION_PORT", default: 8_080, doc: "Port of the user function." }),
+  protocol: oneOf({
+    env: "MECHA_PROTOCOL",
+    values: functionProtocols,
+    default: "auto",
+    doc: "Protocol of the user function: `auto` asks it (Cloudstate 0.2 or Kalix 1.x); `any` takes every version, Cloudstate's 0.0 among them.",
+  }),
+  strict: oneOf({
+    env: "MECHA_STRICT",
+    values: strictNames,
+    default: "off",
+    doc: "`cloudstate-0.2` answers callers as Cloudstate's own proxy does: its texts and statuses over HTTP, its route order, its reflection.",
+  }),
 };

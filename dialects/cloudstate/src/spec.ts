@@ -6,12 +6,13 @@ import {
   type Declared,
   type DeclaredService,
   type FunctionInfo,
+  functionInfo,
   parseAnswer,
   type ProtocolCompatibility,
   type Spec,
   type SpecRules,
 } from "@mecha/state/remote";
-import { type Entity, type EntitySpec, EntitySpecSchema, type ServiceInfo } from "@mecha/wire/gen/cloudstate/entity";
+import { type Entity, type EntitySpec, EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { actionType, statelessType } from "./protocol.ts";
 
 /** The protocol we speak. */
@@ -43,7 +44,7 @@ export function readSpec(bytes: Uint8Array, compatibility: ProtocolCompatibility
 }
 
 function declaredIn({ proto, entities, serviceInfo }: EntitySpec): Declared {
-  return { proto, services: entities.map(declaredService), info: infoOf(serviceInfo) };
+  return { proto, services: entities.map(declaredService), info: functionInfo(serviceInfo) };
 }
 
 function declaredService({ serviceName, entityType, persistenceId, passivationStrategy }: Entity): DeclaredService {
@@ -53,17 +54,6 @@ function declaredService({ serviceName, entityType, persistenceId, passivationSt
     type: entityType,
     persistenceId,
     passivationMs: strategy?.case === "timeout" ? strategy.value.timeout : 0n,
-  };
-}
-
-function infoOf(info: ServiceInfo | undefined): FunctionInfo {
-  return {
-    serviceName: info?.serviceName ?? "",
-    serviceVersion: info?.serviceVersion ?? "",
-    runtime: info?.serviceRuntime ?? "",
-    library: info?.supportLibraryName ?? "",
-    libraryVersion: info?.supportLibraryVersion ?? "",
-    protocol: `${info?.protocolMajorVersion ?? 0}.${info?.protocolMinorVersion ?? 0}`,
   };
 }
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { sidecarOptions } from "@mecha/sidecar";
+import { type FunctionProtocol, sidecarOptions } from "@mecha/sidecar";
 import { type ExitCode, UsageError } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { options as declared } from "../options.ts";
@@ -14,6 +14,8 @@ export interface SidecarOptions {
   readonly host?: string;
   readonly adminPort?: number;
   readonly insecure?: boolean;
+  readonly protocol?: FunctionProtocol;
+  readonly strict?: "off" | "cloudstate-0.2";
 }
 
 /** Port of the admin listener when there is a state folder to leave its token in. */
@@ -26,6 +28,7 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
   checkHost(host, options.insecure ?? false, "--host");
   if (options.adminPort !== undefined && options.state === undefined)
     throw new UsageError("--admin-port needs --state: the admin listener's token is kept there");
+  const strict = options.strict ?? config.strict;
   const directory = options.state === undefined ? undefined : resolve(io.cwd, options.state);
   return runProject(
     io,
@@ -33,8 +36,8 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
       name: "sidecar",
       folder: io.cwd,
       functions: [],
-      attached: { name: "function", host: config.functionHost, port: config.functionPort },
-      ingress: { host, port: options.port ?? config.ingressPort },
+      attached: { name: "function", host: config.functionHost, port: config.functionPort, protocol: options.protocol ?? config.protocol },
+      ingress: { host, port: options.port ?? config.ingressPort, ...(strict === "off" ? {} : { strict }) },
       adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
       store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
       hints: [],

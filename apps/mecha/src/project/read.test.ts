@@ -20,7 +20,7 @@ test("a small project gets its defaults", () => {
     kind: "Project",
     metadata: { name: "shop" },
     spec: {
-      functions: [{ name: "cart", directory: ".", command: "node main.ts", env: [], port: undefined }],
+      functions: [{ name: "cart", directory: ".", command: "node main.ts", env: [], protocol: "auto", port: undefined }],
       store: { kind: "sqlite", directory: ".mecha", durability: "full" },
       ingress: { host: "127.0.0.1", port: 9000 },
       admin: { port: 9001 },
@@ -32,7 +32,7 @@ test("a small project gets its defaults", () => {
 test("every field can be given", () => {
   const source = `${head}spec:
   functions:
-    - { name: a, directory: ../a, command: [go, run, .], env: [{ name: X, value: "1" }, { name: EMPTY }], port: 8080 }
+    - { name: a, directory: ../a, command: [go, run, .], env: [{ name: X, value: "1" }, { name: EMPTY }], protocol: any, port: 8080 }
   store: { kind: memory, directory: /var/x, durability: relaxed }
   ingress: { host: 0.0.0.0, port: 80 }
   admin: { port: 81 }
@@ -47,6 +47,7 @@ test("every field can be given", () => {
       { name: "X", value: "1" },
       { name: "EMPTY", value: "" },
     ],
+    protocol: "any",
     port: 8080,
   });
   assert.deepEqual(spec.store, { kind: "memory", directory: "/var/x", durability: "relaxed" });

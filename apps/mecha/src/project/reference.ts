@@ -28,8 +28,8 @@ spec:
     kind: sqlite
 \`\`\`
 
-A function is started as a process of its own, in its folder, with \`HOST\` and \`PORT\` in its environment, and must answer the Cloudstate protocol
-there. When it ends it is started again: after 1 s, then 2, 4, 8 and every 10 s; 30 s of health start the count over.
+A function is started as a process of its own, in its folder, with \`HOST\` and \`PORT\` in its environment, and must answer the Cloudstate or
+the Kalix protocol there. When it ends it is started again: after 1 s, then 2, 4, 8 and every 10 s; 30 s of health start the count over.
 
 | Field | Value | Default | Meaning |
 | --- | --- | --- | --- |

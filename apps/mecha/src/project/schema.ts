@@ -1,4 +1,5 @@
 /** The project file's fields: type, check and reference page (docs/reference/project-file.md) come from this table. */
+import { functionProtocols } from "@mecha/sidecar";
 import { choice, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
 
 /** Ends up in paths, prefixes and messages: a DNS label as Kubernetes names are (RFC 1123). */
@@ -37,6 +38,12 @@ const functionFields = {
     "What starts it: a line for `/bin/sh`, or a list of program and arguments. It must listen with gRPC (h2c) on `HOST:PORT`. `node` is the Node that runs Mecha.",
   ),
   env: optional(list(map(variableFields), { max: 1_000 }), "Environment variables, added to Mecha's own.", [], "`[]`"),
+  protocol: optional(
+    choice(functionProtocols),
+    "What it speaks: `cloudstate` (0.2), `kalix` (1.x), `auto` asks it which, `any` takes every version, Cloudstate's 0.0 among them.",
+    "auto" as const,
+    "`auto`",
+  ),
   port: optional(portNumber, "Port the function listens on, passed to it as `PORT`.", undefined, "a free one"),
 };
 

@@ -103,13 +103,15 @@ class ProjectRun {
     const { clock, random } = this.#io;
     const { store: storeSettings, ingress, functions, attached } = this.#settings;
     const { directory } = storeSettings;
+    const hosted = [...functions, ...(attached ? [attached] : [])];
     const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
     if (directory !== undefined) await this.#holdFolder(directory);
     const store = this.#scope.own(await openStore(storeSettings, { clock, random, log }));
     const sidecar = this.#scope.own(
       await openSidecar(
         {
-          functions: [...functions, ...(attached ? [attached] : [])].map(({ name }) => name),
+          functions: hosted.map(({ name }) => name),
+          protocols: Object.fromEntries(hosted.map(({ name, protocol }) => [name, protocol])),
           attached: attached !== undefined,
           ingress: { ...ingress, ...(isLoopback(ingress.host) ? {} : { hosts: "any" as const }) },
           version,

@@ -1,4 +1,5 @@
 /** What one run of a project is to do: the project file, overruled by the command line. Pure. */
+import type { FunctionProtocol } from "@mecha/sidecar";
 import { UsageError } from "../exit.ts";
 import { type FoundProject, inProject } from "../project/find.ts";
 import type { Project, ProjectFunction } from "../project/schema.ts";
@@ -22,8 +23,8 @@ export interface RunSettings {
   /** Functions to start. */
   readonly functions: readonly ProjectFunction[];
   /** A function somebody else starts. */
-  readonly attached?: { readonly name: string; readonly host: string; readonly port: number };
-  readonly ingress: { readonly host: string; readonly port: number };
+  readonly attached?: { readonly name: string; readonly host: string; readonly port: number; readonly protocol: FunctionProtocol };
+  readonly ingress: { readonly host: string; readonly port: number; readonly strict?: "cloudstate-0.2" };
   /** `undefined`: no admin listener. */
   readonly adminPort: number | undefined;
   readonly store:

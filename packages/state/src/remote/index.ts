@@ -7,6 +7,7 @@ export {
   type Declared,
   type DeclaredService,
   type FunctionInfo,
+  functionInfo,
   parseAnswer,
   type ProtocolCompatibility,
   type ServiceSpec,

@@ -28,6 +28,29 @@ export interface FunctionInfo {
   readonly protocol: string;
 }
 
+/** What the protocols' ServiceInfo messages have in common. */
+export interface ServiceInfoFields {
+  readonly serviceName: string;
+  readonly serviceVersion: string;
+  readonly serviceRuntime: string;
+  readonly supportLibraryName: string;
+  readonly supportLibraryVersion: string;
+  readonly protocolMajorVersion: number;
+  readonly protocolMinorVersion: number;
+}
+
+/** A ServiceInfo, or its absence, in our words. */
+export function functionInfo(info: ServiceInfoFields | undefined): FunctionInfo {
+  return {
+    serviceName: info?.serviceName ?? "",
+    serviceVersion: info?.serviceVersion ?? "",
+    runtime: info?.serviceRuntime ?? "",
+    library: info?.supportLibraryName ?? "",
+    libraryVersion: info?.supportLibraryVersion ?? "",
+    protocol: `${info?.protocolMajorVersion ?? 0}.${info?.protocolMinorVersion ?? 0}`,
+  };
+}
+
 /** An answer to discovery, in words every protocol of the family has. */
 export interface Declared {
   /** A serialized FileDescriptorSet. */

@@ -56,6 +56,25 @@ function decodedId(desc: DescMessage, bytes: Uint8Array, fields: readonly string
     .join("-");
 }
 
+test("a message marked with Kalix's option, which has the number of Cloudstate's", () => {
+  const kalix = loadDescriptors(
+    compileProto({
+      "kalix/annotations.proto": `syntax = "proto3"; package kalix; import "google/protobuf/descriptor.proto";
+        message Jwt { string claim = 1; }
+        message FieldOptions { bool entity_key = 1; Jwt jwt = 2; bool workflow_key = 3; }
+        extend google.protobuf.FieldOptions { FieldOptions field = 1080; }`,
+      "k.proto": `syntax = "proto3"; package k; import "kalix/annotations.proto";
+        message Key { int32 shop = 2 [(kalix.field).entity_key = true]; string id = 1 [(kalix.field) = {entity_key: true, jwt: {claim: "sub"}}]; }
+        message None { string id = 1 [(kalix.field).jwt.claim = "sub"]; string no = 2 [(kalix.field).entity_key = false]; }`,
+    }),
+  );
+  const keyed = kalix.message("k.Key");
+  const none = kalix.message("k.None");
+  assert.ok(keyed && none);
+  assert.equal(compileEntityKey(keyed)?.(Uint8Array.of(0x10, 7, 0x0a, 1, 0x61)), "7-a");
+  assert.equal(compileEntityKey(none), undefined);
+});
+
 for (const [name, fields] of [
   ...types.map((type) => [`Of_${type}`, ["id"]] as const),
   ["Several", ["shop", "id", "open"]] as const,

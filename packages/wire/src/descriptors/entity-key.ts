@@ -6,9 +6,11 @@
  *    member, an absent field has its default
  * K2 an id is 1 to 512 bytes of UTF-8 without NUL (E1); everything else is a Fault naming the field
  */
-import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, fromBinary, getOption, ScalarType } from "@bufbuild/protobuf";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Fault } from "@mecha/kit";
 import { entity_key, legacy_entity_key } from "../gen/cloudstate/entity_key_pb.ts";
+import { FieldOptionsSchema as KalixFieldOptionsSchema } from "../gen/kalix/annotations_pb.ts";
 import { int64Text, ProtoReader, sint64Text, uint64Text, utf8Text, wireType, zigzag32 } from "./reader.ts";
 
 /** Longest entity id in bytes of UTF-8 (E1). The state package's `entityIdMaxBytes` is the same number. */
@@ -26,8 +28,8 @@ interface KeyPart {
 }
 
 /**
- * Compiles the reader of a message's entity id: its fields marked `entity_key` (1080, or 50002 as npm cloudstate 0.0 had it), joined
- * with "-" in declaration order. `undefined`: no field is marked.
+ * Compiles the reader of a message's entity id: its fields marked `entity_key` (Cloudstate's 1080, or 50002 as npm cloudstate 0.0 had it;
+ * Kalix's `(kalix.field).entity_key`), joined with "-" in declaration order. `undefined`: no field is marked.
  * @throws Fault("invalid") when a marked field has a type that makes no stable id: repeated, message, enum, bytes, float, double.
  */
 export function compileEntityKey(message: DescMessage): EntityKey | undefined {
@@ -48,8 +50,12 @@ export function compileEntityKey(message: DescMessage): EntityKey | undefined {
   };
 }
 
+/** 1080 is a bool in Cloudstate and a message in Kalix; the wire type tells which. Read as the other, any Kalix option would look set. */
 function isKey(field: DescField): boolean {
-  return getOption(field, entity_key) || getOption(field, legacy_entity_key);
+  const written = field.proto.options?.$unknown?.findLast(({ no }) => no === entity_key.number);
+  if (written?.wireType === WireType.LengthDelimited)
+    return fromBinary(KalixFieldOptionsSchema, new BinaryReader(written.data).bytes()).entityKey;
+  return (written !== undefined && getOption(field, entity_key)) || getOption(field, legacy_entity_key);
 }
 
 /** What a field number means for the key: the parts it clears (its oneof's other members), and the part it sets, if it is a key itself. */

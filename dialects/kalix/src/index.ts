@@ -1,0 +1,1 @@
+export { discover, goodbyeTimeoutMs } from "./discovery.ts";
