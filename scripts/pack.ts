@@ -73,6 +73,9 @@ async function packSdk(into: string): Promise<string> {
   const entries = { index: join(sdk, "src/index.ts"), testing: join(sdk, "src/testing/index.ts") };
   const built = await bundle(join(folder, "dist"), entries, [kept, `${kept}/*`]);
   const types = await declarations(entries, join(folder, "types"));
+  // What a user's own .proto imports: `buf` and `protoc` find it with node_modules/mecha-sdk/proto as an include path.
+  for (const part of ["cloudstate/entity_key.proto", "google/api"])
+    await cp(join(root, "api/proto", part), join(folder, "proto", part), { recursive: true });
   const { version, description, dependencies } = await readManifest(sdk);
   await writeManifest(folder, {
     name: "mecha-sdk",
@@ -81,6 +84,7 @@ async function packSdk(into: string): Promise<string> {
     exports: {
       ".": { types: `./types/${types.index ?? ""}`, default: "./dist/index.js" },
       "./testing": { types: `./types/${types.testing ?? ""}`, default: "./dist/testing.js" },
+      "./proto/*": "./proto/*",
     },
     engines: { node: ">=24" },
     dependencies: { [kept]: dependencies?.[kept] },

@@ -29,7 +29,7 @@ const Counter = eventSourced({
   },
   handle: {
     add({ by }, ctx) {
-      if (by <= 0) ctx.fail("by must be more than 0");
+      if (by <= 0) ctx.fail("by must be more than 0", { code: "invalid" });
       ctx.emit("added", { by });
       return { total: ctx.state.total };
     },
@@ -119,6 +119,17 @@ suite("the published packages", () => {
     });
   }
 
+  test("the .proto files a component's own .proto imports come with the SDK, and are those of this repository", async () => {
+    const folder = join(user.path, "node_modules/mecha-sdk/proto");
+    const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const names = files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+    const google = await readdir(join(repository, "api/proto/google/api"));
+    assert.ok(google.includes("annotations.proto") && google.includes("http.proto"));
+    assert.deepEqual(names, ["cloudstate/entity_key.proto", ...google.map((name) => `google/api/${name}`).sort()]);
+    for (const name of names)
+      assert.equal(await readFile(join(folder, name), "utf8"), await readFile(join(repository, "api/proto", name), "utf8"), name);
+  });
+
   test("the list of bundled packages names each with its licence text", async () => {
     const list = await readFile(join(user.path, "node_modules/mecha-runtime/THIRD-PARTY.txt"), "utf8");
     for (const line of [
@@ -162,7 +173,7 @@ suite("the published packages", () => {
     assert.deepEqual(await (await add(2)).json(), { total: 2 });
     assert.deepEqual(await (await add(3)).json(), { total: 5 });
     const refused = await add(0);
-    assert.notEqual(refused.status, 200);
+    assert.equal(refused.status, 400);
     assert.match(await refused.text(), /by must be more than 0/);
   });
 });

@@ -69,7 +69,13 @@ test("the command line reads the cart over gRPC, lists entities and tells their 
 
   const failed = await mecha(["call", "shop.Cart/Checkout", '{"cartId":"empty"}'], dir.path);
   assert.equal(failed.code, 1);
-  assert.match(failed.output, /shop\.Cart\/Checkout failed with UNKNOWN: the cart is empty/u);
+  assert.match(failed.output, /shop\.Cart\/Checkout failed with FAILED_PRECONDITION: the cart is empty/u);
+  const refused = await fetch(`${up.ingress}/carts/42/items`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"sku":"tea","quantity":0}',
+  });
+  assert.deepEqual([refused.status, await refused.json()], [400, { code: 3, message: "quantity must be more than 0", details: [] }]);
   const absent = await mecha(["entities", "get", "shop.Cart", "nobody"], dir.path);
   assert.equal(absent.code, 1);
   assert.match(absent.output, /nothing is stored for shop\.Cart "nobody"/u);

@@ -32,19 +32,19 @@ test("a cart of 250 events is the same from its snapshot", async () => {
   assert.deepEqual(cart.state, before);
 });
 
-const refused: [what: string, command: "addItem" | "removeItem" | "checkout", message: object, failure: string][] = [
-  ["a quantity of 0", "addItem", { ...tea, quantity: 0 }, "quantity must be more than 0"],
-  ["no sku", "addItem", { ...tea, sku: "" }, "sku must not be empty"],
-  ["more than fits", "addItem", { ...tea, quantity: 1_000_001 }, "at most 1,000,000 of an item fit into a cart"],
-  ["removing what is not there", "removeItem", { cartId: "42", sku: "milk" }, "the cart has no item milk"],
-  ["checking out nothing", "checkout", { cartId: "42" }, "the cart is empty"],
+const refused: [what: string, command: "addItem" | "removeItem" | "checkout", message: object, failure: string, code: string][] = [
+  ["a quantity of 0", "addItem", { ...tea, quantity: 0 }, "quantity must be more than 0", "invalid"],
+  ["no sku", "addItem", { ...tea, sku: "" }, "sku must not be empty", "invalid"],
+  ["more than fits", "addItem", { ...tea, quantity: 1_000_001 }, "at most 1,000,000 of an item fit into a cart", "outOfRange"],
+  ["removing what is not there", "removeItem", { cartId: "42", sku: "milk" }, "the cart has no item milk", "notFound"],
+  ["checking out nothing", "checkout", { cartId: "42" }, "the cart is empty", "precondition"],
 ];
 
-for (const [what, command, message, failure] of refused) {
+for (const [what, command, message, failure, code] of refused) {
   test(`${what} is refused and changes nothing`, async () => {
     const cart = testEntity(Cart, "42");
     const sent = await cart.send(command, message as never);
-    assert.deepEqual([sent.failure, sent.events, sent.state], [failure, [], { items: [], checkedOut: false }]);
+    assert.deepEqual([sent.failure, sent.failureCode, sent.events, sent.state], [failure, code, [], { items: [], checkedOut: false }]);
   });
 }
 

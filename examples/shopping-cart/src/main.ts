@@ -54,16 +54,17 @@ export const Cart = eventSourced({
   // How commands decide: look at the state, refuse or emit, answer.
   handle: {
     addItem({ cartId, sku, name, quantity, requestId }, ctx) {
-      if (ctx.state.checkedOut) ctx.fail("the cart is checked out");
-      if (sku === "") ctx.fail("sku must not be empty");
-      if (quantity <= 0) ctx.fail("quantity must be more than 0");
-      if ((find(ctx.state, sku)?.quantity ?? 0) + quantity > 1_000_000) ctx.fail("at most 1,000,000 of an item fit into a cart");
+      if (ctx.state.checkedOut) ctx.fail("the cart is checked out", { code: "precondition" });
+      if (sku === "") ctx.fail("sku must not be empty", { code: "invalid" });
+      if (quantity <= 0) ctx.fail("quantity must be more than 0", { code: "invalid" });
+      if ((find(ctx.state, sku)?.quantity ?? 0) + quantity > 1_000_000)
+        ctx.fail("at most 1,000,000 of an item fit into a cart", { code: "outOfRange" });
       ctx.emit("itemAdded", { sku, name, quantity, requestId });
       return view(cartId, ctx.state);
     },
     removeItem({ cartId, sku, requestId }, ctx) {
-      if (ctx.state.checkedOut) ctx.fail("the cart is checked out");
-      if (!find(ctx.state, sku)) ctx.fail(`the cart has no item ${sku}`);
+      if (ctx.state.checkedOut) ctx.fail("the cart is checked out", { code: "precondition" });
+      if (!find(ctx.state, sku)) ctx.fail(`the cart has no item ${sku}`, { code: "notFound" });
       ctx.emit("itemRemoved", { sku, requestId });
       return view(cartId, ctx.state);
     },
@@ -71,8 +72,8 @@ export const Cart = eventSourced({
       return view(cartId, ctx.state);
     },
     checkout({ cartId, requestId }, ctx) {
-      if (ctx.state.checkedOut) ctx.fail("the cart is checked out already");
-      if (ctx.state.items.length === 0) ctx.fail("the cart is empty");
+      if (ctx.state.checkedOut) ctx.fail("the cart is checked out already", { code: "precondition" });
+      if (ctx.state.items.length === 0) ctx.fail("the cart is empty", { code: "precondition" });
       ctx.emit("checkedOut", { requestId });
       return view(cartId, ctx.state);
     },

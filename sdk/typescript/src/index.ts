@@ -31,7 +31,7 @@ export { valueEntity, type ValueEntityComponent, type ValueEntitySpec } from "./
 export { Mistake } from "./mistake.ts";
 export type { CallMetadata } from "./protocol/common.ts";
 export type { ActionContext } from "./run/action.ts";
-export type { Answer, CommandFailure, EffectOptions, MetadataInput } from "./run/answer.ts";
+export type { Answer, CommandFailure, EffectOptions, FailOptions, MetadataInput } from "./run/answer.ts";
 export type { EventSourcedContext } from "./run/event-sourced.ts";
 export type { ValueEntityContext } from "./run/value-entity.ts";
 export { command, type CommandSchema, type HttpOptions } from "./schema/command.ts";

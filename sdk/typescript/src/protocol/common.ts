@@ -1,4 +1,5 @@
 /** What entity.proto shares between the component kinds: commands in, client actions and side effects out. */
+import { type FaultCode, faultCodes } from "@mecha/kit";
 import type { MetadataValue } from "@mecha/wire";
 import type { Codec } from "@mecha/wire/codec";
 import { Reader, Writer } from "./bytes.ts";
@@ -35,7 +36,13 @@ export type Outcome =
       readonly payload: Payload;
       readonly metadata: CallMetadata;
     }
-  | { readonly do: "fail"; readonly description: string; readonly restart: boolean }
+  | {
+      readonly do: "fail";
+      readonly description: string;
+      readonly restart: boolean;
+      /** Absent: the proxy's own choice, UNKNOWN. Proxies other than Mecha pass it over. */
+      readonly code?: FaultCode;
+    }
   | { readonly do: "nothing" };
 
 /** A call of another component, made because of this one. */
@@ -172,20 +179,26 @@ export function writeOutcome(
       writer.end();
       return;
     case "fail":
-      writeFailure(writer, fields.failure, commandId, outcome.description, outcome.restart);
+      writeFailure(writer, fields.failure, commandId, outcome);
       return;
     case "nothing":
       return;
   }
 }
 
-/** Failure {command_id = 1, description = 2, restart = 3}. Id 0: no command in particular. */
-function writeFailure(writer: Writer, field: number, commandId: number, description: string, restart: boolean): void {
+/** Failure {command_id = 1, description = 2, restart = 3, grpc_status_code = 4}. Id 0: no command in particular. */
+function writeFailure(
+  writer: Writer,
+  field: number,
+  commandId: number,
+  { description, restart, code }: Omit<Extract<Outcome, { do: "fail" }>, "do">,
+): void {
   writer
     .begin(field)
     .number(1, commandId)
     .text(2, description)
     .number(3, restart ? 1 : 0)
+    .number(4, code === undefined ? 0 : faultCodes[code].grpc)
     .end();
 }
 
@@ -203,7 +216,7 @@ export function writeEffects(writer: Writer, field: number, effects: readonly Ef
 /** A stream's failure, which ends the activation: `…StreamOut {failure = 2}`. */
 export function encodeStreamFailure(commandId: number, description: string): Uint8Array {
   const writer = new Writer();
-  writeFailure(writer, 2, commandId, description, false);
+  writeFailure(writer, 2, commandId, { description, restart: false });
   return writer.finish();
 }
 

@@ -2,12 +2,12 @@
  * Calls of actions. Effects belong to the response that follows them; those left at the end of a stream go out in a response of their
  * own, without a reply. Unlike entities, actions keep their effects when they fail.
  */
-import { explain, Fault, type FaultCode } from "@mecha/kit";
+import { Fault, type FaultCode } from "@mecha/kit";
 import type { Method } from "../define/method.ts";
 import { isThenable } from "../define/state.ts";
 import { expect } from "../mistake.ts";
 import type { ActionAnswer } from "../protocol/action.ts";
-import { Answer, BaseContext, CommandFailure, isBadInput, outcomeOf } from "./answer.ts";
+import { Answer, BaseContext, CommandFailure, failOutcome, type FailOptions, failureOf, isBadInput, outcomeOf } from "./answer.ts";
 import { type Surroundings, unexpected } from "./surroundings.ts";
 
 /** What the handler of an action works with. */
@@ -28,8 +28,8 @@ export class ActionContext<Reply> extends BaseContext<Reply> {
   }
 
   /** A failure to return or yield, where throwing `ctx.fail` would end the handler. */
-  failure(message: string): Answer<never> {
-    return new Answer({ do: "fail", description: message, restart: false });
+  failure(message: string, options: FailOptions = {}): Answer<never> {
+    return new Answer(failOutcome(failureOf(this.where, message, options), false));
   }
 
   /** @internal */
@@ -99,9 +99,11 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> {
 }
 
 function failed(method: Method, context: BaseContext<unknown>, error: unknown, surroundings: Surroundings): ActionAnswer {
-  const expected = error instanceof CommandFailure || isBadInput(error);
-  const description = expected ? explain(error) : unexpected(method, error, surroundings).description;
-  return { outcome: { do: "fail", description, restart: false }, effects: context.takeEffects() };
+  const outcome =
+    error instanceof CommandFailure || isBadInput(error)
+      ? failOutcome(error, false)
+      : ({ do: "fail", description: unexpected(method, error, surroundings).description, restart: false } as const);
+  return { outcome, effects: context.takeEffects() };
 }
 
 /** Messages held back from a slow handler; past `high` the caller is paused, at `low` it goes on. */

@@ -1,8 +1,8 @@
 /** What a handler answers, turned into what the protocol carries. */
-import { explain, Fault } from "@mecha/kit";
+import { explain, Fault, type FaultCode, faultCodes } from "@mecha/kit";
 import { shown } from "@mecha/wire/codec";
 import type { CommandRef, Method } from "../define/method.ts";
-import { expect, Mistake } from "../mistake.ts";
+import { expect, listed, Mistake, nearest } from "../mistake.ts";
 import { type CallMetadata, type EffectOut, noMetadata, type Outcome, type Payload } from "../protocol/common.ts";
 
 /** Anything a handler may return beside a bare reply. Made by `ctx.reply`, `ctx.forward`, `ctx.noReply` and `ctx.failure`. */
@@ -25,9 +25,40 @@ export interface EffectOptions {
   readonly metadata?: MetadataInput;
 }
 
+/** How a failure is told to the caller. */
+export interface FailOptions {
+  /**
+   * What kind of failure it is, as every transport knows it: `invalid` is INVALID_ARGUMENT over gRPC and 400 over HTTP, `notFound` NOT_FOUND and
+   * 404, `precondition` FAILED_PRECONDITION and 400, `alreadyExists` 409, `denied` 403. Default: UNKNOWN and 500. Proxies other than Mecha know only
+   * the default.
+   */
+  readonly code?: FaultCode;
+}
+
 /** The failure `ctx.fail` throws: the caller gets its message, the command changes nothing. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
+  readonly code: FaultCode | undefined;
+  constructor(message: string, code?: FaultCode) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** @throws Mistake for a code nobody knows. */
+export function failureOf(where: string, message: string, { code }: FailOptions): CommandFailure {
+  expect(
+    code === undefined || Object.hasOwn(faultCodes, code),
+    () =>
+      `${where}: fail: there is no code ${JSON.stringify(code)}${nearest(String(code), Object.keys(faultCodes))}; known: ${listed(Object.keys(faultCodes))}`,
+  );
+  return new CommandFailure(message, code);
+}
+
+/** What the caller is told of an error that ended a command in good order: `ctx.fail`, or a message that did not decode. */
+export function failOutcome(error: CommandFailure | Fault, restart: boolean): Extract<Outcome, { do: "fail" }> {
+  const { code } = error;
+  return { do: "fail", description: explain(error), restart, ...(code !== undefined && { code }) };
 }
 
 /** An unexpected end of a command: logged here, told to the caller in general words only. */
@@ -116,9 +147,12 @@ export class BaseContext<Reply> {
     return new Answer({ do: "encode", reply: message, metadata: metadataOf(metadata) });
   }
 
-  /** Ends the command: the caller gets `message`. An entity changes nothing, and no effect runs. Throws; write `throw ctx.fail(…)` to please the compiler. */
-  fail(message: string): never {
-    throw new CommandFailure(message);
+  /**
+   * Ends the command: the caller gets `message`. An entity changes nothing, and no effect runs. Throws; write `throw ctx.fail(…)` to please the compiler.
+   * @example ctx.fail("quantity must be more than 0", { code: "invalid" })
+   */
+  fail(message: string, options: FailOptions = {}): never {
+    throw failureOf(this.#method.where, message, options);
   }
 
   /** Lets another component answer the caller: `return ctx.forward(Other.commands.get, { id })`. */

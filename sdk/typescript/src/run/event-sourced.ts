@@ -11,9 +11,9 @@ import type { EventSourcedDefinition, EventType } from "../define/definitions.ts
 import type { Method } from "../define/method.ts";
 import { isThenable } from "../define/state.ts";
 import { expect, listed, Mistake, nearest } from "../mistake.ts";
-import type { CommandIn, Outcome, Payload } from "../protocol/common.ts";
+import type { CommandIn, Payload } from "../protocol/common.ts";
 import type { EventSourcedAnswer } from "../protocol/event-sourced.ts";
-import { BaseContext, CommandFailure, Crash, isBadInput, outcomeOf } from "./answer.ts";
+import { BaseContext, CommandFailure, Crash, failOutcome, isBadInput, outcomeOf } from "./answer.ts";
 import { readOnly } from "./read-only.ts";
 import { type Surroundings, unexpected } from "./surroundings.ts";
 
@@ -168,7 +168,7 @@ export class EventSourcedEntity {
 
   #answer(method: Method, context: BaseContext<unknown>, before: number, result: unknown): EventSourcedAnswer | Crash {
     const outcome = outcomeOf(method, result);
-    if (outcome.do === "fail") return this.#failed(method, context, new CommandFailure(outcome.description));
+    if (outcome.do === "fail") return this.#failed(method, context, new CommandFailure(outcome.description, outcome.code));
     if (this.#broken !== undefined) return this.#failed(method, context, new Mistake(`${method.where}: ${this.#broken}`));
     context.close();
     const every = this.#definition.snapshotEvery;
@@ -185,17 +185,11 @@ export class EventSourcedEntity {
   #failed(method: Method, context: BaseContext<unknown>, error: unknown): EventSourcedAnswer | Crash {
     context.close();
     const restart = this.#emitted.length > 0;
-    const described = error instanceof CommandFailure || (!restart && isBadInput(error));
-    if (described && this.#broken === undefined) {
+    if ((error instanceof CommandFailure || (!restart && isBadInput(error))) && this.#broken === undefined) {
       if (restart) this.#broken = "a command failed after it had emitted events";
-      return failure(explain(error), restart);
+      return { outcome: failOutcome(error, restart), effects: [], events: [], snapshot: undefined };
     }
     this.#broken ??= `${method.where} failed unexpectedly`;
     return unexpected(method, error, this.#surroundings);
   }
-}
-
-function failure(description: string, restart: boolean): EventSourcedAnswer {
-  const outcome: Outcome = { do: "fail", description, restart };
-  return { outcome, effects: [], events: [], snapshot: undefined };
 }

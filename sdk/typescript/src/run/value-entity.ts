@@ -2,14 +2,13 @@
  * One value entity in memory: holds its value, runs its commands. A command's change is the last `update` or `delete` it asked for, and
  * happens only when the command succeeds.
  */
-import { explain } from "@mecha/kit";
 import type { Method } from "../define/method.ts";
 import { isThenable } from "../define/state.ts";
 import type { ValueEntityDefinition } from "../define/definitions.ts";
 import { listed } from "../mistake.ts";
 import type { CommandIn, Payload } from "../protocol/common.ts";
 import type { StateChange, ValueEntityAnswer } from "../protocol/value-entity.ts";
-import { BaseContext, CommandFailure, Crash, isBadInput, outcomeOf } from "./answer.ts";
+import { BaseContext, CommandFailure, Crash, failOutcome, isBadInput, outcomeOf } from "./answer.ts";
 import { readOnly } from "./read-only.ts";
 import { type Surroundings, unexpected } from "./surroundings.ts";
 
@@ -127,7 +126,7 @@ export class ValueEntity {
 
   #answer(method: Method, context: BaseContext<unknown>, result: unknown): ValueEntityAnswer | Crash {
     const outcome = outcomeOf(method, result);
-    if (outcome.do === "fail") return this.#failed(method, context, new CommandFailure(outcome.description));
+    if (outcome.do === "fail") return this.#failed(method, context, new CommandFailure(outcome.description, outcome.code));
     context.close();
     const change = this.#change;
     if (change !== undefined) {
@@ -141,6 +140,6 @@ export class ValueEntity {
     context.close();
     if (this.#change !== undefined) this.change(undefined);
     if (!(error instanceof CommandFailure) && !isBadInput(error)) return unexpected(method, error, this.#surroundings);
-    return { outcome: { do: "fail", description: explain(error), restart: false }, effects: [], change: undefined };
+    return { outcome: failOutcome(error, false), effects: [], change: undefined };
   }
 }

@@ -1,5 +1,5 @@
 /** Runs one entity, or one call of an action, the way the protocol would: through encoded messages, with rollback and rehydration. */
-import { type Log, noLog } from "@mecha/kit";
+import { type FaultCode, type Log, noLog } from "@mecha/kit";
 import type { Action } from "../define/action.ts";
 import type { EventType } from "../define/definitions.ts";
 import type { EventSourced } from "../define/event-sourced.ts";
@@ -27,6 +27,8 @@ export interface Sent {
   readonly reply?: unknown;
   /** Text given to `ctx.fail`, or that a command could not be decoded. */
   readonly failure?: string;
+  /** Its code; absent when none was given. */
+  readonly failureCode?: FaultCode;
   readonly forward?: Omit<EffectSeen, "synchronous">;
   /** Event sourced: what was emitted, by name. Empty after a failure. */
   readonly events: readonly { readonly name: string; readonly event: unknown }[];
@@ -85,12 +87,12 @@ function encodeCommand(method: Method, id: number, message: unknown, metadata: M
   return { id, name: method.name, payload: method.input.codec.encode(message), metadata: metadataOf(metadata) };
 }
 
-function describeOutcome(method: Method, outcome: Outcome): Pick<Sent, "reply" | "failure" | "forward"> {
+function describeOutcome(method: Method, outcome: Outcome): Pick<Sent, "reply" | "failure" | "failureCode" | "forward"> {
   switch (outcome.do) {
     case "reply":
       return { reply: method.output.codec.decode(outcome.payload.value) };
     case "fail":
-      return { failure: outcome.description };
+      return { failure: outcome.description, ...(outcome.code !== undefined && { failureCode: outcome.code }) };
     case "forward":
       return { forward: { service: outcome.service, command: outcome.command, message: readable(outcome.payload) } };
     case "nothing":
