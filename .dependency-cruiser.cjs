@@ -1,10 +1,10 @@
 /**
  * Who may import whom (DESIGN §3, ARCHITECTURE.md). Imports point downwards only:
  *   apps → adapters, dialects → packages
- *   packages: kit < wire < kinds < machinery < state < networking < binding < lifecycle
+ *   packages: kit < schedule < wire < kinds < machinery < state < networking < binding < lifecycle
  * Test files may look further: at contract suites, at the reference adapter, at test tools.
  */
-const order = ["kit", "wire", "kinds", "machinery", "state", "networking", "binding", "lifecycle"];
+const order = ["kit", "schedule", "wire", "kinds", "machinery", "state", "networking", "binding", "lifecycle"];
 const test = "(\\.test\\.ts$|/testing\\.ts$|/testing/|/contract/|/fuzz/)";
 const upward = (name) => {
   const above = order.slice(order.indexOf(name) + 1);
@@ -19,6 +19,7 @@ const upward = (name) => {
 
 /** Vendor packages each folder owns. Everything else is refused (rule vendor-only-where-owned). One line per owner. */
 const vendors = {
+  "packages/schedule": ["croner"], // cron expressions and clock changes: pure, no dependencies of its own
   "packages/wire": ["@bufbuild/protobuf"],
   "packages/state": ["@bufbuild/protobuf"],
   "packages/kinds": ["yaml"],
@@ -104,11 +105,11 @@ module.exports = {
     {
       name: "sdk-stays-small",
       severity: "error",
-      comment: "The SDK runs in the user's process: kit, wire, adapters/net and adapters/host, nothing else of ours.",
+      comment: "The SDK runs in the user's process: kit, schedule, wire, adapters/net and adapters/host, nothing else of ours.",
       from: { path: "^sdk/", pathNot: test },
       to: {
         path: "^(packages|adapters|dialects|apps|examples|conformance|tests|bench|scripts)/",
-        pathNot: "^(packages/(kit|wire)|adapters/(net|host))/",
+        pathNot: "^(packages/(kit|schedule|wire)|adapters/(net|host))/",
       },
     },
     {
