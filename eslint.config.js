@@ -7,7 +7,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import { builtinModules } from "node:module";
 import tseslint from "typescript-eslint";
 
-const tests = ["**/*.test.ts", "**/testing.ts", "**/testing/**", "tests/**", "**/contract/**", "**/fuzz/**"];
+const tests = ["**/*.test.ts", "**/testing.ts", "**/testing/**", "tests/**/*.ts", "**/contract/**", "**/fuzz/**"];
 
 /** Globals that reach the machine. Types and values alike: a pure layer is handed these through a port. */
 const machineGlobals = [

@@ -1,0 +1,107 @@
+/** A function of npm `cloudstate` 0.0.3, the oldest Cloudstate library, unmodified, under `mecha up`. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { hostClock } from "@mecha/host";
+import { connect } from "@mecha/net";
+import { mechaMain, startUp } from "../support/cart.ts";
+import { tempDir } from "../support/files.ts";
+import { installForeign } from "../support/foreign.ts";
+import { post, request } from "../support/http.ts";
+import { eventually, isAlive, startNode } from "../support/program.ts";
+
+let folder: string;
+before(async () => {
+  folder = await installForeign({
+    name: "cloudstate-0.0",
+    proto: "cart.proto",
+    library: "node_modules/cloudstate/proto",
+    copies: { "node_modules/protobufjs/google": "node_modules/cloudstate/protoc/include/google" },
+  });
+});
+
+const lines = (ingress: string, id: string): Promise<unknown> => request(`${ingress}/old/carts/${id}`);
+const add = (ingress: string, id: string, product: string, quantity: number): Promise<unknown> =>
+  post(`${ingress}/old/carts/${id}/lines`, { product, quantity });
+const ok = (body: unknown): unknown => ({ status: 200, body });
+
+test("a cart keeps its lines through kill -9, snapshots included", async () => {
+  await using state = await tempDir("old-state");
+  const five = ["tea", "cup", "tea", "pot", "tin"];
+  const expected = ok({
+    lines: [
+      { product: "tea", quantity: 2 },
+      { product: "cup", quantity: 1 },
+      { product: "pot", quantity: 1 },
+      { product: "tin", quantity: 1 },
+    ],
+  });
+  {
+    await using up = await startUp(folder, ["--state", state.path]);
+    for (const product of five) assert.deepEqual(await add(up.ingress, "7", product, 1), ok({}));
+    assert.deepEqual(await lines(up.ingress, "7"), expected);
+    const [functionPid = 0] = await up.program.descendants();
+    up.program.kill("SIGKILL");
+    await eventually("the function dies with Mecha", async () => !(await isAlive(functionPid)));
+  }
+  await using again = await startUp(folder, ["--state", state.path]);
+  assert.deepEqual(await lines(again.ingress, "7"), expected);
+  assert.deepEqual(await add(again.ingress, "7", "tin", 2), ok({}));
+});
+
+test("a failure is the caller's answer; a handler that breaks costs its command only", async () => {
+  await using state = await tempDir("old-state");
+  await using up = await startUp(folder, ["--state", state.path]);
+  await add(up.ingress, "8", "tea", 1);
+  assert.deepEqual(await add(up.ingress, "8", "tea", -1), {
+    status: 500,
+    body: { code: 2, message: "a quantity of -1 tea makes no sense", details: [] },
+  });
+  // The library answers with a failure of the stream and ends it; the entity is loaded anew.
+  assert.deepEqual(await add(up.ingress, "8", "bomb", 1), {
+    status: 500,
+    body: { code: 2, message: "Unexpected entity failure", details: [] },
+  });
+  assert.deepEqual(await lines(up.ingress, "8"), ok({ lines: [{ product: "tea", quantity: 1 }] }));
+});
+
+test("a stateless function: unary, and streamed although the library never ends its side", async () => {
+  await using state = await tempDir("old-state");
+  await using up = await startUp(folder, ["--state", state.path]);
+  const cart = { lines: [{ product: "tea", quantity: 2 }, { quantity: 3 }] };
+  assert.deepEqual(await post(`${up.ingress}/shop.old.Counting/Pieces`, cart), ok({ pieces: 5 }));
+
+  const { hostname, port } = new URL(up.ingress);
+  await using channel = connect({ host: hostname, port: Number(port), clock: hostClock });
+  const heard: number[][] = [];
+  const twice = Promise.withResolvers<void>();
+  const call = channel.open("/shop.old.Counting/EachPieces", {}, {
+    message(bytes) {
+      heard.push([...bytes]);
+      if (heard.length === 2) twice.resolve();
+    },
+    end: () => undefined,
+  }); // prettier-ignore
+  // Cart { lines = 1 { quantity = 2: n } } in, Count { pieces = 1: n } out
+  for (const n of [4, 9]) call.send(Uint8Array.of(0x0a, 2, 0x10, n));
+  await twice.promise;
+  call.cancel();
+  assert.deepEqual(heard, [[0x08, 4], [0x08, 9]]); // prettier-ignore
+});
+
+test("without `protocol: any` the function is refused, and told how to be taken", async () => {
+  await using project = await tempDir("old-strict");
+  await project.write({
+    "mecha.yaml": [
+      "apiVersion: mecha.dev/v1alpha1",
+      "kind: Project",
+      "metadata: { name: strict }",
+      "spec:",
+      `  functions: [{ name: old, directory: ${JSON.stringify(folder)}, command: node main.cjs }]`,
+    ].join("\n"),
+  });
+  await using up = startNode(mechaMain, ["up", project.path, "--port", "0", "--admin-port", "0", "--state", join(project.path, "state")]);
+  assert.equal((await up.exit).code, 1);
+  assert.match(up.output, /Error reported from sidecar: .*reports no protocol version, and 0\.2 is needed/u);
+  assert.match(up.output, /set the function's protocol to "any"/u);
+});

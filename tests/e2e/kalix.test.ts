@@ -1,0 +1,136 @@
+/** A function of npm `@kalix-io/kalix-javascript-sdk` 1.1.0, unmodified, under `mecha up`: nobody told it which protocol that is. */
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { startUp } from "../support/cart.ts";
+import { tempDir } from "../support/files.ts";
+import { installForeign } from "../support/foreign.ts";
+import { type JsonAnswer, post, request } from "../support/http.ts";
+import { eventually, isAlive } from "../support/program.ts";
+
+let folder: string;
+before(async () => {
+  folder = await installForeign({
+    name: "kalix-1.1",
+    proto: "shop.proto",
+    library: "node_modules/@kalix-io/kalix-javascript-sdk/proto",
+  });
+});
+
+const add = (ingress: string, id: string, product: string, quantity: number): Promise<JsonAnswer> =>
+  post(`${ingress}/carts/${id}/lines`, { product, quantity });
+const setPrice = (ingress: string, product: string, cents: number): Promise<JsonAnswer> =>
+  request(`${ingress}/prices/${product}`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ cents }),
+  });
+const ok = (body: unknown): unknown => ({ status: 200, body });
+const failed = (http: number, code: number, message: string): unknown => ({ status: http, body: { code, message, details: [] } });
+
+test("events, values and the action over both survive kill -9", async () => {
+  await using dir = await tempDir("kalix-state");
+  const cart = ok({
+    lines: [
+      { product: "tea", quantity: 3 },
+      { product: "cup", quantity: 1 },
+      { product: "pot", quantity: 1 },
+    ],
+  });
+  {
+    await using up = await startUp(folder, ["--state", dir.path]);
+    for (const product of ["tea", "cup", "tea", "pot", "tea"]) assert.deepEqual(await add(up.ingress, "7", product, 1), ok({}));
+    assert.deepEqual(await request(`${up.ingress}/carts/7`), cart);
+    for (const [product, cents] of Object.entries({ tea: 450, cup: 900, pot: 2_000 }))
+      assert.deepEqual(await setPrice(up.ingress, product, cents), ok({}));
+    assert.deepEqual(await request(`${up.ingress}/carts/7/total`), ok({ cents: 4_250 }));
+    const [functionPid = 0] = await up.program.descendants();
+    up.program.kill("SIGKILL");
+    await eventually("the function dies with Mecha", async () => !(await isAlive(functionPid)));
+  }
+  await using again = await startUp(folder, ["--state", dir.path]);
+  assert.deepEqual(await request(`${again.ingress}/carts/7`), cart);
+  assert.deepEqual(await request(`${again.ingress}/prices/tea`), ok({ product: "tea", cents: 450 }));
+  assert.deepEqual(await request(`${again.ingress}/carts/7/total`), ok({ cents: 4_250 }));
+  assert.deepEqual(await request(`${again.ingress}/prices/tea`, { method: "DELETE" }), ok({}));
+  assert.deepEqual(await request(`${again.ingress}/prices/tea`), failed(404, 5, "no price for tea"));
+});
+
+test("a failure arrives with the status the function chose, over HTTP and gRPC, from each kind of component", async () => {
+  await using dir = await tempDir("kalix-state");
+  await using up = await startUp(folder, ["--state", dir.path]);
+  const nonsense = "a quantity of -1 tea makes no sense";
+  assert.deepEqual(await add(up.ingress, "8", "tea", -1), failed(400, 3, nonsense));
+  assert.deepEqual(await request(`${up.ingress}/prices/gold`), failed(404, 5, "no price for gold"));
+  const refuse = (code: number): Promise<JsonAnswer> => post(`${up.ingress}/market.Checkout/Refuse`, { description: "because", code });
+  for (const [code, http] of [[6, 409], [7, 403], [8, 429], [14, 503], [16, 401]] as const) assert.deepEqual(await refuse(code), failed(http, code, "because")); // prettier-ignore
+
+  // AddLine { cart_id = 1: "8", quantity = 3: -1 } and PriceOf { product = 1: "gold" }, from a client that is not ours.
+  const add8 = Buffer.from([0x0a, 1, 0x38, 0x12, 3, ...Buffer.from("tea"), 0x18, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]);
+  const gold = Buffer.from([0x0a, 4, ...Buffer.from("gold")]);
+  const answers = [await grpc(up.ingress, "/market.Carts/Add", add8), await grpc(up.ingress, "/market.Prices/Get", gold)];
+  assert.deepEqual(answers, [
+    { code: status.INVALID_ARGUMENT, details: nonsense },
+    { code: status.NOT_FOUND, details: "no price for gold" },
+  ]);
+
+  // A handler that throws: the library fails the stream and ends it; the entity is loaded anew.
+  assert.deepEqual(await add(up.ingress, "8", "bomb", 1), failed(500, 2, "Unexpected entity failure"));
+  assert.deepEqual(await add(up.ingress, "8", "tea", 1), ok({}));
+  assert.deepEqual(await request(`${up.ingress}/carts/8`), ok({ lines: [{ product: "tea", quantity: 1 }] }));
+});
+
+test("forwards, streams out and streams in", async () => {
+  await using dir = await tempDir("kalix-state");
+  await using up = await startUp(folder, ["--state", dir.path]);
+  await add(up.ingress, "9", "tea", 2);
+  assert.deepEqual(await post(`${up.ingress}/market.Checkout/Forward`, { cartId: "9" }), ok({ lines: [{ product: "tea", quantity: 2 }] }));
+
+  const client = new Client(new URL(up.ingress).host, credentials.createInsecure());
+  try {
+    // Cart { lines = 1 { product = 1: "a", quantity = 2: n } … } in, Price { product = 1: "a", cents = 2: n } out
+    const line = (n: number): Buffer => Buffer.from([0x0a, 1, 0x61, 0x10, n]);
+    const cart = Buffer.concat([4, 9].flatMap((n) => [Buffer.from([0x0a, 5]), line(n)]));
+    const each = client.makeServerStreamRequest("/market.Checkout/EachPrice", bytes, bytes, cart);
+    const prices: Buffer[] = [];
+    for await (const price of each) prices.push(price as Buffer);
+    assert.deepEqual(prices, [line(4), line(9)]);
+
+    const total = await new Promise<Buffer | undefined>((resolve, reject) => {
+      const sum = client.makeClientStreamRequest<Buffer, Buffer>("/market.Checkout/Sum", bytes, bytes, (error, value) =>
+        error ? reject(error) : resolve(value),
+      );
+      for (const cents of [4, 9]) sum.write(Buffer.from([0x10, cents]));
+      sum.end();
+    });
+    assert.deepEqual(total, Buffer.from([0x08, 13]));
+  } finally {
+    client.close();
+  }
+});
+
+test("a function that waits for its sidecar's word ends at once when Mecha is stopped", async () => {
+  await using dir = await tempDir("kalix-state");
+  await using up = await startUp(folder, ["--state", dir.path]);
+  const [functionPid = 0] = await up.program.descendants();
+  const stoppedMs = performance.now();
+  up.program.kill("SIGTERM");
+  assert.equal((await up.program.exit).code, 0, up.program.output);
+  assert.equal(await isAlive(functionPid), false);
+  // Without ProxyTerminated it would wait for SIGKILL, which comes after 5 s.
+  assert.ok(performance.now() - stoppedMs < 4_500, up.program.output);
+});
+
+const bytes = (value: Buffer): Buffer => value;
+
+/** A unary call that fails. */
+function grpc(ingress: string, path: string, message: Buffer): Promise<Pick<ServiceError, "code" | "details">> {
+  const client = new Client(new URL(ingress).host, credentials.createInsecure());
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, bytes, bytes, message, (error) => {
+      client.close();
+      if (error) resolve({ code: error.code, details: error.details });
+      else reject(new Error(`${path} answered well`));
+    });
+  });
+}
