@@ -24,6 +24,9 @@ import {
   type OutboxQuery,
   type OutboxRow,
   type Payload,
+  type ReplicaChange,
+  type ReplicaId,
+  type ReplicaRow,
   rowsMax,
   type Step,
   type Store,
@@ -42,6 +45,8 @@ interface Entity {
   sequence: number;
   snapshot: { readonly sequence: number; readonly payload: Payload } | undefined;
   value: Payload | undefined;
+  /** Rows of a CRDT by node and incarnation. */
+  replicas: Map<string, ReplicaRow> | "deleted";
   /** In the order they were recorded. */
   readonly keys: Map<string, DeduplicationRecord>;
   readonly timers: Map<string, TimerRow>;
@@ -138,7 +143,7 @@ class MemoryStore implements Store {
     assert(query.limit >= 1 && query.limit <= listMax, `limit ${query.limit} of list is not 1 to ${listMax}`);
     const after = query.after && sortKey(query.after);
     return [...this.#byKey.values()]
-      .filter((entity) => entity.stored && !(entity.kind === "value" && !entity.value))
+      .filter((entity) => entity.stored && !(entity.kind === "value" && !entity.value) && entity.replicas !== "deleted")
       .filter((entity) => query.service === undefined || entity.address.service === query.service)
       .map((entity) => ({ entity, key: sortKey(entity.address) }))
       .filter(({ key }) => !after || comparePrefix(key, after) > 0)
@@ -240,7 +245,15 @@ function keyOf(address: EntityAddress): string {
 }
 
 function newEntity(address: EntityAddress, kind: Kind): Entity {
-  const nothing = { events: [], sequence: 0, snapshot: undefined, value: undefined, keys: new Map(), timers: new Map() };
+  const nothing = {
+    events: [],
+    sequence: 0,
+    snapshot: undefined,
+    value: undefined,
+    replicas: new Map(),
+    keys: new Map(),
+    timers: new Map(),
+  };
   return { address, kind, ...nothing, stored: false, handles: 0 };
 }
 
@@ -251,6 +264,8 @@ function record(handle: EntityHandle, entity: Entity, nowMs: number): EntityReco
     sequence: entity.sequence,
     ...(entity.snapshot && { snapshot: { sequence: entity.snapshot.sequence, payload: copy(entity.snapshot.payload) } }),
     ...(entity.value && { value: copy(entity.value) }),
+    ...(entity.replicas === "deleted" && { replicas: "deleted" as const }),
+    ...(entity.replicas !== "deleted" && entity.replicas.size > 0 && { replicas: [...entity.replicas.values()].map(copyReplica) }),
     ...(keys && { keys }),
   };
 }
@@ -284,12 +299,13 @@ function checkLimit(what: string, limit: number): void {
 
 function checkStep(step: Step, kind: Kind | undefined): void {
   if (!kind) {
-    const bare = step.events.length === 0 && !step.snapshot && !step.value && !step.deduplication && !step.timers;
+    const bare = step.events.length === 0 && !step.snapshot && !step.value && !step.replicas && !step.deduplication && !step.timers;
     assert(bare && step.expectedSequence === 0, "a step of no entity has only an outbox");
     return;
   }
-  const fits = kind === "value" ? step.events.length === 0 && !step.snapshot : !step.value;
-  assert(fits, `a step of a ${kind} entity changes what only the other kind has`);
+  const logs = step.events.length > 0 || step.snapshot !== undefined;
+  const fits = (kind === "eventSourced" || !logs) && (kind === "value" || !step.value) && (kind === "crdt" || !step.replicas);
+  assert(fits, `a step of a ${kind} entity changes what only another kind has`);
 }
 
 function apply(entity: Entity, step: Step): void {
@@ -299,6 +315,10 @@ function apply(entity: Entity, step: Step): void {
     entity.sequence++;
     entity.value = step.value.do === "update" ? copy(step.value.value) : undefined;
   }
+  if (step.replicas) {
+    entity.sequence++;
+    entity.replicas = replicasAfter(entity.replicas, step.replicas);
+  }
   if (step.deduplication) {
     entity.keys.delete(step.deduplication.key); // an expired one, so that the new one is the newest
     entity.keys.set(step.deduplication.key, copyRecord(step.deduplication));
@@ -306,8 +326,23 @@ function apply(entity: Entity, step: Step): void {
   entity.stored ||= changes(step);
 }
 
-function changes({ events, snapshot, value, deduplication, outbox, timers }: Step): boolean {
-  return events.length > 0 || !!snapshot || !!value || !!deduplication || !!outbox?.length || !!timers?.length;
+function changes({ events, snapshot, value, replicas, deduplication, outbox, timers }: Step): boolean {
+  return events.length > 0 || !!snapshot || !!value || !!replicas || !!deduplication || !!outbox?.length || !!timers?.length;
+}
+
+function replicasAfter(before: Entity["replicas"], change: ReplicaChange): Entity["replicas"] {
+  if (before === "deleted" || change.do === "delete") return "deleted";
+  for (const row of change.rows) before.set(replicaKey(row.replica), copyReplica(row));
+  for (const replica of change.gone) before.delete(replicaKey(replica));
+  return before;
+}
+
+function replicaKey({ node, incarnation }: ReplicaId): string {
+  return `${node}\0${incarnation}`;
+}
+
+function copyReplica({ replica, state }: ReplicaRow): ReplicaRow {
+  return { replica, state: state.slice() };
 }
 
 function stored(step: Step, sequence: number, payload: Payload): StoredEvent {

@@ -13,6 +13,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { primaryCode } from "./database.ts";
 import type { Head, Heads } from "./heads.ts";
 import { answer, type Reader, stepHas, verdictIs, type Writer } from "./protocol.ts";
+import { readReplicas, ReplicaRows } from "./replicas.ts";
 import { readKey, readMessage, readTimer, Rows, type Settled, type StepKey } from "./rows.ts";
 import { kinds, milestoneEvery, shards } from "./schema.ts";
 
@@ -48,6 +49,7 @@ export class Group {
   readonly #tailLimit: number;
   readonly #sql: ReturnType<typeof statements>;
   readonly #rows: Rows;
+  readonly #replicas: ReplicaRows;
   /** Waiting for the next transaction (G5). */
   #settled: Settled[] = [];
   readonly #nextOffset = new Float64Array(shards);
@@ -64,6 +66,7 @@ export class Group {
     this.#heads = heads;
     this.#sql = statements(db);
     this.#rows = new Rows(db);
+    this.#replicas = new ReplicaRows(db);
     this.#recover();
   }
 
@@ -198,7 +201,8 @@ export class Group {
       const payload = reader.view();
       store(() => this.#sql.snapshot.run(head.row, head.sequence, typeUrl, timeMs, payload));
     }
-    if (flags & (stepHas.update | stepHas.delete)) {
+    if (head.kind === "crdt") this.#replicate(head, flags, reader, timeMs, store);
+    else if (flags & (stepHas.update | stepHas.delete)) {
       const update = (flags & stepHas.update) !== 0;
       const typeUrl = update ? reader.word() : "";
       const payload = update ? reader.view() : none;
@@ -210,6 +214,18 @@ export class Group {
     if (known) return { is: verdictIs.duplicate, known };
     if (!good) return { is: verdictIs.conflict, actual };
     return sent === 0 ? true : { is: verdictIs.sent, first: sent };
+  }
+
+  /** A CRDT's sequence is in its row in `entity`, which never lags: it has no events to catch up from. */
+  #replicate(head: Head, flags: number, reader: Reader, timeMs: number, store: (run: () => void) => void): void {
+    const written = flags & stepHas.update ? readReplicas(reader) : undefined;
+    if (written === undefined && !(flags & stepHas.delete)) return;
+    store(() => {
+      head.sequence++;
+      if (written) this.#replicas.write(head.row, written, head.sequence, timeMs);
+      else this.#replicas.delete(head.row, head.sequence, timeMs);
+      this.#sql.head.run(head.sequence, 0, head.row);
+    });
   }
 
   /** @returns the first message's id. */

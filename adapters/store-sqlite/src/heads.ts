@@ -12,7 +12,7 @@ export type EntityKey = string;
 
 export interface Head {
   readonly key: EntityKey;
-  readonly kind: "eventSourced" | "value";
+  readonly kind: "eventSourced" | "value" | "crdt";
   readonly shard: number;
   /** Row in `entity`; 0 until the first committed change. */
   row: number;

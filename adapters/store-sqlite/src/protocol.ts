@@ -42,10 +42,10 @@ const batchBytes = 4_096;
 /** Text up to this length is looked at letter by letter, which is faster than a call into the runtime when it is ASCII. */
 const shortText = 32;
 
-/** Flags of a step. */
+/** Flags of a step. Of a CRDT, `update` has replica rows instead of a payload. */
 export const stepHas = { commandId: 1, trace: 2, snapshot: 4, update: 8, delete: 16, key: 32, outbox: 64, timers: 128 } as const;
 /** Flags of an opened record. */
-export const recordHas = { snapshot: 1, value: 2, keys: 4, moreKeys: 8 } as const;
+export const recordHas = { snapshot: 1, value: 2, keys: 4, moreKeys: 8, replicas: 16, tombstone: 32 } as const;
 /** Flags of an outbox message in a step. */
 export const messageHas = { entityId: 1, metadata: 2, trace: 4 } as const;
 /** What a step does to a timer. */

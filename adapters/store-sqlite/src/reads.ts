@@ -5,17 +5,18 @@ import { writeKey } from "./group.ts";
 import type { Head, Heads } from "./heads.ts";
 import { answer, eventHas, type Reader, recordHas, type Writer } from "./protocol.ts";
 import type { StepKey } from "./rows.ts";
-import { kinds, milestoneEvery } from "./schema.ts";
+import { writeRows } from "./replicas.ts";
+import { kindNames, kinds, milestoneEvery } from "./schema.ts";
 import { shardOf } from "./shard.ts";
 
 /** Longest walk of one page beside the milestone's, so that one read of tiny events delays a group by a few ms at most. */
 const walkMax = 1_024;
 
+const notBuried = "NOT EXISTS (SELECT 1 FROM replica r WHERE r.entity = e.id AND r.deleted = 1)";
 const noKeys = { records: [], more: false };
 
 /** A row read as an array: no object with names for each. */
 export type Row = readonly unknown[];
-const kindNames = ["eventSourced", "value"] as const;
 
 export class Reads {
   readonly #db: DatabaseSync;
@@ -27,6 +28,7 @@ export class Reads {
   readonly #link: StatementSync;
   readonly #event: StatementSync;
   readonly #keys: StatementSync;
+  readonly #replicas: StatementSync;
 
   constructor(db: DatabaseSync, heads: Heads) {
     this.#db = db;
@@ -41,6 +43,7 @@ export class Reads {
     this.#milestone = rows("SELECT sequence, position FROM milestone WHERE entity = ? AND sequence >= ? ORDER BY sequence LIMIT 1");
     this.#link = rows("SELECT entity, sequence, previous, length(payload) FROM event WHERE position = ?");
     this.#event = rows("SELECT type_url, payload, time, cause, command_id, trace FROM event WHERE position = ?");
+    this.#replicas = rows("SELECT node, incarnation, deleted, payload FROM replica WHERE entity = ?");
     this.#keys = rows("SELECT key, payload_hash, answer, expires FROM deduplication WHERE entity = ? ORDER BY id DESC LIMIT ?");
   }
 
@@ -81,11 +84,14 @@ export class Reads {
     const value = head.row !== 0 && head.kind === "value" ? one(this.#value, head.row) : undefined;
     const live = value && value[1] === 0;
     const keys = head.row === 0 ? noKeys : this.#newestKeys(head.row, nowMs);
+    const replicas = head.row !== 0 && head.kind === "crdt" ? (this.#replicas.all(head.row) as unknown as Row[]) : [];
+    const buried = replicas.some(([, , deleted]) => deleted === 1);
+    const hasReplicas = buried ? recordHas.tombstone : replicas.length > 0 ? recordHas.replicas : 0;
     const hasKeys = (keys.records.length > 0 ? recordHas.keys : 0) | (keys.more ? recordHas.moreKeys : 0);
     const began = out.begin(answer.opened);
     out.u32(call);
     out.f64(head.sequence);
-    out.u8((snapshot ? recordHas.snapshot : 0) | (live ? recordHas.value : 0) | hasKeys);
+    out.u8((snapshot ? recordHas.snapshot : 0) | (live ? recordHas.value : 0) | hasKeys | hasReplicas);
     if (snapshot) {
       out.f64(Number(snapshot[0]));
       out.word(String(snapshot[1]));
@@ -99,6 +105,7 @@ export class Reads {
       out.u32(keys.records.length);
       for (const record of keys.records) writeKey(out, record);
     }
+    if (hasReplicas === recordHas.replicas) writeRows(out, replicas);
     out.end(began);
   }
 
@@ -122,7 +129,7 @@ export class Reads {
     const after = reader.f64();
     const limit = Math.min(reader.u32(), walkMax);
     if (!head) throw new Error("assertion failed: events of an entity that is not open in the worker");
-    const positions = head.kind === "value" || after >= head.sequence ? [] : this.#page(head, after, limit);
+    const positions = head.kind !== "eventSourced" || after >= head.sequence ? [] : this.#page(head, after, limit);
     const began = out.begin(answer.events);
     out.u32(call);
     out.f64(after);
@@ -168,7 +175,7 @@ export class Reads {
   }
 
   #listed({ service, after, limit }: ListQuery): unknown[] {
-    const where = ["(e.kind = 0 OR v.deleted = 0)"];
+    const where = [`(e.kind = 0 OR v.deleted = 0 OR (e.kind = ${kinds.crdt} AND ${notBuried}))`];
     const values: (string | number)[] = [];
     if (service !== undefined) {
       where.push("e.service = ?");
@@ -188,6 +195,7 @@ export class Reads {
   #listing([id, namespace, service, persistenceId, entityId, kind, sequence, snapshot, version]: Row): unknown {
     const address = { namespace, service, persistenceId, entityId };
     if (kind === kinds.value) return { address, kind: "value", sequence: version };
+    if (kind === kinds.crdt) return { address, kind: "crdt", sequence };
     const now = this.#heads.lagging(Number(id))?.sequence ?? sequence;
     return { address, kind: "eventSourced", sequence: now, ...(snapshot !== null && { snapshotSequence: snapshot }) };
   }

@@ -6,7 +6,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { eventsPageBytes, type OutboxLane, type OutboxQuery, type TimerQuery } from "@mecha/state/store";
 import { answer, type Reader, type Writer } from "./protocol.ts";
 import { arrays, one, type Row } from "./reads.ts";
-import { kinds } from "./schema.ts";
+import { kindNames } from "./schema.ts";
 
 /** Asked of `timersDue`. */
 export interface DueQuery {
@@ -96,7 +96,7 @@ function messageOf(row: Row): unknown {
 }
 
 function timerOf([id, name, dueMs, schedule, command, kind, ...address]: Row): unknown {
-  return { id, address: addressOf(address), kind: kind === kinds.value ? "value" : "eventSourced", name, dueMs, schedule, command };
+  return { id, address: addressOf(address), kind: kindNames[Number(kind)], name, dueMs, schedule, command };
 }
 
 function addressOf([namespace, service, persistenceId, entityId]: Row): unknown {

@@ -24,7 +24,9 @@ export const milestoneEvery = 256;
 /** Virtual shards (E5). Fixed for the life of a file. */
 export const shards = 256;
 /** `entity.kind` */
-export const kinds = { eventSourced: 0, value: 1 } as const;
+export const kinds = { eventSourced: 0, value: 1, crdt: 2 } as const;
+/** By number. */
+export const kindNames = ["eventSourced", "value", "crdt"] as const;
 
 /** Takes a file from the version that is its index to the next one. Never edited once released; append. */
 export type Migration = (db: DatabaseSync) => void;
@@ -128,7 +130,7 @@ const journalTables = `
   CREATE TABLE entity (
     id INTEGER PRIMARY KEY,
     namespace TEXT NOT NULL, service TEXT NOT NULL, persistence_id TEXT NOT NULL, entity_id TEXT NOT NULL,
-    kind INTEGER NOT NULL,                     -- 0 event sourced, 1 value (its version is in "value")
+    kind INTEGER NOT NULL,                     -- 0 event sourced, 1 value (its version is in "value"), 2 CRDT
     shard INTEGER NOT NULL,
     sequence INTEGER NOT NULL DEFAULT 0,       -- may lag (F4)
     last_position INTEGER NOT NULL DEFAULT 0,  -- may lag (F4)

@@ -23,6 +23,8 @@ import {
   type OutboxQuery,
   type OutboxRow,
   type Payload,
+  type ReplicaChange,
+  type ReplicaRow,
   rowsMax,
   type Step,
   type Store,
@@ -337,12 +339,13 @@ function checkLimit(what: string, limit: number): void {
 
 function checkStep(step: Step, kind: Kind | undefined): void {
   if (!kind) {
-    const bare = step.events.length === 0 && !step.snapshot && !step.value && !step.deduplication && !step.timers;
+    const bare = step.events.length === 0 && !step.snapshot && !step.value && !step.replicas && !step.deduplication && !step.timers;
     assert(bare && step.expectedSequence === 0, "a step of no entity has only an outbox");
     return;
   }
-  const fits = kind === "value" ? step.events.length === 0 && !step.snapshot : !step.value;
-  assert(fits, `a step of a ${kind} entity changes what only the other kind has`);
+  const logs = step.events.length > 0 || step.snapshot !== undefined;
+  const fits = (kind === "eventSourced" || !logs) && (kind === "value" || !step.value) && (kind === "crdt" || !step.replicas);
+  assert(fits, `a step of a ${kind} entity changes what only another kind has`);
 }
 
 function writeStep(out: Writer, step: Step): void {
@@ -355,6 +358,7 @@ function writeStep(out: Writer, step: Step): void {
       (trace === undefined ? 0 : stepHas.trace) |
       (snapshot ? stepHas.snapshot : 0) |
       (value ? stepHas[value.do] : 0) |
+      (step.replicas ? stepHas[step.replicas.do === "write" ? "update" : "delete"] : 0) |
       (deduplication ? stepHas.key : 0) |
       (outbox?.length ? stepHas.outbox : 0) |
       (timers?.length ? stepHas.timers : 0),
@@ -367,6 +371,7 @@ function writeStep(out: Writer, step: Step): void {
   for (const event of step.events) writePayload(out, event);
   if (snapshot) writePayload(out, snapshot);
   if (value?.do === "update") writePayload(out, value.value);
+  if (step.replicas?.do === "write") writeReplicas(out, step.replicas);
   if (outbox?.length) {
     out.u32(outbox.length);
     for (const message of outbox) writeMessage(out, message);
@@ -374,6 +379,20 @@ function writeStep(out: Writer, step: Step): void {
   if (timers?.length) {
     out.u32(timers.length);
     for (const timer of timers) writeTimer(out, timer);
+  }
+}
+
+function writeReplicas(out: Writer, { rows, gone }: Extract<ReplicaChange, { do: "write" }>): void {
+  out.u32(rows.length);
+  for (const { replica, state } of rows) {
+    out.text(replica.node);
+    out.text(replica.incarnation);
+    out.bytes(state);
+  }
+  out.u32(gone.length);
+  for (const { node, incarnation } of gone) {
+    out.text(node);
+    out.text(incarnation);
   }
 }
 
@@ -458,7 +477,20 @@ function readRecord(reader: Reader, handle: EntityHandle): EntityRecord {
   const snapshot = flags & recordHas.snapshot ? { sequence: reader.f64(), payload: readPayload(reader) } : undefined;
   const value = flags & recordHas.value ? readPayload(reader) : undefined;
   const keys = flags & (recordHas.keys | recordHas.moreKeys) ? readKeys(reader, flags) : undefined;
-  return { handle, sequence, ...(snapshot && { snapshot }), ...(value && { value }), ...(keys && { keys }) };
+  const rows = flags & recordHas.replicas ? Array.from({ length: reader.u32() }, () => readReplica(reader)) : undefined;
+  const replicas = flags & recordHas.tombstone ? "deleted" : rows;
+  return {
+    handle,
+    sequence,
+    ...(snapshot && { snapshot }),
+    ...(value && { value }),
+    ...(keys && { keys }),
+    ...(replicas && { replicas }),
+  };
+}
+
+function readReplica(reader: Reader): ReplicaRow {
+  return { replica: { node: reader.text(), incarnation: reader.text() }, state: reader.bytes() };
 }
 
 function readKeys(reader: Reader, flags: number): KnownKeys {

@@ -8,9 +8,8 @@
  */
 import { Fault, type Random } from "@mecha/kit";
 import { FunctionGate } from "./entity/gate.ts";
-import { EntityHost } from "./entity/host.ts";
+import { EntityHost, type HostedEntity } from "./entity/host.ts";
 import { Reachability } from "./entity/reachability.ts";
-import type { EntityShell } from "./entity/shell.ts";
 import type { Component, FunctionPort } from "./model.ts";
 import type { EngineParts } from "./parts.ts";
 
@@ -38,7 +37,7 @@ export class Components {
   }
 
   /** All entities, of vanished components too. */
-  *entities(): Iterable<EntityShell> {
+  *entities(): Iterable<HostedEntity> {
     for (const hosts of this.#hosts.values()) for (const host of hosts) yield* host.entities.values();
   }
 

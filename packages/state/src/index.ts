@@ -1,5 +1,7 @@
 export type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 export { type Change, engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
+export type { CrdtClock, CrdtDelta, CrdtEntryDelta, CrdtType, WriteConsistency } from "./crdt/delta.ts";
+export type { CrdtCancelled, CrdtMessage, CrdtPort, CrdtReply, CrdtStateChange, CrdtStream, CrdtStreamEvents } from "./crdt/port.ts";
 export type * from "./model.ts";
 export { entityIdMaxBytes } from "./model.ts";
 export { type EnginePorts, openEngine } from "./open.ts";

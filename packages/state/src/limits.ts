@@ -69,6 +69,17 @@ export interface EngineLimits {
   readonly functionProbesMax: number;
   /** Events asked of the store at once while replaying: 1 to 4,096. */
   readonly replayPageEvents: number;
+  /** How long the answer to an idempotency key is given again (E9). Each takes about 150 bytes and the answer in the store. */
+  readonly keyTtlMs: number;
+  /** Attempts to deliver an effect before it is kept for people to look at (E10): with the pauses below about 8 hours. */
+  readonly outboxAttemptsMax: number;
+  /** First and longest pause before the next attempt; doubles. */
+  readonly outboxBackoffMinMs: number;
+  readonly outboxBackoffMaxMs: number;
+  /** (source, target) pairs with undelivered effects known in memory, about 500 bytes each; the others wait in the store. */
+  readonly outboxLanesMax: number;
+  /** Bytes of undelivered effects in memory; the others wait in the store. */
+  readonly outboxBytesMax: number;
   /**
    * What the loss of a stream does to commands still queued. `false`: they stay and the entity reloads (E3). `true`: they fail with
    * `Entity terminated`, as the reference proxy does (facts/cloudstate.md §1.12).
@@ -78,6 +89,8 @@ export interface EngineLimits {
 
 /** What `openEngine` can be told. */
 export interface EngineOptions extends Partial<EngineLimits> {
+  /** This process among the replicas of CRDTs: a name no other has, kept over restarts (E13). Default `local`. */
+  readonly node?: string;
   /** Hears of each durable change, in order for each entity. Must be quick and must not throw. */
   readonly observe?: (change: Change) => void;
   /** The store failed in a way that must stop the process (E4), or a promise between engine and store was broken. Called once. */
@@ -112,5 +125,11 @@ export const engineDefaults: EngineLimits = {
   functionBackoffMaxMs: 2 * second,
   functionProbesMax: 4,
   replayPageEvents: 1_024,
+  keyTtlMs: 24 * 60 * 60 * second,
+  outboxAttemptsMax: 1_000,
+  outboxBackoffMinMs: 100,
+  outboxBackoffMaxMs: 30 * second,
+  outboxLanesMax: 50_000,
+  outboxBytesMax: 64 * mebibyte,
   failQueueOnTermination: false,
 };

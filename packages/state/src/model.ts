@@ -1,5 +1,6 @@
 /** The words every part of the state engine shares. See the glossary in ARCHITECTURE.md. */
 import type { MetadataValue } from "@mecha/wire";
+import type { CrdtPort } from "./crdt/port.ts";
 
 /** A value with its type, as google.protobuf.Any carries it. */
 export interface Payload {
@@ -25,7 +26,10 @@ export const entityIdMaxBytes = 512;
 export type CommandMetadata = readonly (readonly [key: string, value: MetadataValue])[];
 
 /** What kind of component a service is. */
-export type ComponentKind = "eventSourced" | "value" | "action";
+export type ComponentKind = StoredKind | "action";
+
+/** Kinds of entities: what is stored of one. */
+export type StoredKind = "eventSourced" | "value" | "crdt";
 
 /** One method of a component, as discovery found it. */
 export interface ComponentMethod {
@@ -139,6 +143,8 @@ export interface FunctionPort {
   openAction(service: string, method: ComponentMethod, open: ActionOpen, events: ActionCallEvents): ActionCall;
   /** Tells the user's process about a mistake of its own. Best effort. */
   reportError(message: string): void;
+  /** Streams of CRDTs. Absent: this protocol has none, so no component of it is one. */
+  readonly crdt?: CrdtPort;
 }
 
 /** One activation's stream, engine → function. */

@@ -1,14 +1,18 @@
 /** Opens a state engine: calls, drain and end. Components are in components.ts, entities in entity/, actions in action/. */
-import { type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
+import { assert, type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
 import { MemberList } from "./list.ts";
 import type { OpenAction, OpenActions } from "./action/open.ts";
 import { StreamedAction } from "./action/streamed.ts";
 import { UnaryAction } from "./action/unary.ts";
 import { Committer } from "./commit/committer.ts";
 import { Components, type Route } from "./components.ts";
+import { CrdtStreamedCall } from "./crdt/entity/call.ts";
+import { CrdtShell } from "./crdt/entity/shell.ts";
+import { aloneAs, defaultNode } from "./crdt/membership.ts";
+import { Replicas } from "./crdt/residence.ts";
 import type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 import { Activations } from "./entity/activations.ts";
-import type { EntityHost } from "./entity/host.ts";
+import type { EntityHost, HostedEntity } from "./entity/host.ts";
 import { EntityShell } from "./entity/shell.ts";
 import { Envelope, type OpenCommands, type Origin } from "./envelope.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
@@ -83,6 +87,9 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       grouped: (steps) => meters.group(steps),
       fatal: (fault) => this.#fatal(fault),
     });
+    const fatal = (fault: Fault): void => this.#fatal(fault);
+    const { observe } = options ?? {};
+    const membership = aloneAs(options?.node ?? defaultNode, ports.random);
     this.#parts = {
       store,
       clock,
@@ -91,12 +98,14 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       limits,
       committer,
       activations,
+      replicas: new Replicas({ store, committer, clock, limits, observe, fatal }, membership),
+      replication: undefined,
       commands: this,
       meters,
       dispatcher: this,
-      observe: options?.observe,
+      observe,
       draining: () => this.#refusal !== undefined,
-      fatal: (fault) => this.#fatal(fault),
+      fatal,
     };
     this.#components = new Components(this.#parts, ports.random);
   }
@@ -178,23 +187,66 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     origin: Origin | undefined,
     answer: Answer,
   ): void {
-    let entityId: string;
-    try {
-      entityId = (method.entityId as (message: Uint8Array) => string)(command.payload.value);
-    } catch (cause) {
-      answer(Fault.from(cause, `read the entity id of ${host.service}.${method.name}`, "invalid"), undefined);
+    const entityId = readEntityId(host, method, command.payload.value);
+    if (entityId instanceof Fault || method.streamedOut) {
+      const streamed = `${host.service}.${method.name} answers a stream; open one, it cannot be called, forwarded to or be an effect`;
+      answer(entityId instanceof Fault ? entityId : new Fault("unimplemented", streamed), undefined);
       return;
     }
+    const nowMs = this.#received(host);
+    const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#wheel, this);
+    this.#entity(host, entityId).machine.command(envelope, nowMs);
+  }
+
+  #received(host: EntityHost): number {
     const nowMs = this.#nowMs();
     host.meters.receivedCommands++;
     this.#parts.meters.changed(nowMs);
-    const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#wheel, this);
+    return nowMs;
+  }
+
+  #entity(host: EntityHost, entityId: string): HostedEntity {
     let entity = host.entities.get(entityId);
     if (entity === undefined) {
-      entity = new EntityShell(host, entityId, this.#parts);
+      const { kind } = host;
+      entity = kind === "crdt" ? new CrdtShell(host, entityId, this.#parts) : new EntityShell(host, entityId, this.#parts);
       host.entities.set(entityId, entity);
     }
-    entity.machine.command(envelope, nowMs);
+    return entity;
+  }
+
+  /** A streamed command of a CRDT. It begins with its one message. */
+  #streamEntity(
+    host: EntityHost,
+    method: ComponentMethod,
+    context: CallContext,
+    events: StreamedCallEvents,
+    metadata: CommandMetadata | undefined,
+  ): StreamedCall {
+    const refuse = (fault: Fault): void => queueMicrotask(() => events.closed(fault));
+    return new CrdtStreamedCall(
+      `${host.service}.${method.name}`,
+      (value) => {
+        const entityId = readEntityId(host, method, value);
+        if (entityId instanceof Fault) {
+          refuse(entityId);
+          return undefined;
+        }
+        this.#received(host);
+        const payload = { typeUrl: method.inputTypeUrl, value };
+        const command: Command = { name: method.name, payload, ...(metadata && { metadata }) };
+        const shell = this.#entity(host, entityId);
+        assert(shell instanceof CrdtShell, "discovery lets no other kind of entity stream");
+        const envelope = shell.streamed({ service: host.service, method, command, context }, events);
+        // On an empty stack: a refusal must not come inside the caller's own call.
+        queueMicrotask(() => {
+          if (envelope.over) envelope.finish(undefined, undefined);
+          else this.#entity(host, entityId).machine.command(envelope, this.#nowMs());
+        });
+        return envelope;
+      },
+      refuse,
+    );
   }
 
   #callAction(
@@ -219,12 +271,13 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const route = this.#components.route(service);
     const found = route?.component.methods.get(method);
     if (route === undefined || found === undefined) return refusedStream(events, this.#unknownCommand(service, method));
-    if (route.kind === "entity") {
+    if (route.kind === "entity" && !found.streamedOut) {
       return refusedStream(events, new Fault("unimplemented", `${service}.${method} is a command of an entity: call it, it has no stream`));
     }
     const nowMs = this.#nowMs();
     const refusal = this.#refusal ?? this.#alreadyGone(service, method, context) ?? this.#refuse(route, found, context);
     if (refusal !== undefined) return refusedStream(events, refusal);
+    if (route.kind === "entity") return this.#streamEntity(route.host, found, context, events, metadata);
     this.#countAction(service, nowMs);
     const target = { component: route.component, method: found, context, origin: undefined };
     const action = new StreamedAction(this.#parts, this.#actions, target, events);
@@ -320,6 +373,14 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
 
   #nowMs(): number {
     return this.#ports.clock.monotonic();
+  }
+}
+
+function readEntityId(host: EntityHost, method: ComponentMethod, message: Uint8Array): string | Fault {
+  try {
+    return (method.entityId as (message: Uint8Array) => string)(message);
+  } catch (cause) {
+    return Fault.from(cause, `read the entity id of ${host.service}.${method.name}`, "invalid");
   }
 }
 

@@ -15,7 +15,7 @@
  *    nothing, whatever sequence they expect (E9)
  */
 import { Fault } from "@mecha/kit";
-import { type EntityAddress, entityIdMaxBytes, type Payload } from "./model.ts";
+import { type EntityAddress, entityIdMaxBytes, type Payload, type StoredKind } from "./model.ts";
 import type {
   DeduplicationRecord,
   KnownKeys,
@@ -29,7 +29,7 @@ import type {
 } from "./rows.ts";
 
 // Adapters import this file as `@mecha/state/store`: a store's worker thread then loads the port and not the engine.
-export type { CommandMetadata, EntityAddress, Payload } from "./model.ts";
+export type { CommandMetadata, EntityAddress, Payload, StoredKind } from "./model.ts";
 export type * from "./rows.ts";
 export { knownKeysBytes, knownKeysMax, rowsMax } from "./rows.ts";
 
@@ -45,7 +45,7 @@ export const noEntity: EntityHandle = 0 as EntityHandle;
  */
 export interface Step {
   readonly entity: EntityHandle;
-  /** Last event sequence the step was computed on; 0 = none. For a value entity: its version. */
+  /** Last event sequence the step was computed on; 0 = none. For a value entity its version, for a CRDT its number of steps. */
   readonly expectedSequence: number;
   /** Numbered `expectedSequence + 1` and on. Event-sourced entities only. */
   readonly events: readonly Payload[];
@@ -53,6 +53,8 @@ export interface Step {
   readonly snapshot?: Payload;
   /** Value entities: the new value, or its deletion. Raises the version by one, and the version goes on after a deletion. */
   readonly value?: { readonly do: "update"; readonly value: Payload } | { readonly do: "delete" };
+  /** CRDTs: rows of this replica. Raises the sequence by one. */
+  readonly replicas?: ReplicaChange;
   /** Makes the step's key known (S8). Its `expiresMs` is above `timeMs`. */
   readonly deduplication?: DeduplicationRecord;
   /** Messages to be sent, in order. */
@@ -67,6 +69,24 @@ export interface Step {
   readonly timeMs: number;
 }
 
+/** Who writes a row of a CRDT: nobody else ever does (E13). */
+export interface ReplicaId {
+  /** Of the process, by its name. */
+  readonly node: string;
+  /** New whenever the process starts; `retired` for what its dead incarnations left. */
+  readonly incarnation: string;
+}
+
+/** What one replica has to say about a CRDT. The entity is the join of all of them. */
+export interface ReplicaRow {
+  readonly replica: ReplicaId;
+  readonly state: Uint8Array;
+}
+
+/** A deletion is for ever: it removes all rows and leaves a tombstone; writes after it are taken and change nothing. */
+export type ReplicaChange =
+  { readonly do: "write"; readonly rows: readonly ReplicaRow[]; readonly gone: readonly ReplicaId[] } | { readonly do: "delete" };
+
 /** What became of a step (E4). */
 export type Verdict =
   /** `outboxId`: id of the first message; the others follow one by one. Only for steps that have some. */
@@ -80,10 +100,12 @@ export type Verdict =
 /** What an entity is when it is opened. */
 export interface EntityRecord {
   readonly handle: EntityHandle;
-  /** Last event sequence; for a value entity its version. 0 = nothing stored. */
+  /** Last event sequence; for a value entity its version, for a CRDT its number of steps. 0 = nothing stored. */
   readonly sequence: number;
   readonly snapshot?: { readonly sequence: number; readonly payload: Payload };
   readonly value?: Payload;
+  /** CRDTs: the rows of every replica, or that it was deleted. Absent: nothing stored. */
+  readonly replicas?: readonly ReplicaRow[] | "deleted";
   /** Absent: the entity has no unexpired key. */
   readonly keys?: KnownKeys;
 }
@@ -101,7 +123,7 @@ export interface StoredEvent {
 /** An entity in a listing. */
 export interface EntityListing {
   readonly address: EntityAddress;
-  readonly kind: "eventSourced" | "value";
+  readonly kind: StoredKind;
   readonly sequence: number;
   readonly snapshotSequence?: number;
 }
@@ -117,7 +139,7 @@ export interface Store extends AsyncDisposable {
    * @throws Fault("invalid") when a part of the address is empty, longer than 512 bytes of UTF-8, not well-formed or holds NUL (E1).
    * @throws Fault("precondition") when it is stored as the other kind.
    */
-  open(address: EntityAddress, kind: "eventSourced" | "value", nowMs?: number): Promise<EntityRecord>;
+  open(address: EntityAddress, kind: StoredKind, nowMs?: number): Promise<EntityRecord>;
   /**
    * Events after `afterSequence`, ascending, at most `limit` (1 to 4,096) and about 1 MiB (one event always fits); fewer than exist = ask
    * again from the last one.
@@ -130,7 +152,7 @@ export interface Store extends AsyncDisposable {
   release(entity: EntityHandle): void;
   /**
    * Entities in (service, entity id, persistence id, namespace) order of their UTF-8 bytes, after `after`, at most `limit` (1 to 1,000).
-   * Deleted values are left out. To page, pass the last address. For people; not on the hot path.
+   * Deleted values and CRDTs are left out. To page, pass the last address. For people; not on the hot path.
    */
   list(query: {
     readonly service?: string;

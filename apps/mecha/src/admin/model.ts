@@ -33,7 +33,7 @@ export interface FunctionJson {
 
 export interface ServiceJson {
   readonly name: string;
-  readonly kind: "eventSourced" | "value" | "action";
+  readonly kind: "eventSourced" | "value" | "crdt" | "action";
   readonly persistenceId: string;
   readonly methods: readonly MethodJson[];
 }
@@ -58,7 +58,7 @@ export interface EntityJson {
   readonly service: string;
   readonly persistenceId: string;
   readonly id: string;
-  readonly kind: "eventSourced" | "value";
+  readonly kind: "eventSourced" | "value" | "crdt";
   /** Last event; for a value entity its version. */
   readonly sequence: number;
   readonly snapshotSequence?: number;

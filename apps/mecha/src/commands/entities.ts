@@ -108,5 +108,5 @@ function payloadText(payload: PayloadJson): string {
 }
 
 function kindText({ kind }: EntityJson): string {
-  return kind === "eventSourced" ? "event sourced" : "value";
+  return kind === "eventSourced" ? "event sourced" : kind === "crdt" ? "CRDT" : "value";
 }

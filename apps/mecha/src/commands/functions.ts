@@ -26,4 +26,4 @@ export function functionText(fn: FunctionJson): string {
   return `${fn.name}: ${fn.state}${where}${process_}${restarts}${problem}${services.join("")}\n`;
 }
 
-const kindText = { eventSourced: "event sourced", value: "value", action: "action" } as const;
+const kindText = { eventSourced: "event sourced", value: "value", crdt: "CRDT", action: "action" } as const;

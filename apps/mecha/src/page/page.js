@@ -160,7 +160,7 @@ function functionCard(fn, open) {
   );
 }
 
-const kindNames = { eventSourced: "event sourced", value: "value", action: "action" };
+const kindNames = { eventSourced: "event sourced", value: "value", crdt: "CRDT", action: "action" };
 
 function serviceDetails(service, isOpen) {
   const rows = service.methods.flatMap((method) => [el("dt", {}, method.name), el("dd", {}, ...routesOf(method))]);

@@ -44,7 +44,7 @@ export function banner({ settings, status, page, cwd, colour, tookMs }: BannerFa
   return lines.join("\n");
 }
 
-const kindNames = { eventSourced: "event sourced", value: "value", action: "action" } as const;
+const kindNames = { eventSourced: "event sourced", value: "value", crdt: "CRDT", action: "action" } as const;
 
 function stateText({ store }: RunSettings, cwd: string): string {
   if (store.kind === "memory") return "in memory, gone at the end";

@@ -10,6 +10,7 @@ import { SeededRandom } from "@mecha/kit/testing";
 import type { EntityAddress } from "../model.ts";
 import type { EntityHandle, EntityListing, Step, Store } from "../store.ts";
 import { applyHistory, historyOf } from "./history.ts";
+import { replicaContract } from "./replicas.ts";
 import { rowContract } from "./rows.ts";
 import { allEvents, append, cart, committed, conflict, payload, read, remove, texts, timeMs, update } from "./steps.ts";
 
@@ -40,6 +41,7 @@ export function storeContract(name: string, place: () => Promise<StorePlace>): v
   closing(name, place);
   persistence(name, place);
   rowContract(name, place, inStore);
+  replicaContract(name, place, inStore);
 }
 
 type InStore = (what: string, run: (store: Store) => Promise<void>) => void;

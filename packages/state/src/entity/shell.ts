@@ -8,14 +8,17 @@
  */
 import { Fault } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
-import type { EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "../model.ts";
+import { forwardKey } from "../keys/derive.ts";
+import type { ClientAction, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, Reply } from "../model.ts";
+import { type MessagePlan, type MessageSource, planMessages } from "../outbox/messages.ts";
+import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
 import type { EntityHandle, EntityRecord, Step } from "../store.ts";
-import { Tail, type TailSource } from "../tail.ts";
+import { Tail, type TailKeys, type TailSource } from "../tail.ts";
 import { WheelTimer } from "../timing/wheel.ts";
 import type { Occupant } from "./activations.ts";
 import type { FunctionGate } from "./gate.ts";
-import type { EntityHost } from "./host.ts";
+import type { EntityHost, HostedEntity } from "./host.ts";
 import type { LedgerStep, Outcome } from "./ledger.ts";
 import { type EntityActions, EntityMachine } from "./machine.ts";
 
@@ -23,6 +26,9 @@ import { type EntityActions, EntityMachine } from "./machine.ts";
 const defaultNamespace = "default";
 
 const anyTypeUrl = "type.googleapis.com/google.protobuf.Any";
+
+/** Of the entities that run here; CRDTs have a shell of their own. */
+type LoggedKind = "eventSourced" | "value";
 
 /** One stream's callbacks; dead once the entity listens to another (H1). */
 class StreamListener implements EntityStreamEvents {
@@ -48,7 +54,7 @@ class StreamListener implements EntityStreamEvents {
 }
 
 /** See the file's header. */
-export class EntityShell extends WheelTimer implements EntityActions, Occupant {
+export class EntityShell extends WheelTimer implements EntityActions, Occupant, HostedEntity {
   readonly host: EntityHost;
   readonly entityId: string;
   readonly machine: EntityMachine;
@@ -73,7 +79,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
     this.entityId = entityId;
     this.#parts = parts;
     this.#address = { namespace: defaultNamespace, service: host.service, persistenceId: host.persistenceId, entityId };
-    this.machine = new EntityMachine(host.kind, `${host.service}/${entityId}`, host.passivationMs, parts.limits, this);
+    this.machine = new EntityMachine(host.kind as LoggedKind, `${host.service}/${entityId}`, host.passivationMs, parts.limits, this);
   }
 
   #nowMs(): number {
@@ -139,7 +145,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
     this.#dropHandle();
     const attempt = ++this.#attempt;
     const { store } = this.#parts;
-    store.open(this.#address, this.host.kind).then(
+    store.open(this.#address, this.host.kind, this.wallMs()).then(
       (record) => this.#opened(attempt, record),
       (cause: unknown) => this.#openFailed(attempt, cause),
     );
@@ -291,7 +297,31 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
     if (step.step !== undefined) this.#stored(step, step.step);
     const { envelope, reply } = step;
     if (reply.effects.length === 0 && reply.action.do === "reply") envelope.finish(undefined, reply.action);
-    else this.#runTail(envelope, reply);
+    else this.#runTail(envelope, reply.action, reply.effects, { stored: this.#messagesOf(step) });
+  }
+
+  #messagesOf({ plan, outboxId }: LedgerStep): StoredMessages | undefined {
+    if (plan === undefined) return undefined;
+    return new StoredMessages(this.#parts.outbox, this.#parts.limits, plan, outboxId, this.#address);
+  }
+
+  repeat(envelope: Envelope, action: ClientAction): void {
+    this.host.meters.completedCommands++;
+    if (action.do === "reply") envelope.finish(undefined, action);
+    else this.#runTail(envelope, action, [], { forwardKey: forwardKey(this.#sourceOf(envelope, envelope.command.id ?? "")) });
+  }
+
+  plan(envelope: Envelope, reply: EntityReply, stored: boolean): MessagePlan | undefined {
+    const source = this.#sourceOf(envelope, envelope.command.id ?? this.#parts.newKey());
+    return planMessages(source, reply, stored, this.#parts.findTarget);
+  }
+
+  #sourceOf({ command, context }: Envelope, key: string): MessageSource {
+    return { service: this.host.service, entityId: this.entityId, key, commandName: command.name, context };
+  }
+
+  wallMs(): number {
+    return this.#parts.clock.wall();
   }
 
   #stored(step: LedgerStep, stored: Step): void {
@@ -308,17 +338,17 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant {
     });
   }
 
-  #runTail(envelope: Envelope, reply: EntityReply): void {
+  #runTail(envelope: Envelope, action: ClientAction, effects: EntityReply["effects"], keys: TailKeys): void {
     const source: TailSource = {
       service: this.host.service,
       commandName: envelope.command.name,
       context: envelope.context,
       origin: envelope.origin,
       reportError: (message) => this.reportError(message),
+      awaited: () => envelope.awaited,
     };
-    new Tail(this.#parts.dispatcher, source, reply.action, reply.effects, (fault, answer) => {
-      envelope.finish(fault, answer);
-    }).run();
+    const done = (fault: Fault | undefined, answer: Reply | undefined): void => envelope.finish(fault, answer);
+    new Tail(this.#parts.dispatcher, source, action, effects, done, keys).run();
   }
 
   fail(envelope: Envelope, fault: Fault): void {
