@@ -15,6 +15,7 @@ import {
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
 import { file_cloudstate_entity_key } from "../gen/cloudstate/entity_key_pb.ts";
+import { file_cloudstate_eventing } from "../gen/cloudstate/eventing_pb.ts";
 import { file_google_api_annotations } from "../gen/google/api/annotations_pb.ts";
 import { file_google_api_http } from "../gen/google/api/http_pb.ts";
 
@@ -33,6 +34,7 @@ const all: readonly DescFile[] = [
   file_google_api_annotations,
   file_google_api_http,
   file_cloudstate_entity_key,
+  file_cloudstate_eventing,
 ];
 
 const byName = new Map(all.map((file) => [file.proto.name, file.proto]));
