@@ -1,0 +1,271 @@
+/**
+ * A disk with a page cache, and a store on it as one process uses it.
+ *
+ * What is written is seen at once by everybody and survives the death of a process; what is synced survives a power cut too, and of what is
+ * written after it a prefix may. Behind it is the reference store, built anew from the surviving steps after a power cut. The store keeps S1 to S6,
+ * unless it is told to have a flaw: then the proof has to notice.
+ */
+import { Fault } from "@mecha/kit";
+import type {
+  EnginePorts,
+  EntityAddress,
+  EntityHandle,
+  EntityListing,
+  EntityRecord,
+  Step,
+  Store,
+  StoredEvent,
+  Verdict,
+} from "@mecha/state";
+import { openMemoryStore } from "@mecha/store-memory";
+import type { Chance } from "./chance.ts";
+import type { SimProcess } from "./process.ts";
+
+/** The store, as the engine uses it. */
+type EngineStore = EnginePorts["store"];
+type Kind = EntityListing["kind"];
+
+/** Bugs that can be planted in the store; each is one the engine's guarantees rest on. */
+export interface Flaws {
+  /** Steps of an owner that was taken over from are not refused (E5). */
+  readonly ignoresFence?: boolean;
+  /** A step is taken whatever sequence it was computed on (S3). */
+  readonly ignoresExpectedSequence?: boolean;
+  /** `committed` is answered before anything is written. */
+  readonly answersBeforeWriting?: boolean;
+  /** `committed` is answered when it is written, and synced some time later: synchronous=NORMAL. */
+  readonly answersBeforeSyncing?: boolean;
+  /**
+   * `unknown` is said to an owner that was taken over from meanwhile. It reads back and decides by the sequence, which may be the new owner's work:
+   * a store that several processes share must not do so before the engine can tell its own steps from others' (E4).
+   */
+  readonly unknownAfterTakeOver?: boolean;
+}
+
+interface Written {
+  readonly address: EntityAddress;
+  readonly kind: Kind;
+  readonly step: Omit<Step, "entity">;
+}
+
+/** What lies on the disk. */
+export class SimDisk {
+  #memory: Store = openMemoryStore();
+  #log: Written[] = [];
+  #synced = 0;
+  /** Raised by each owner that begins: the fence (E5). */
+  epoch = 0;
+
+  get memory(): Store {
+    return this.#memory;
+  }
+
+  /** Something is written and not synced. */
+  get dirty(): boolean {
+    return this.#synced < this.#log.length;
+  }
+
+  /** One step into the page cache. */
+  async write(address: EntityAddress, kind: Kind, step: Step): Promise<Verdict> {
+    const [verdict] = await this.#memory.commit([step]);
+    if (verdict?.is === "committed") this.#log.push({ address, kind, step });
+    return verdict as Verdict;
+  }
+
+  /** fsync: what has been written by now is safe. */
+  sync(): void {
+    this.#synced = this.#log.length;
+  }
+
+  /** Everything synced survives, and a prefix of the rest. Handles of before are gone. */
+  async powerCut(chance: Chance): Promise<void> {
+    this.#log = this.#log.slice(0, this.#synced + chance.below(this.#log.length - this.#synced + 1));
+    this.#synced = this.#log.length;
+    this.#memory = openMemoryStore();
+    for (const { address, kind, step } of this.#log) {
+      const { handle } = await this.#memory.open(address, kind);
+      await this.#memory.commit([{ ...step, entity: handle }]);
+      this.#memory.release(handle);
+    }
+  }
+
+  /** Everything stored of one entity. */
+  async read(address: EntityAddress, kind: Kind): Promise<{ readonly record: EntityRecord; readonly events: readonly StoredEvent[] }> {
+    const record = await this.#memory.open(address, kind);
+    const events: StoredEvent[] = [];
+    for (let page = await this.#memory.events(record.handle, 0, 500); page.length > 0;) {
+      events.push(...page);
+      page = await this.#memory.events(record.handle, events.length, 500);
+    }
+    this.#memory.release(record.handle);
+    return { record, events };
+  }
+}
+
+/** Longest each part of a call takes, ms. */
+const writeMaxMs = 4;
+const syncMaxMs = 6;
+const answerMaxMs = 6;
+/** A store that syncs behind its answers does so this much later. */
+const lateSyncMs = 400;
+
+/** One process's store on the disk. */
+export class SimStore implements EngineStore {
+  readonly #disk: SimDisk;
+  readonly #memory: Store;
+  readonly #process: SimProcess;
+  readonly #chance: Chance;
+  readonly #flaws: Flaws;
+  readonly #mayBeTakenOver: boolean;
+  readonly #epoch: number;
+  readonly #open = new Map<EntityHandle, { readonly address: EntityAddress; readonly kind: Kind; lost?: Verdict }>();
+  readonly #released = new Set<EntityHandle>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #broken: Fault | undefined;
+  /** Groups handed over and not answered; the engine has a limit for it. */
+  inFlight = 0;
+  inFlightMost = 0;
+  groupMost = 0;
+
+  constructor(disk: SimDisk, process: SimProcess, chance: Chance, flaws: Flaws, mayBeTakenOver: boolean) {
+    this.#mayBeTakenOver = mayBeTakenOver;
+    this.#disk = disk;
+    this.#memory = disk.memory;
+    this.#process = process;
+    this.#chance = chance;
+    this.#flaws = flaws;
+    this.#epoch = ++disk.epoch;
+  }
+
+  /** Handles not released. */
+  get handles(): number {
+    return this.#open.size - this.#released.size;
+  }
+
+  /** What the operating system does for a process that is gone. */
+  forget(): void {
+    for (const handle of this.#open.keys()) this.#memory.release(handle);
+    this.#open.clear();
+    this.#released.clear();
+  }
+
+  open(address: EntityAddress, kind: Kind): Promise<EntityRecord> {
+    return this.#inOrder(async () => {
+      this.#mayFail();
+      await this.#settled();
+      const record = await this.#memory.open(address, kind);
+      this.#open.set(record.handle, { address, kind });
+      return record;
+    });
+  }
+
+  events(handle: EntityHandle, after: number, limit: number): Promise<readonly StoredEvent[]> {
+    return this.#inOrder(async () => {
+      this.#mayFail();
+      await this.#settled();
+      return this.#memory.events(handle, after, Math.min(limit, 1 + this.#chance.below(5)));
+    });
+  }
+
+  /** What was called before is carried out first. */
+  release(handle: EntityHandle): void {
+    this.#released.add(handle);
+    void this.#inOrder(async () => {
+      this.#released.delete(handle);
+      this.#open.delete(handle);
+      this.#memory.release(handle);
+    });
+  }
+
+  async commit(steps: readonly Step[]): Promise<readonly Verdict[]> {
+    this.inFlightMost = Math.max(this.inFlightMost, ++this.inFlight);
+    this.groupMost = Math.max(this.groupMost, steps.length);
+    try {
+      const written = this.#inOrder(() => this.#group(steps));
+      if (!this.#flaws.answersBeforeWriting) return await this.#answered(written);
+      written.catch(() => undefined);
+      return await this.#answered(Promise.resolve(steps.map(() => ({ is: "committed" as const }))));
+    } finally {
+      this.inFlight--;
+    }
+  }
+
+  async #group(steps: readonly Step[]): Promise<readonly Verdict[]> {
+    if (this.#chance.oneIn(this.#chance.weather.storeFault * 8)) {
+      this.#broken = new Fault("unavailable", "the disk failed earlier");
+      throw new Fault("dataLoss", "the disk failed");
+    }
+    const verdicts: Verdict[] = [];
+    for (const step of steps) {
+      if (this.#process.dead) return new Promise(() => undefined); // killed between two writes
+      verdicts.push(await this.#step(step));
+    }
+    if (this.#flaws.answersBeforeSyncing) this.#process.after(lateSyncMs, () => this.#disk.sync());
+    else {
+      await this.#pause(syncMaxMs);
+      this.#disk.sync();
+    }
+    return verdicts;
+  }
+
+  async #step(step: Step): Promise<Verdict> {
+    const open = this.#open.get(step.entity);
+    if (!open) throw new Error("assertion failed: a step of an entity that is not open");
+    if (this.#epoch < this.#disk.epoch && this.#flaws.ignoresFence !== true) return { is: "fenced" };
+    if (open.lost) return open.lost;
+    if (this.#chance.oneIn(this.#chance.weather.storeFault)) {
+      const verdict = this.#chance.pick<Verdict>({ is: "fenced" }, this.#unsure, this.#unsure);
+      // What is lost stays lost until the entity is opened again: a later step never survives without the earlier (S2).
+      open.lost = verdict;
+      if (verdict.is === "unknown" && this.#chance.oneIn(2)) await this.#write(open, step);
+      return verdict;
+    }
+    return this.#write(open, step);
+  }
+
+  get #unsure(): Verdict {
+    return this.#mayBeTakenOver && this.#flaws.unknownAfterTakeOver !== true ? { is: "fenced" } : { is: "unknown" };
+  }
+
+  async #write({ address, kind }: { readonly address: EntityAddress; readonly kind: Kind }, step: Step): Promise<Verdict> {
+    const verdict = await this.#disk.write(address, kind, step);
+    if (verdict.is !== "conflict" || !this.#flaws.ignoresExpectedSequence) return verdict;
+    return this.#disk.write(address, kind, { ...step, expectedSequence: verdict.actualSequence });
+  }
+
+  /** Only what is durable is read (S6): another process may have written without having synced yet. */
+  async #settled(): Promise<void> {
+    if (this.#disk.dirty && !this.#flaws.answersBeforeSyncing) {
+      await this.#pause(syncMaxMs);
+      this.#disk.sync();
+    }
+  }
+
+  #mayFail(): void {
+    if (this.#broken) throw this.#broken;
+    if (this.#chance.oneIn(this.#chance.weather.storeFault)) throw new Fault("unavailable", "busy");
+  }
+
+  /** Calls are carried out one after the other, each after a pause (S2, S6). */
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(async () => {
+      await this.#pause(writeMaxMs);
+      return work();
+    });
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Answers may overtake each other. */
+  async #answered<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } finally {
+      await this.#pause(answerMaxMs);
+    }
+  }
+
+  #pause(maxMs: number): Promise<void> {
+    return new Promise((resolve) => this.#process.after(this.#chance.below(maxMs + 1), resolve));
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * Simulated user functions behind a simulated network: a ledger (event sourced) and a register (value entity), as in tests/crash. They answer late,
+ * lose streams, crash alone or altogether, fail, hang, and ask for restarts, all from the seed.
+ */
+import { assert } from "@mecha/kit";
+import type {
+  Command,
+  Component,
+  ComponentMethod,
+  EntityAddress,
+  EntityInit,
+  EntityReply,
+  EntityStream,
+  EntityStreamEvents,
+  FunctionPort,
+  Payload,
+  SideEffect,
+} from "@mecha/state";
+import type { Held } from "../crash/registers.ts";
+import type { Chance } from "./chance.ts";
+import type { SimProcess } from "./process.ts";
+
+export const ledgerService = "sim.Ledger";
+export const registerService = "sim.Register";
+
+/** What can be asked of an entity. */
+export type Ask =
+  | {
+      readonly do: "append";
+      readonly entity: string;
+      readonly commandId: string;
+      /** An effect: another ledger is to append too. */
+      readonly tell?: { readonly entity: string; readonly commandId: string; readonly synchronous: boolean };
+    }
+  /** A forward: another ledger appends and answers in its place. */
+  | { readonly do: "pass"; readonly entity: string; readonly to: string; readonly commandId: string }
+  | { readonly do: "read"; readonly entity: string }
+  | { readonly do: "set"; readonly entity: string; readonly value: Held }
+  | { readonly do: "get"; readonly entity: string };
+
+/** What is answered: `place` to an append, `list` to a read, `held` to a get, and what a set replaced. */
+export interface Told {
+  readonly place?: number;
+  readonly list?: readonly string[];
+  readonly held?: Held;
+}
+
+/** A failure by the function itself. */
+export const functionSaysNo = "the function says no";
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+function packed(value: unknown): Payload {
+  return { typeUrl: "type.googleapis.com/sim.Text", value: utf8.encode(JSON.stringify(value)) };
+}
+export function unpacked<T>(payload: Payload | undefined): T {
+  return JSON.parse(text.decode(payload?.value)) as T;
+}
+export function commandOf(ask: Ask): Command {
+  return { name: "Do", payload: packed(ask) };
+}
+export function serviceOf(ask: Ask): string {
+  return ask.do === "set" || ask.do === "get" ? registerService : ledgerService;
+}
+
+/** The components of a function. */
+export function componentsOf(port: FunctionPort): Component[] {
+  const method: ComponentMethod = {
+    name: "Do",
+    streamedIn: false,
+    streamedOut: false,
+    inputTypeUrl: "type.googleapis.com/sim.Text",
+    outputTypeUrl: "type.googleapis.com/sim.Text",
+    entityId: (message) => (JSON.parse(text.decode(message)) as Ask).entity,
+  };
+  const common = { methods: new Map([[method.name, method]]), passivationMs: undefined, function: port };
+  return [
+    { ...common, kind: "eventSourced", service: ledgerService, persistenceId: "ledger" },
+    { ...common, kind: "value", service: registerService, persistenceId: "register" },
+  ];
+}
+
+/** The function's process. */
+export class SimFunction implements FunctionPort {
+  readonly #streams = new Map<string, SimStream>();
+  /** The process of the engine that talks to it: what it hears arrives there. */
+  readonly #peer: SimProcess;
+  readonly #chance: Chance;
+  #down = false;
+
+  constructor(peer: SimProcess, chance: Chance) {
+    this.#peer = peer;
+    this.#chance = chance;
+  }
+
+  get liveStreams(): number {
+    return [...this.#streams.values()].filter(({ live }) => live).length;
+  }
+
+  openEntity(address: EntityAddress, init: EntityInit, events: EntityStreamEvents): EntityStream {
+    const key = `${address.service}/${address.entityId}`;
+    assert(this.#streams.get(key)?.live !== true, `two streams for ${key} (E8)`);
+    const stream = new SimStream(this.#peer, this.#chance, init, events, () => this.crash());
+    this.#streams.set(key, stream);
+    if (this.#down) this.#peer.after(0, () => stream.refuse());
+    return stream;
+  }
+  openAction(): never {
+    throw new Error("assertion failed: the simulation has no actions");
+  }
+  reportError(): void {}
+
+  /** The process ends, every stream with it, and comes back a little later. */
+  crash(): void {
+    if (this.#down) return;
+    this.#down = true;
+    for (const stream of this.#streams.values()) stream.lose();
+    this.#peer.after(this.#chance.below(120), () => (this.#down = false));
+  }
+}
+
+class SimStream implements EntityStream {
+  readonly #peer: SimProcess;
+  readonly #chance: Chance;
+  readonly #events: EntityStreamEvents;
+  readonly #crash: () => void;
+  readonly #isLedger: boolean;
+  readonly #list: string[] = [];
+  #sequence = 0;
+  #held: Held = null;
+  live = true;
+
+  constructor(peer: SimProcess, chance: Chance, init: EntityInit, events: EntityStreamEvents, crash: () => void) {
+    this.#peer = peer;
+    this.#chance = chance;
+    this.#events = events;
+    this.#crash = crash;
+    this.#isLedger = init.kind === "eventSourced";
+    if (init.kind === "value") this.#held = init.value === undefined ? null : unpacked<string>(init.value);
+    else if (init.snapshot) {
+      this.#sequence = init.snapshot.sequence;
+      this.#list.push(...unpacked<string[]>(init.snapshot.payload));
+    }
+  }
+
+  event(sequence: number, payload: Payload): boolean {
+    assert(this.live && this.#isLedger, "an event on a dead stream, or for a value");
+    assert(sequence === ++this.#sequence, `event ${sequence} is not the next`);
+    this.#list.push(unpacked<string>(payload));
+    if (!this.#chance.oneIn(4)) return true;
+    this.#later(() => this.#events.drain());
+    return false;
+  }
+
+  command(id: number, command: Command): void {
+    assert(this.live, "a command on a dead stream");
+    this.#later(() => this.#answer(id, unpacked<Ask>(command.payload)));
+  }
+
+  halfClose(): void {
+    if (this.#chance.oneIn(this.#chance.weather.functionFault)) return; // never ends its side
+    this.#later(() => this.#end(undefined));
+  }
+
+  reset(): void {
+    this.live = false;
+  }
+
+  /** The connection was lost. */
+  lose(): void {
+    if (this.live) this.#end("connection lost");
+  }
+
+  /** Nobody listens: nothing reached the function. */
+  refuse(): void {
+    if (!this.live) return;
+    this.live = false;
+    this.#events.closed("refused", true);
+  }
+
+  #later(what: () => void): void {
+    this.#peer.after(this.#chance.below(10), () => {
+      if (this.live) what();
+    });
+  }
+
+  #end(reason: string | undefined): void {
+    this.live = false;
+    this.#peer.deliver(() => this.#events.closed(reason));
+  }
+
+  #answer(id: number, ask: Ask): void {
+    if (this.#chance.oneIn(this.#chance.weather.functionFault)) this.#misbehave(id, ask);
+    else this.#events.reply({ commandId: id, ...this.#handle(ask) });
+  }
+
+  #misbehave(id: number, ask: Ask): void {
+    switch (this.#chance.below(6)) {
+      case 0:
+        this.#end("stream lost");
+        return;
+      case 1:
+        this.#crash();
+        return;
+      case 2:
+        this.#events.failure({ commandId: id, description: "failed" });
+        return;
+      case 3:
+        this.live = false;
+        this.#events.violation("nonsense");
+        return;
+      case 4:
+        // Changes something, then says no: what it changed must not be kept, and its memory is wrong.
+        this.#events.reply({
+          ...this.#handle(ask),
+          commandId: id,
+          action: { do: "fail", description: functionSaysNo, restart: true },
+          effects: [],
+        });
+        return;
+      default: // hangs
+    }
+  }
+
+  #handle(ask: Ask): Omit<EntityReply, "commandId"> {
+    switch (ask.do) {
+      case "append":
+        return this.#append(ask);
+      case "pass": {
+        const { commandId, to } = ask;
+        const payload = packed({ do: "append", entity: to, commandId } satisfies Ask);
+        return { action: { do: "forward", service: ledgerService, command: "Do", payload }, effects: [], events: [] };
+      }
+      case "read":
+        return reply({ list: this.#list });
+      case "get":
+        return reply({ held: this.#held });
+      case "set": {
+        const before = this.#held;
+        this.#held = ask.value;
+        return {
+          ...reply({ held: before }),
+          state: ask.value === null ? { do: "delete" } : { do: "update", value: packed(ask.value) },
+        };
+      }
+    }
+  }
+
+  #append({ commandId, tell }: Extract<Ask, { readonly do: "append" }>): Omit<EntityReply, "commandId"> {
+    this.#list.push(commandId);
+    this.#sequence++;
+    return {
+      ...reply({ place: this.#list.length }),
+      effects: tell ? [effectOf(tell)] : [],
+      events: [packed(commandId)],
+      ...(this.#chance.oneIn(5) ? { snapshot: packed(this.#list) } : {}),
+    };
+  }
+}
+
+function reply(told: Told): Omit<EntityReply, "commandId"> {
+  return { action: { do: "reply", payload: packed(told) }, effects: [], events: [] };
+}
+
+function effectOf({ entity, commandId, synchronous }: NonNullable<Extract<Ask, { readonly do: "append" }>["tell"]>): SideEffect {
+  const payload = packed({ do: "append", entity, commandId } satisfies Ask);
+  return { service: ledgerService, command: "Do", payload, synchronous };
+}
