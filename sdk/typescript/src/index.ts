@@ -32,6 +32,7 @@ export { Mistake } from "./mistake.ts";
 export type { CallMetadata } from "./protocol/common.ts";
 export type { ActionContext } from "./run/action.ts";
 export type { Answer, CommandFailure, EffectOptions, FailOptions, MetadataInput } from "./run/answer.ts";
+export { type EntityContext, type TimerOptions, timerNameBytesMax } from "./run/entity-context.ts";
 export type { EventSourcedContext } from "./run/event-sourced.ts";
 export type { ValueEntityContext } from "./run/value-entity.ts";
 export { command, type CommandSchema, type HttpOptions } from "./schema/command.ts";

@@ -54,6 +54,9 @@ export type EventShapes<E extends Events> = { [K in keyof E]: ShapeOf<E[K]> };
 /** A field all commands have. */
 export type KeyOf<C extends Commands> = keyof InputOf<C[keyof C]> & string;
 
+/** What each command takes. */
+export type InputsOf<C extends Commands> = { [K in keyof C]: InputOf<C[K]> };
+
 /** What `eventSourced` takes. */
 export interface EventSourcedSpec<State, E extends Events, C extends Commands> extends EventSourcedOptions {
   /** Full name of the gRPC service, `shop.Cart`. */
@@ -72,7 +75,7 @@ export interface EventSourcedSpec<State, E extends Events, C extends Commands> e
   readonly handle: {
     readonly [K in keyof C]: (
       command: InputOf<C[K]>,
-      ctx: EventSourcedContext<NoInfer<State>, EventShapes<E>, ReplyOf<C[K]>>,
+      ctx: EventSourcedContext<NoInfer<State>, EventShapes<E>, ReplyOf<C[K]>, InputsOf<C>>,
     ) => ReplyOf<C[K]> | Answer<ReplyOf<C[K]>> | Promise<ReplyOf<C[K]> | Answer<ReplyOf<C[K]>>>;
   };
 }

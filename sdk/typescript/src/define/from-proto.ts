@@ -27,6 +27,8 @@ type InputOf<M extends GenServiceMethods, K extends keyof M> = MessageShape<M[K]
 type ReplyOf<M extends GenServiceMethods, K extends keyof M> = M[K]["output"]["typeName"] extends "google.protobuf.Empty"
   ? MessageInitShape<M[K]["output"]> | void
   : MessageInitShape<M[K]["output"]>;
+/** What each method takes, as it may be given to `ctx.schedule`. */
+type InputsOf<M extends GenServiceMethods> = { [K in keyof M]: MessageInitShape<M[K]["input"]> };
 type Answered<R> = R | Answer<R>;
 
 /** Refs by the names of the methods. */
@@ -51,7 +53,7 @@ export interface ProtoEventSourcedSpec<
   readonly handle: {
     readonly [K in keyof M]: (
       command: InputOf<M, K>,
-      ctx: EventSourcedContext<StateOf<S>, { [N in keyof E]: MessageInitShape<E[N]> }, ReplyOf<M, K>>,
+      ctx: EventSourcedContext<StateOf<S>, { [N in keyof E]: MessageInitShape<E[N]> }, ReplyOf<M, K>, InputsOf<M>>,
     ) => Answered<ReplyOf<M, K>> | Promise<Answered<ReplyOf<M, K>>>;
   };
 }
@@ -62,7 +64,7 @@ export interface ProtoValueEntitySpec<M extends GenServiceMethods, S extends Pro
   readonly handle: {
     readonly [K in keyof M]: (
       command: InputOf<M, K>,
-      ctx: ValueEntityContext<StateOf<S>, ReplyOf<M, K>, NewStateOf<S>>,
+      ctx: ValueEntityContext<StateOf<S>, ReplyOf<M, K>, NewStateOf<S>, InputsOf<M>>,
     ) => Answered<ReplyOf<M, K>> | Promise<Answered<ReplyOf<M, K>>>;
   };
 }

@@ -4,7 +4,7 @@ import type { ValueEntityContext } from "../run/value-entity.ts";
 import type { Commands, InputOf, ReplyOf } from "../schema/command.ts";
 import type { ServiceSource } from "../schema/descriptors.ts";
 import { checkServiceName } from "../schema/names.ts";
-import { checkKeys, entityOptions, type EntityOptions, type KeyOf, stateCodec, stateMessage } from "./event-sourced.ts";
+import { checkKeys, entityOptions, type EntityOptions, type InputsOf, type KeyOf, stateCodec, stateMessage } from "./event-sourced.ts";
 import {
   checkUnary,
   type CommandRef,
@@ -43,7 +43,7 @@ export interface ValueEntitySpec<State, C extends Commands> extends EntityOption
   readonly handle: {
     readonly [K in keyof C]: (
       command: InputOf<C[K]>,
-      ctx: ValueEntityContext<NoInfer<State>, ReplyOf<C[K]>>,
+      ctx: ValueEntityContext<NoInfer<State>, ReplyOf<C[K]>, NoInfer<State>, InputsOf<C>>,
     ) => ReplyOf<C[K]> | Answer<ReplyOf<C[K]>> | Promise<ReplyOf<C[K]> | Answer<ReplyOf<C[K]>>>;
   };
 }

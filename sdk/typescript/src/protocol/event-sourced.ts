@@ -14,6 +14,7 @@ import {
   writeEffects,
   Writer,
 } from "./common.ts";
+import { type TimerChange, writeTimers } from "./timers.ts";
 
 export const eventSourcedPath = "/cloudstate.eventsourced.EventSourced/handle";
 export const eventSourcedType = "cloudstate.eventsourced.EventSourced";
@@ -77,16 +78,18 @@ export interface EventSourcedAnswer {
   readonly effects: readonly EffectOut[];
   readonly events: readonly Payload[];
   readonly snapshot: Payload | undefined;
+  readonly timers: readonly TimerChange[];
 }
 
 const writer = new Writer();
 
-/** EventSourcedStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, events = 4, snapshot = 5}}. */
-export function encodeEventSourcedReply(commandId: number, { outcome, effects, events, snapshot }: EventSourcedAnswer): Uint8Array {
+/** EventSourcedStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, events = 4, snapshot = 5}}, and timers. */
+export function encodeEventSourcedReply(commandId: number, { outcome, effects, events, snapshot, timers }: EventSourcedAnswer): Uint8Array {
   writer.reset().begin(1).number(1, commandId);
   writeClientAction(writer, 2, outcome, commandId);
   writeEffects(writer, 3, effects);
   for (const event of events) writeAny(writer, 4, event);
   if (snapshot !== undefined) writeAny(writer, 5, snapshot);
+  writeTimers(writer, timers);
   return writer.end().finish();
 }

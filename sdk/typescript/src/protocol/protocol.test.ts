@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { Fault } from "@mecha/kit";
+import { Fault, faultCodes } from "@mecha/kit";
 import { ActionCommandSchema, ActionResponseSchema } from "@mecha/wire/gen/cloudstate/action";
 import { EventSourcedStreamInSchema, EventSourcedStreamOutSchema } from "@mecha/wire/gen/cloudstate/event_sourced";
 import { ValueEntityStreamInSchema, ValueEntityStreamOutSchema } from "@mecha/wire/gen/cloudstate/value_entity";
+import { CatchUp, ReplyExtensionSchema, type TimerActionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import fc from "fast-check";
 import { encodeActionResponse, readActionIn } from "./action.ts";
-import { Writer } from "./bytes.ts";
+import { Reader, Writer } from "./bytes.ts";
 import type { CallMetadata, EffectOut, Outcome, Payload } from "./common.ts";
 import { encodeEventSourcedReply, readEventSourcedIn } from "./event-sourced.ts";
+import type { TimerChange } from "./timers.ts";
 import { encodeValueEntityReply, readValueEntityIn, type StateChange } from "./value-entity.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 200 });
@@ -32,6 +34,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.record({ do: fc.constant("reply" as const), payload, metadata }),
   fc.record({ do: fc.constant("forward" as const), service: text, command: text, payload, metadata }),
   fc.record({ do: fc.constant("fail" as const), description: text, restart: fc.boolean() }),
+  fc.record({ do: fc.constant("fail" as const), description: text, restart: fc.boolean(), code: fc.constantFrom("invalid", "notFound") }),
   fc.constant({ do: "nothing" as const }),
 );
 const effects: fc.Arbitrary<EffectOut[]> = fc.array(
@@ -54,7 +57,15 @@ function actionOf(given: Outcome, commandId: bigint) {
         },
       };
     case "fail":
-      return { case: "failure" as const, value: { commandId, description: given.description, restart: given.restart } };
+      return {
+        case: "failure" as const,
+        value: {
+          commandId,
+          description: given.description,
+          restart: given.restart,
+          grpcStatusCode: given.code === undefined ? 0 : faultCodes[given.code].grpc,
+        },
+      };
     case "nothing":
       return { case: undefined };
   }
@@ -84,7 +95,7 @@ test("event-sourced replies are what protobuf-es reads", () => {
       (id, given, side, events, snapshot) => {
         const ours = fromBinary(
           EventSourcedStreamOutSchema,
-          plain(encodeEventSourcedReply(id, { outcome: given, effects: side, events, snapshot })),
+          plain(encodeEventSourcedReply(id, { outcome: given, effects: side, events, snapshot, timers: [] })),
         );
         const value = {
           commandId: BigInt(id),
@@ -110,7 +121,7 @@ test("value entity replies are what protobuf-es reads", () => {
     fc.property(sequence, outcome, effects, change, (id, given, side, state) => {
       const ours = fromBinary(
         ValueEntityStreamOutSchema,
-        plain(encodeValueEntityReply(id, { outcome: given, effects: side, change: state })),
+        plain(encodeValueEntityReply(id, { outcome: given, effects: side, change: state, timers: [] })),
       );
       const action =
         state?.do === "update" ? { case: "update" as const, value: { value: anyOf(state.value) } } : { case: "delete" as const, value: {} };
@@ -121,6 +132,71 @@ test("value entity replies are what protobuf-es reads", () => {
         ...(state ? { stateAction: { action } } : {}),
       };
       assert.deepEqual(ours, create(ValueEntityStreamOutSchema, { message: { case: "reply", value: value as never } }));
+    }),
+  );
+});
+
+const timer: fc.Arbitrary<TimerChange> = fc.oneof(
+  fc.record({ do: fc.constant("cancel" as const), name: text }),
+  fc.record({
+    do: fc.constant("set" as const),
+    name: text,
+    command: text,
+    payload,
+    schedule: fc.oneof(
+      fc.record({ atMs: sequence, everyMs: sequence, catchUp: fc.constantFrom("once", "all", "skip") }),
+      fc.record({ afterMs: sequence }),
+      fc.record({ cron: fc.string({ minLength: 1 }), timeZone: text }),
+    ),
+  }),
+);
+const catchUpOf = { once: CatchUp.ONCE, all: CatchUp.ALL, skip: CatchUp.SKIP } as const;
+
+function timerActionOf(given: TimerChange): MessageInitShape<typeof TimerActionSchema> {
+  if (given.do === "cancel") return { action: { case: "cancel", value: given.name } };
+  const { name, command: commandName, schedule: s } = given;
+  const first =
+    s.atMs !== undefined
+      ? { case: "atMs" as const, value: BigInt(s.atMs) }
+      : s.afterMs !== undefined
+        ? { case: "afterMs" as const, value: BigInt(s.afterMs) }
+        : { case: undefined };
+  const repeat =
+    s.everyMs !== undefined
+      ? { case: "everyMs" as const, value: BigInt(s.everyMs) }
+      : s.cron !== undefined
+        ? { case: "cron" as const, value: s.cron }
+        : { case: undefined };
+  const value = { name, commandName, payload: anyOf(given.payload), first, repeat, timeZone: s.timeZone ?? "" };
+  return { action: { case: "set", value: { ...value, catchUp: catchUpOf[s.catchUp ?? "once"] } } };
+}
+
+test("timers travel in an extension of the reply: who knows it reads them, who does not reads the same reply", () => {
+  fc.assert(
+    fc.property(sequence, outcome, fc.array(timer, { maxLength: 3 }), (id, given, timers) => {
+      const bare = { outcome: given, effects: [] };
+      const eventSourced = { ...bare, events: [], snapshot: undefined };
+      const value = { ...bare, change: undefined };
+      const wanted = create(ReplyExtensionSchema, { timers: timers.map(timerActionOf) });
+      for (const [encoded, without, schema] of [
+        [
+          encodeEventSourcedReply(id, { ...eventSourced, timers }),
+          encodeEventSourcedReply(id, { ...eventSourced, timers: [] }),
+          EventSourcedStreamOutSchema,
+        ],
+        [
+          encodeValueEntityReply(id, { ...value, timers }),
+          encodeValueEntityReply(id, { ...value, timers: [] }),
+          ValueEntityStreamOutSchema,
+        ],
+      ] as const) {
+        const reader = new Reader(plain(encoded));
+        reader.tag();
+        const reply = fromBinary(ReplyExtensionSchema, plain(reader.view()), { readUnknownFields: false });
+        assert.deepEqual(reply, wanted);
+        const foreign = { readUnknownFields: false };
+        assert.deepEqual(fromBinary(schema, plain(encoded), foreign), fromBinary(schema, plain(without), foreign));
+      }
     }),
   );
 });

@@ -13,6 +13,7 @@ import {
   writeEffects,
   Writer,
 } from "./common.ts";
+import { type TimerChange, writeTimers } from "./timers.ts";
 
 export const valueEntityPath = "/cloudstate.valueentity.ValueEntity/handle";
 export const valueEntityType = "cloudstate.valueentity.ValueEntity";
@@ -65,12 +66,13 @@ export interface ValueEntityAnswer {
   readonly outcome: Outcome;
   readonly effects: readonly EffectOut[];
   readonly change: StateChange;
+  readonly timers: readonly TimerChange[];
 }
 
 const writer = new Writer();
 
-/** ValueEntityStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, state_action = 4 {update = 1 {value = 1}, delete = 2}}}. */
-export function encodeValueEntityReply(commandId: number, { outcome, effects, change }: ValueEntityAnswer): Uint8Array {
+/** ValueEntityStreamOut {reply = 1 {command_id = 1, client_action = 2, side_effects = 3, state_action = 4 {update = 1 {value = 1}, delete = 2}}}, and timers. */
+export function encodeValueEntityReply(commandId: number, { outcome, effects, change, timers }: ValueEntityAnswer): Uint8Array {
   writer.reset().begin(1).number(1, commandId);
   writeClientAction(writer, 2, outcome, commandId);
   writeEffects(writer, 3, effects);
@@ -79,5 +81,6 @@ export function encodeValueEntityReply(commandId: number, { outcome, effects, ch
     if (change.do === "update") writeAny(writer, 1, change.value);
     writer.end().end();
   }
+  writeTimers(writer, timers);
   return writer.end().finish();
 }

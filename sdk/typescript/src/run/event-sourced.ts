@@ -13,20 +13,18 @@ import { isThenable } from "../define/state.ts";
 import { expect, listed, Mistake, nearest } from "../mistake.ts";
 import type { CommandIn, Payload } from "../protocol/common.ts";
 import type { EventSourcedAnswer } from "../protocol/event-sourced.ts";
-import { BaseContext, CommandFailure, Crash, failOutcome, isBadInput, outcomeOf } from "./answer.ts";
+import { type BaseContext, CommandFailure, Crash, failOutcome, isBadInput, outcomeOf } from "./answer.ts";
+import { EntityContext, type EntityHome } from "./entity-context.ts";
 import { readOnly } from "./read-only.ts";
 import { type Surroundings, unexpected } from "./surroundings.ts";
 
 /** What a command handler of an event-sourced entity works with. */
-export class EventSourcedContext<State, Events, Reply> extends BaseContext<Reply> {
-  /** Id of this entity. */
-  readonly entityId: string;
+export class EventSourcedContext<State, Events, Reply, Inputs = Record<string, unknown>> extends EntityContext<Reply, Inputs> {
   readonly #entity: EventSourcedEntity;
 
   /** @internal */
-  constructor(entity: EventSourcedEntity, method: Method, command: CommandIn) {
-    super(method, command.metadata);
-    this.entityId = entity.entityId;
+  constructor(entity: EventSourcedEntity, home: EntityHome, method: Method, command: CommandIn) {
+    super(home, method, command);
     this.#entity = entity;
   }
 
@@ -51,6 +49,7 @@ export class EventSourcedEntity {
   readonly entityId: string;
   readonly #definition: EventSourcedDefinition;
   readonly #surroundings: Surroundings;
+  readonly #home: EntityHome;
   #state: unknown;
   #sequence = 0;
   /** Events of the running command. */
@@ -62,6 +61,7 @@ export class EventSourcedEntity {
     this.#definition = definition;
     this.entityId = entityId;
     this.#surroundings = surroundings;
+    this.#home = { entityId, definition, surroundings };
     this.#state = definition.state.initial();
   }
 
@@ -143,7 +143,7 @@ export class EventSourcedEntity {
   run(command: CommandIn): EventSourcedAnswer | Crash | Promise<EventSourcedAnswer | Crash> {
     const method = this.#definition.methods.get(command.name);
     if (this.#broken !== undefined || method === undefined) return this.#refusal(command.name);
-    const context = new EventSourcedContext<unknown, Record<string, unknown>, unknown>(this, method, command);
+    const context = new EventSourcedContext<unknown, Record<string, unknown>, unknown>(this, this.#home, method, command);
     const before = this.#sequence;
     this.#emitted = [];
     try {
@@ -166,7 +166,7 @@ export class EventSourcedEntity {
     );
   }
 
-  #answer(method: Method, context: BaseContext<unknown>, before: number, result: unknown): EventSourcedAnswer | Crash {
+  #answer(method: Method, context: EntityContext<unknown>, before: number, result: unknown): EventSourcedAnswer | Crash {
     const outcome = outcomeOf(method, result);
     if (outcome.do === "fail") return this.#failed(method, context, new CommandFailure(outcome.description, outcome.code));
     if (this.#broken !== undefined) return this.#failed(method, context, new Mistake(`${method.where}: ${this.#broken}`));
@@ -178,6 +178,7 @@ export class EventSourcedEntity {
       effects: context.takeEffects(),
       events: this.#emitted,
       snapshot: due ? this.#definition.state.encode(this.#state) : undefined,
+      timers: context.takeTimers(),
     };
   }
 
@@ -187,7 +188,7 @@ export class EventSourcedEntity {
     const restart = this.#emitted.length > 0;
     if ((error instanceof CommandFailure || (!restart && isBadInput(error))) && this.#broken === undefined) {
       if (restart) this.#broken = "a command failed after it had emitted events";
-      return { outcome: failOutcome(error, restart), effects: [], events: [], snapshot: undefined };
+      return { outcome: failOutcome(error, restart), effects: [], events: [], snapshot: undefined, timers: [] };
     }
     this.#broken ??= `${method.where} failed unexpectedly`;
     return unexpected(method, error, this.#surroundings);

@@ -8,20 +8,18 @@ import type { ValueEntityDefinition } from "../define/definitions.ts";
 import { listed } from "../mistake.ts";
 import type { CommandIn, Payload } from "../protocol/common.ts";
 import type { StateChange, ValueEntityAnswer } from "../protocol/value-entity.ts";
-import { BaseContext, CommandFailure, Crash, failOutcome, isBadInput, outcomeOf } from "./answer.ts";
+import { type BaseContext, CommandFailure, Crash, failOutcome, isBadInput, outcomeOf } from "./answer.ts";
+import { EntityContext, type EntityHome } from "./entity-context.ts";
 import { readOnly } from "./read-only.ts";
 import { type Surroundings, unexpected } from "./surroundings.ts";
 
 /** What a command handler of a value entity works with. */
-export class ValueEntityContext<State, Reply, NewState = State> extends BaseContext<Reply> {
-  /** Id of this entity. */
-  readonly entityId: string;
+export class ValueEntityContext<State, Reply, NewState = State, Inputs = Record<string, unknown>> extends EntityContext<Reply, Inputs> {
   readonly #entity: ValueEntity;
 
   /** @internal */
-  constructor(entity: ValueEntity, method: Method, command: CommandIn) {
-    super(method, command.metadata);
-    this.entityId = entity.entityId;
+  constructor(entity: ValueEntity, home: EntityHome, method: Method, command: CommandIn) {
+    super(home, method, command);
     this.#entity = entity;
   }
 
@@ -52,6 +50,7 @@ export class ValueEntity {
   readonly entityId: string;
   readonly #definition: ValueEntityDefinition;
   readonly #surroundings: Surroundings;
+  readonly #home: EntityHome;
   #stored: Payload | undefined;
   /** Decoded `#stored` with `#change`; made when somebody looks. */
   #state: { readonly value: unknown } | undefined;
@@ -61,6 +60,7 @@ export class ValueEntity {
     this.#definition = definition;
     this.entityId = entityId;
     this.#surroundings = surroundings;
+    this.#home = { entityId, definition, surroundings };
   }
 
   /**
@@ -112,7 +112,7 @@ export class ValueEntity {
     const { service, methods } = this.#definition;
     const method = methods.get(command.name);
     if (method === undefined) return new Crash(`${service} has no command ${command.name}; it has ${listed(methods.keys())}`);
-    const context = new ValueEntityContext<unknown, unknown>(this, method, command);
+    const context = new ValueEntityContext<unknown, unknown>(this, this.#home, method, command);
     try {
       const result = method.handler(method.input.codec.decode(command.payload), context);
       if (!isThenable(result)) return this.#answer(method, context, result);
@@ -124,7 +124,7 @@ export class ValueEntity {
     }
   }
 
-  #answer(method: Method, context: BaseContext<unknown>, result: unknown): ValueEntityAnswer | Crash {
+  #answer(method: Method, context: EntityContext<unknown>, result: unknown): ValueEntityAnswer | Crash {
     const outcome = outcomeOf(method, result);
     if (outcome.do === "fail") return this.#failed(method, context, new CommandFailure(outcome.description, outcome.code));
     context.close();
@@ -133,13 +133,13 @@ export class ValueEntity {
       this.#stored = change.do === "update" ? change.value : undefined;
       this.#change = undefined;
     }
-    return { outcome, effects: context.takeEffects(), change };
+    return { outcome, effects: context.takeEffects(), change, timers: context.takeTimers() };
   }
 
   #failed(method: Method, context: BaseContext<unknown>, error: unknown): ValueEntityAnswer | Crash {
     context.close();
     if (this.#change !== undefined) this.change(undefined);
     if (!(error instanceof CommandFailure) && !isBadInput(error)) return unexpected(method, error, this.#surroundings);
-    return { outcome: failOutcome(error, false), effects: [], change: undefined };
+    return { outcome: failOutcome(error, false), effects: [], change: undefined, timers: [] };
   }
 }

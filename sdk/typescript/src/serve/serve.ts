@@ -9,11 +9,12 @@ import { type Environment, Fault, type Log } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
 import { type CallHandler, unaryHandler } from "@mecha/wire";
 import { EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
+import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import type { Component } from "../component.ts";
 import { expect, listed, Mistake } from "../mistake.ts";
 import { eventSourcedPath } from "../protocol/event-sourced.ts";
 import { valueEntityPath } from "../protocol/value-entity.ts";
-import type { Surroundings } from "../run/surroundings.ts";
+import type { ProxySeen, Surroundings } from "../run/surroundings.ts";
 import { actionRoutes } from "./action-call.ts";
 import { entitySpec, protocolVersion } from "./discovery.ts";
 import { EventSourcedCall, ValueEntityCall } from "./entity-call.ts";
@@ -57,13 +58,18 @@ const shutdownGraceMsDefault = 5_000;
 export async function serve(components: readonly Component[], options: ServeOptions = {}): Promise<Server> {
   const environment = hostEnvironment();
   const log = options.log ?? consoleLog(logOptionsFrom(environment));
-  const surroundings: Surroundings = { log, development: options.development ?? environment["NODE_ENV"] !== "production" };
+  let proxy: ProxySeen = { name: "", extensions: [] };
+  const surroundings: Surroundings = {
+    log,
+    development: options.development ?? environment["NODE_ENV"] !== "production",
+    proxy: () => proxy,
+  };
   const spec = entitySpec(
     components,
     { name: options.name ?? components[0]?.service ?? "", version: options.version ?? "0.0.0" },
     `node ${process.version}`,
   );
-  const routes = routesOf(components, toBinary(EntitySpecSchema, spec), surroundings);
+  const routes = routesOf(components, toBinary(EntitySpecSchema, spec), surroundings, (seen) => (proxy = seen));
   const listener = await open(options, environment, log, routes);
   const server = serverOf(listener);
   if (options.handleSignals ?? true) endWithProcess(server, environment, log, options.shutdownGraceMs ?? shutdownGraceMsDefault);
@@ -72,7 +78,12 @@ export async function serve(components: readonly Component[], options: ServeOpti
   return server;
 }
 
-function routesOf(components: readonly Component[], spec: Uint8Array, surroundings: Surroundings): Map<string, CallHandler> {
+function routesOf(
+  components: readonly Component[],
+  spec: Uint8Array,
+  surroundings: Surroundings,
+  asked: (by: ProxySeen) => void,
+): Map<string, CallHandler> {
   const { log } = surroundings;
   const onError = (error: unknown, path: string): void => log.error("call failed", { path, error });
   const eventSourced = finder(components, "eventSourced");
@@ -89,7 +100,9 @@ function routesOf(components: readonly Component[], spec: Uint8Array, surroundin
             wanted: `${protocolVersion.major}.${protocolVersion.minor}`,
           });
         }
-        log.info("proxy connected", { proxy: `${proxyName} ${proxyVersion}`.trim() });
+        const name = `${proxyName} ${proxyVersion}`.trim() || "a proxy without a name";
+        asked({ name, extensions: fromBinary(ProxyInfoExtensionSchema, request).mechaExtensions });
+        log.info("proxy connected", { proxy: name });
         return spec;
       }, onError),
     ],

@@ -4,5 +4,14 @@
  *     const cart = testEntity(Cart, "42");
  *     const { reply, events } = await cart.send("addItem", { cartId: "42", sku: "tea", quantity: 2 });
  */
-export { type EffectSeen, type Sent, testAction, testEntity, type TestedEntity, type TestOptions } from "./test-entity.ts";
+export {
+  type EffectSeen,
+  type Sent,
+  testAction,
+  testEntity,
+  type TestedEntity,
+  type TestOptions,
+  type TimerSeen,
+  type TimerSet,
+} from "./test-entity.ts";
 export { checkSchema, schemaChanges, type SchemaLock, schemaLock } from "./schema-lock.ts";

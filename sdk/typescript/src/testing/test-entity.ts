@@ -1,5 +1,6 @@
 /** Runs one entity, or one call of an action, the way the protocol would: through encoded messages, with rollback and rehydration. */
 import { type FaultCode, type Log, noLog } from "@mecha/kit";
+import type { Schedule } from "@mecha/schedule";
 import type { Action } from "../define/action.ts";
 import type { EventType } from "../define/definitions.ts";
 import type { EventSourced } from "../define/event-sourced.ts";
@@ -8,6 +9,7 @@ import type { ValueEntityComponent } from "../define/value-entity.ts";
 import { expect, listed, Mistake, nearest } from "../mistake.ts";
 import type { ActionAnswer } from "../protocol/action.ts";
 import type { CommandIn, EffectOut, Outcome, Payload } from "../protocol/common.ts";
+import { type TimerChange, timersExtension } from "../protocol/timers.ts";
 import { ActionContext, answerMany, answerOnce } from "../run/action.ts";
 import { Crash, metadataOf, type MetadataInput } from "../run/answer.ts";
 import { EventSourcedEntity } from "../run/event-sourced.ts";
@@ -37,6 +39,21 @@ export interface Sent {
   readonly state: unknown;
   /** Whether a snapshot was stored. */
   readonly snapshot: boolean;
+  /** Timers the command set or cancelled, in order. Empty after a failure, and for actions. */
+  readonly timers: readonly TimerSeen[];
+}
+
+/** A change of a timer. */
+export type TimerSeen = ({ readonly do: "set" } & TimerSet) | { readonly do: "cancel"; readonly name: string };
+
+/** A timer that is set. */
+export interface TimerSet {
+  readonly name: string;
+  /** The entity's command, by its name in TypeScript. */
+  readonly command: string;
+  readonly message: unknown;
+  /** Times in ms: `atMs`, `afterMs`, `everyMs`, or `cron` and `timeZone`. */
+  readonly schedule: Schedule;
 }
 
 export interface TestOptions {
@@ -58,6 +75,13 @@ export interface TestedEntity<Refs> {
   send<K extends CommandsOf<Refs>>(command: K, message: InputOf<Refs[K]>, metadata?: MetadataInput): Promise<Sent>;
   /** The state now. */
   readonly state: unknown;
+  /** The timers set now, by name. No time passes in a test: `fire` them. */
+  readonly timers: ReadonlyMap<string, TimerSet>;
+  /**
+   * Fires a timer as if it were due: sends its command. One that fires once is gone afterwards, unless the command set it anew.
+   * @throws Mistake when no timer of that name is set.
+   */
+  fire(timer: string): Promise<Sent>;
   /** Forgets what is in memory and loads the entity from what was stored, as after a crash or a while without commands. */
   reload(): void;
 }
@@ -117,7 +141,7 @@ class Caught {
   #error: unknown;
   constructor({ log = noLog, development = true }: TestOptions) {
     const keep: Log = { ...log, error: (message, fields) => this.#keep(log, message, fields) };
-    this.surroundings = { log: keep, development };
+    this.surroundings = { log: keep, development, proxy: () => ({ name: "the test kit", extensions: [timersExtension] }) };
   }
   #keep(log: Log, message: string, fields?: Readonly<Record<string, unknown>>): void {
     this.#error = fields?.["error"] ?? new Mistake(message);
@@ -135,8 +159,38 @@ class Caught {
   }
 }
 
+/** The timers of one entity, as a proxy would keep them. */
+class KeptTimers {
+  readonly set = new Map<string, TimerSet>();
+  readonly #definition: ComponentBase;
+  constructor(definition: ComponentBase) {
+    this.#definition = definition;
+  }
+
+  /** What a command did to them, carried out. */
+  change(changes: readonly TimerChange[]): TimerSeen[] {
+    return changes.map((change) => {
+      this.set.delete(change.name);
+      if (change.do === "cancel") return change;
+      const { name, command, payload, schedule } = change;
+      const timer = { name, command: this.#definition.methods.get(command)?.key ?? command, message: readable(payload), schedule };
+      this.set.set(name, timer);
+      return { do: "set", ...timer };
+    });
+  }
+
+  /** Takes a firing: what fires once is gone before its command runs, which may set it anew. */
+  fire(name: string): TimerSet {
+    const timer = this.set.get(name);
+    expect(timer !== undefined, () => `fire(${JSON.stringify(name)}): no such timer is set; set are ${listed(this.set.keys())}`);
+    if (timer.schedule.everyMs === undefined && timer.schedule.cron === undefined) this.set.delete(name);
+    return timer;
+  }
+}
+
 class TestedEventSourced<Refs> implements TestedEntity<Refs> {
   readonly #component: EventSourced<Refs>;
+  readonly #timers: KeptTimers;
   readonly #entityId: string;
   readonly #caught: Caught;
   #stored: Payload[] = [];
@@ -146,6 +200,7 @@ class TestedEventSourced<Refs> implements TestedEntity<Refs> {
 
   constructor(component: EventSourced<Refs>, entityId: string, options: TestOptions) {
     this.#component = component;
+    this.#timers = new KeptTimers(component.definition);
     this.#entityId = entityId;
     this.#caught = new Caught(options);
     this.#entity = this.#load();
@@ -161,6 +216,15 @@ class TestedEventSourced<Refs> implements TestedEntity<Refs> {
 
   get state(): unknown {
     return this.#entity.state;
+  }
+
+  get timers(): ReadonlyMap<string, TimerSet> {
+    return this.#timers.set;
+  }
+
+  async fire(timer: string): Promise<Sent> {
+    const { command, message } = this.#timers.fire(timer);
+    return this.send(command, message);
   }
 
   reload(): void {
@@ -187,11 +251,13 @@ class TestedEventSourced<Refs> implements TestedEntity<Refs> {
       effects: answer.effects.map(describeEffect),
       state: this.#entity.state,
       snapshot: answer.snapshot !== undefined,
+      timers: this.#timers.change(answer.timers),
     };
   }
 }
 
 class TestedValue<Refs> implements TestedEntity<Refs> {
+  readonly #timers: KeptTimers;
   readonly #component: ValueEntityComponent<Refs>;
   readonly #entityId: string;
   readonly #caught: Caught;
@@ -201,6 +267,7 @@ class TestedValue<Refs> implements TestedEntity<Refs> {
 
   constructor(component: ValueEntityComponent<Refs>, entityId: string, options: TestOptions) {
     this.#component = component;
+    this.#timers = new KeptTimers(component.definition);
     this.#entityId = entityId;
     this.#caught = new Caught(options);
     this.#entity = this.#load();
@@ -214,6 +281,15 @@ class TestedValue<Refs> implements TestedEntity<Refs> {
 
   get state(): unknown {
     return this.#entity.state;
+  }
+
+  get timers(): ReadonlyMap<string, TimerSet> {
+    return this.#timers.set;
+  }
+
+  async fire(timer: string): Promise<Sent> {
+    const { command, message } = this.#timers.fire(timer);
+    return this.send(command, message);
   }
 
   reload(): void {
@@ -234,6 +310,7 @@ class TestedValue<Refs> implements TestedEntity<Refs> {
       effects: answer.effects.map(describeEffect),
       state: this.#entity.state,
       snapshot: false,
+      timers: this.#timers.change(answer.timers),
     };
   }
 }
@@ -266,5 +343,6 @@ export async function testAction<Refs>(
     effects: effects.map(describeEffect),
     state: undefined,
     snapshot: false,
+    timers: [],
   }));
 }
