@@ -5,6 +5,7 @@ import { constants } from "node:http2";
 import type { Readable, Writable } from "node:stream";
 import { explain, Fault, type Log } from "@mecha/kit";
 import type { HttpBody, HttpExchange, HttpHandler } from "@mecha/wire";
+import { originForm } from "./http-target.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -69,6 +70,9 @@ abstract class BaseExchange implements HttpExchange {
       end: () => {
         if (!output.destroyed) this.finish(output, "");
       },
+      abort: () => {
+        if (!output.destroyed) this.breakOff();
+      },
     };
   }
 
@@ -92,10 +96,10 @@ abstract class BaseExchange implements HttpExchange {
 
 export type { BaseExchange };
 
-const goneBody: HttpBody = { write: () => true, onDrain: () => undefined, end: () => undefined };
+const goneBody: HttpBody = { write: () => true, onDrain: () => undefined, end: () => undefined, abort: () => undefined };
 
-/** One request of an HTTP/1.1 connection. */
-export class Http1Exchange extends BaseExchange {
+/** One request of an HTTP/1.1 connection that node:http serves. */
+export class NodeHttp1Exchange extends BaseExchange {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly #request: IncomingMessage;
@@ -202,13 +206,6 @@ function discardRest(stream: ServerHttp2Stream): void {
 
 /** HTTP/1.1 headers that may not occur on HTTP/2 (RFC 9113 §8.2.2). */
 const connectionHeaders = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
-
-/** The path and query of any request target (RFC 9112 §3.2); `*` and authorities become `/`. */
-function originForm(target: string): string {
-  if (target.startsWith("/")) return target;
-  const absolute = /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#]*([^#]*)/.exec(target)?.[1] ?? "";
-  return absolute.startsWith("/") ? absolute : `/${absolute}`;
-}
 
 function plainHeaders(headers: IncomingHttpHeaders): Record<string, string | undefined> {
   const plain: Record<string, string | undefined> = {};

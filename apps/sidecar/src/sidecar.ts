@@ -114,7 +114,7 @@ class RunningSidecar implements Sidecar {
     this.#ports = ports;
     const options = { ...config.engine, onFatal: fatal, ...(observe && { observe }) };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, options }));
-    this.#ingress = openIngress({ engine: this.engine, clock, log, options: config.ingress });
+    this.#ingress = openIngress({ engine: this.engine, clock, log, options: config.ingress, otherGrpc: this.#otherGrpc() });
     this.#health.set("", "notServing");
     for (const name of config.functions) this.#links.set(name, this.#scope.own(this.#link(name)));
   }
@@ -122,7 +122,7 @@ class RunningSidecar implements Sidecar {
   async listen(): Promise<void> {
     const { clock, log } = this.#ports;
     const { host, port } = this.#config.ingress;
-    this.#listener = this.#scope.own(await listen({ host, port, clock, log }, { grpc: this.#grpc(), http: this.#http() }));
+    this.#listener = this.#scope.own(await listen({ host, port, clock, log }, { grpc: this.#ingress.grpc, http: this.#http() }));
   }
 
   get host(): string {
@@ -220,12 +220,13 @@ class RunningSidecar implements Sidecar {
     if (this.#links.size === this.#served.size) this.#health.set("", "serving");
   }
 
-  #grpc(): CallRouter {
+  /** What is served beside the components. */
+  #otherGrpc(): CallRouter {
     // The reference's clients read an empty answer as "no such symbol".
     const unknownSymbol = this.#config.ingress.strict === undefined ? "notFound" : "empty";
     const reflection = reflectionHandler(() => this.#reflection, { unknownSymbol });
     const fixed = new Map<string, CallHandler>([...reflection, ...healthHandler(this.#health)]);
-    return (path) => this.#ingress.grpc(path) ?? fixed.get(path) ?? (this.#isStarting() ? notYet : undefined);
+    return (path) => fixed.get(path) ?? (this.#isStarting() ? notYet : undefined);
   }
 
   #http(): HttpHandler {

@@ -15,6 +15,8 @@ export interface HttpExchange {
    * @throws Fault("outOfRange") when it is larger than `maxBytes` (answer 413), Fault("cancelled") when the client goes away first.
    */
   body(maxBytes: number): Promise<Uint8Array>;
+  /** The whole body if it is here already and no larger than `maxBytes`; else `undefined`, and `body` will tell. Spares the wait most requests need not. */
+  bodyNow?(maxBytes: number): Uint8Array | undefined;
   /** Answers. Adds content-length and, on HTTP/1.1, date. */
   respond(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array | string): void;
   /** Answers in pieces. */
@@ -29,6 +31,8 @@ export interface HttpBody {
   write(chunk: Uint8Array | string): boolean;
   onDrain(drained: () => void): void;
   end(): void;
+  /** Breaks the answer off, so that the client sees that it is not whole. For what cannot be said in the body itself. */
+  abort(): void;
 }
 
 /** Answers a request. A rejection or throw answers 500 without detail and is logged. */

@@ -41,6 +41,15 @@ export {
   writeFramePrefix,
 } from "./grpc/index.ts";
 export {
+  type AnswerForm,
+  type Chunk,
+  endExchangeCall,
+  type ExchangeCallSpec,
+  type NextMessage,
+  runExchangeCall,
+} from "./exchange-call/index.ts";
+export { isGrpcWeb, serveGrpcWeb, type WebOptions, webStatusHeaders } from "./grpc-web/index.ts";
+export {
   anyToJson,
   jsonPrefix,
   messagePrefix,
@@ -82,6 +91,7 @@ export {
   parseJson,
   parseTemplate,
   pathSegmentsMax,
+  type RawBody,
   type PathTemplate,
   refusalAnswer,
   type RouteEntry,

@@ -1,6 +1,6 @@
 /** Who may ask at all (DESIGN D9): Host against DNS rebinding, Origin against web pages. Pure decisions. */
 import { Fault } from "@mecha/kit";
-import type { HttpAnswer, HttpExchange } from "@mecha/wire";
+import { type HttpAnswer, type HttpExchange, webStatusHeaders } from "@mecha/wire";
 import type { ResolvedOptions } from "./options.ts";
 
 type Headers = HttpExchange["headers"];
@@ -40,6 +40,39 @@ function checkHost(host: string | undefined, hosts: ResolvedOptions["hosts"]): v
 function hostName(host: string): string {
   const end = host.startsWith("[") ? host.indexOf("]") + 1 : host.indexOf(":");
   return (end > 0 ? host.slice(0, end) : host).toLowerCase();
+}
+
+/** Readable by any page without being exposed (Fetch, "CORS-safelisted response-header name"), or of no use to one. */
+const safeHeaders = new Set([
+  "content-type",
+  "content-length",
+  "cache-control",
+  "content-language",
+  "expires",
+  "last-modified",
+  "pragma",
+  "vary",
+]);
+
+/** The exchange with an admitted origin's headers in its answer, so that the page may read it and the names of its headers. */
+export function admittedExchange(exchange: HttpExchange, admitted: Readonly<Record<string, string>>): HttpExchange {
+  if (admitted["access-control-allow-origin"] === undefined) return exchange;
+  const opened = (headers: Readonly<Record<string, string>>): Record<string, string> => {
+    const exposed = [...webStatusHeaders, ...Object.keys(headers).filter((name) => !safeHeaders.has(name))];
+    return { ...headers, ...admitted, "access-control-expose-headers": [...new Set(exposed)].join(", ") };
+  };
+  const { method, path, query, headers, peer } = exchange;
+  return {
+    method,
+    path,
+    query,
+    headers,
+    peer,
+    body: (maxBytes) => exchange.body(maxBytes),
+    respond: (status, answer, body) => exchange.respond(status, opened(answer), body),
+    stream: (status, answer) => exchange.stream(status, opened(answer)),
+    onClose: (closed) => exchange.onClose(closed),
+  };
 }
 
 /** How long a browser may remember a preflight's answer, seconds. Short: a changed list takes effect soon. */

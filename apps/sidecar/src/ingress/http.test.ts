@@ -82,7 +82,13 @@ for (const [what, path, init, status, body] of [
   ["unknown field", "/carts/c/items", { method: "POST", headers: json, body: '{"nme":1}' }, 400, /field nme: is no field of shop\.Add/],
   ["unknown query parameter", "/carts/c?x=1", {}, 400, /query parameter \\"x\\" is no field/],
   ["too large", "/carts/c/items", { method: "POST", headers: json, body: `{"name":"${"x".repeat(2000)}"}` }, 413, /larger than 1000 bytes/],
-  ["streamed method", "/split/c", {}, 501, /streamed, which is not served over HTTP\/JSON yet/],
+  [
+    "a method that takes a stream",
+    "/shop.Desk/Sum",
+    { method: "POST", headers: json, body: "{}" },
+    501,
+    /takes a stream of messages, which HTTP\/JSON cannot bring/,
+  ],
   ["bad idempotency key", "/carts/c", { headers: { "idempotency-key": "a b" } }, 400, /idempotency-key must be/],
 ] as const) {
   test(`${what} → ${status}`, async () => {

@@ -19,13 +19,15 @@ export interface IngressDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly options?: IngressOptions;
+  /** Handlers of paths no component has: reflection, health. */
+  readonly otherGrpc?: CallRouter;
 }
 
 /** What a listener needs, and how to change what is served. Holds nothing open: there is nothing to close. */
 export interface Ingress {
-  /** For `listen`: handlers of the components' gRPC methods; `undefined` for other paths, which belong to reflection, health, or nobody. */
+  /** For `listen`: handlers of the components' gRPC methods, then of the other paths. */
   readonly grpc: CallRouter;
-  /** For `listen`: everything that is not gRPC. */
+  /** For `listen`: everything that is not gRPC over HTTP/2. gRPC-Web goes to the same handlers as gRPC. */
   readonly http: HttpHandler;
   /**
    * Serves these functions from now on, and no others. Calls under way go on.
@@ -36,13 +38,14 @@ export interface Ingress {
 }
 
 /** Serves nothing until the first `update`. */
-export function openIngress({ engine, clock, log, options = {} }: IngressDeps): Ingress {
+export function openIngress({ engine, clock, log, options = {}, otherGrpc = () => undefined }: IngressDeps): Ingress {
   const resolved: ResolvedOptions = { ...ingressDefaults, ...options };
   let table: IngressTable = buildTable([], resolved.strict);
   let handlers = new Map<string, CallHandler>();
+  const grpc: CallRouter = (path) => handlers.get(path) ?? otherGrpc(path);
   return {
-    grpc: (path) => handlers.get(path),
-    http: httpHandler({ engine, clock, log, options: resolved, table: () => table }),
+    grpc,
+    http: httpHandler({ engine, clock, log, options: resolved, grpc, table: () => table }),
     update(hosted) {
       const next = buildTable(hosted, resolved.strict); // keeps N2: nothing is assigned when this throws
       handlers = new Map([...next.grpc].map(([path, target]) => [path, grpcHandler(target, engine, resolved)]));

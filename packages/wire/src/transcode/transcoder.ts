@@ -10,8 +10,10 @@ import { annotatedBindings, type BoundVariable, defaultBinding, type HttpBinding
 import { compileFieldOrder } from "./field-order.ts";
 import { guarded, JsonCodecs } from "./json-codec.ts";
 import { parseJson } from "./json-text.ts";
+import { wireType } from "../descriptors/reader.ts";
 import type { Strictness } from "./problem.ts";
 import { QueryFields } from "./query.ts";
+import { fieldContent, isHttpBody, type RawBody, readRawBody, writeRawBody } from "./raw-body.ts";
 import { templateShape } from "./template.ts";
 import { compileTextField, type WriteText } from "./text-field.ts";
 import { ProtoWriter } from "./writer.ts";
@@ -21,16 +23,21 @@ export interface HttpRoute {
   readonly binding: HttpBinding;
   /** Whether a body is read at all. */
   readonly takesBody: boolean;
+  /** The body is no JSON but fills a google.api.HttpBody: any content type will do. */
+  readonly takesRawBody: boolean;
   /**
    * The request message.
    * @param segments The path's, as `RouteTable.match` gave them.
    * @param query What follows "?", without it.
-   * @param body The request's body, UTF-8 JSON. Empty = `{}`.
+   * @param body The request's body, UTF-8 JSON; empty = `{}`. With `takesRawBody` any bytes.
+   * @param contentType The body's; only looked at with `takesRawBody`.
    * @throws Fault("invalid") naming the field, parameter or place.
    */
-  request(segments: readonly string[], query: string, body: Uint8Array): Uint8Array;
+  request(segments: readonly string[], query: string, body: Uint8Array, contentType?: string): Uint8Array;
   /** The answer's JSON. @throws Fault("invalid") when the bytes are no message of the method's output type. */
   response(message: Uint8Array): string;
+  /** For answers that are a google.api.HttpBody: what is sent instead of JSON. @throws as `response`. */
+  readonly rawResponse: ((message: Uint8Array) => RawBody) | undefined;
 }
 
 /** Compiles the routes of methods of one descriptor set. */
@@ -61,7 +68,8 @@ export class Transcoder {
 
   #route(binding: HttpBinding): HttpRoute {
     const codec = { request: this.#requestOf(binding), response: this.#responseOf(binding) };
-    return { binding, takesBody: binding.body.is !== "none", ...codec };
+    const takesBody = binding.body.is !== "none";
+    return { binding, takesBody, takesRawBody: takesRaw(binding), rawResponse: rawResponseOf(binding), ...codec };
   }
 
   #requestOf(binding: HttpBinding): HttpRoute["request"] {
@@ -71,9 +79,9 @@ export class Transcoder {
     const query = this.#queryWriter(binding);
     const canonical = compileFieldOrder(method.input);
     const writer = new ProtoWriter();
-    return (segments, queryText, bodyBytes) => {
+    return (segments, queryText, bodyBytes, contentType = "") => {
       writer.reset();
-      if (body.is !== "none" || bodyBytes.length > 0) writeBody(bodyBytes, writer);
+      if (body.is !== "none" || bodyBytes.length > 0) writeBody(bodyBytes, writer, contentType);
       query(queryText, writer);
       for (const variable of variables) variable(segments, writer);
       const message = writer.take();
@@ -81,7 +89,9 @@ export class Transcoder {
     };
   }
 
-  #bodyWriter({ body, method }: HttpBinding): (bytes: Uint8Array, writer: ProtoWriter) => void {
+  #bodyWriter(binding: HttpBinding): (bytes: Uint8Array, writer: ProtoWriter, contentType: string) => void {
+    const { body, method } = binding;
+    if (takesRaw(binding)) return rawWriter(body);
     if (body.is === "none") {
       if (this.#strict) return () => {};
       return () => {
@@ -139,6 +149,31 @@ export class Transcoder {
     const codec = this.#codecs.of(method.output);
     return (message) => codec.toJson(message);
   }
+}
+
+function takesRaw({ body, method }: HttpBinding): boolean {
+  return body.is === "message" ? isHttpBody(method.input) : body.is === "field" && isHttpBody(body.field.message);
+}
+
+function rawWriter(body: HttpBinding["body"]): (bytes: Uint8Array, writer: ProtoWriter, contentType: string) => void {
+  if (body.is !== "field") {
+    return (bytes, writer, contentType) => {
+      writeRawBody(writer, contentType, bytes);
+    };
+  }
+  const tag = ((body.field.number << 3) | wireType.bytes) >>> 0;
+  return (bytes, writer, contentType) => {
+    writer.uint32(tag);
+    const mark = writer.begin();
+    writeRawBody(writer, contentType, bytes);
+    writer.finish(mark);
+  };
+}
+
+function rawResponseOf({ method, responseField }: HttpBinding): HttpRoute["rawResponse"] {
+  if (!responseField) return isHttpBody(method.output) ? readRawBody : undefined;
+  if (responseField.fieldKind !== "message" || !isHttpBody(responseField.message)) return undefined;
+  return (message) => readRawBody(fieldContent(message, responseField));
 }
 
 /** Shape of a binding: two with the same one match the same requests. */

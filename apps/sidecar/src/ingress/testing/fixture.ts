@@ -22,6 +22,7 @@ export const shopProto = `
 syntax = "proto3";
 package shop;
 import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
 import "google/protobuf/empty.proto";
 message Add { string cart_id = 1; string name = 2; int32 quantity = 3; }
 message Get { string cart_id = 1; }
@@ -36,6 +37,17 @@ service Desk {
   rpc Sum(stream Get) returns (CartState);
   rpc Split(Get) returns (stream CartState) { option (google.api.http) = { get: "/split/{cart_id}" }; }
   rpc Talk(stream Get) returns (stream CartState);
+}
+message Attachment { string cart_id = 1; string note = 2; google.api.HttpBody file = 1000; }
+service Files {
+  rpc Upload(google.api.HttpBody) returns (google.api.HttpBody) { option (google.api.http) = { post: "/files" body: "*" }; }
+  rpc Attach(Attachment) returns (Attachment) {
+    option (google.api.http) = { put: "/carts/{cart_id}/file" body: "file" response_body: "file" additional_bindings { get: "/notes/{cart_id}" response_body: "note" } };
+  }
+  rpc Download(Get) returns (stream google.api.HttpBody) { option (google.api.http) = { get: "/files/{cart_id}" }; }
+  rpc Notes(Get) returns (stream Attachment) {
+    option (google.api.http) = { get: "/notes" response_body: "note" additional_bindings { post: "/notes:watch" body: "*" } };
+  }
 }
 service Other { rpc Ask(Get) returns (CartState); }
 service Rival { rpc Ask(Get) returns (CartState) { option (google.api.http) = { get: "/carts/{cart_id}" }; } }
@@ -93,12 +105,13 @@ export class ScriptedEngine implements StateEngine {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** Serves Cart as an entity and Desk as an action. Close it with `await using`. */
+/** Serves Cart as an entity, Desk and Files as actions. Close it with `await using`. */
 export async function serve(options: IngressOptions = {}) {
   const engine = new ScriptedEngine();
   const log = new MemoryLog();
   const ingress = openIngress({ engine, clock: hostClock, log, options });
-  ingress.update([{ components: [component("shop.Cart", "eventSourced"), component("shop.Desk", "action")], descriptors: shop }]);
+  const components = [component("shop.Cart", "eventSourced"), component("shop.Desk", "action"), component("shop.Files", "action")];
+  ingress.update([{ components, descriptors: shop }]);
   const listener = await listen({ host: "127.0.0.1", port: 0, clock: hostClock, log }, ingress);
   return {
     engine,

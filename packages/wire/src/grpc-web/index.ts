@@ -1,0 +1,1 @@
+export { isGrpcWeb, serveGrpcWeb, type WebOptions, webStatusHeaders } from "./handler.ts";
