@@ -7,6 +7,7 @@ import { MemoryLog } from "@mecha/kit/testing";
 import { descriptorSet, FakeChannel, type MethodType, shopFile } from "@mecha/state/remote/testing";
 import { ActionCommandSchema } from "@mecha/wire/gen/cloudstate/action";
 import { type EntitySpec, EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
+import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import { discover } from "./discovery.ts";
 import { discoverPath, reportErrorPath } from "./protocol.ts";
 
@@ -43,7 +44,9 @@ test("the function is told who asks", async () => {
   await discover(channel, options);
   const [call] = channel.to(discoverPath);
   assert.ok(call?.halfClosed);
-  const { $typeName, ...info } = fromBinary(ProxyInfoSchema, call.sent[0] as Uint8Array);
+  const sent = call.sent[0] as Uint8Array;
+  assert.deepEqual(fromBinary(ProxyInfoExtensionSchema, sent).mechaExtensions, ["timers"]);
+  const { $typeName, ...info } = fromBinary(ProxyInfoSchema, sent, { readUnknownFields: false });
   assert.equal($typeName, "cloudstate.ProxyInfo");
   assert.deepEqual(info, {
     protocolMajorVersion: 0,

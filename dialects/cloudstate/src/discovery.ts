@@ -1,8 +1,9 @@
 /** Discovery by cloudstate.EntityDiscovery: asks the user function what it serves and makes components of the answer. */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { accepted, ask, type Discovered, type DiscoveryOptions, remoteFunction } from "@mecha/state/remote";
+import { accepted, ask, type Discovered, type DiscoveryOptions, remoteFunction, timersExtension } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
 import { ProxyInfoSchema } from "@mecha/wire/gen/cloudstate/entity";
+import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import { cloudstateFunction } from "./function.ts";
 import { discoverPath, protocol00, reportErrorPath, statelessType } from "./protocol.ts";
 import { entityTypes, protocolVersion, readSpec } from "./spec.ts";
@@ -21,7 +22,10 @@ export async function discover(channel: Channel, options: DiscoveryOptions): Pro
     proxyVersion: options.proxyVersion,
     supportedEntityTypes: Object.keys(entityTypes),
   });
-  const answer = await ask(channel, discoverPath, toBinary(ProxyInfoSchema, info), options.signal);
+  // One message, read by two types: who does not know the extension passes over its fields.
+  const extension = toBinary(ProxyInfoExtensionSchema, create(ProxyInfoExtensionSchema, { mechaExtensions: [timersExtension] }));
+  const request = Uint8Array.of(...toBinary(ProxyInfoSchema, info), ...extension);
+  const answer = await ask(channel, discoverPath, request, options.signal);
   const main = cloudstateFunction(channel, options);
   const stateless = remoteFunction(channel, protocol00, options);
   return accepted(channel, {

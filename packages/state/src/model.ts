@@ -1,4 +1,5 @@
 /** The words every part of the state engine shares. See the glossary in ARCHITECTURE.md. */
+import type { Schedule } from "@mecha/schedule";
 import type { MetadataValue } from "@mecha/wire";
 import type { CrdtPort } from "./crdt/port.ts";
 
@@ -114,6 +115,20 @@ export type ClientAction =
   | { readonly do: "fail"; readonly description: string; readonly restart: boolean; readonly grpcCode?: number }
   | { readonly do: "nothing" };
 
+/** What a command does to its entity's timers (E12). */
+export type TimerAction =
+  | {
+      /** Replaces a timer of that name. */
+      readonly do: "set";
+      readonly name: string;
+      readonly schedule: Schedule;
+      /** Bare name of a command of this entity. */
+      readonly command: string;
+      readonly payload: Payload;
+      readonly metadata?: CommandMetadata;
+    }
+  | { readonly do: "cancel"; readonly name: string };
+
 /** A function's answer to one entity command. */
 export interface EntityReply {
   /** Id of the command answered, as sent (starts at 1 for each stream). */
@@ -125,6 +140,8 @@ export interface EntityReply {
   readonly snapshot?: Payload;
   /** Value entities only. */
   readonly state?: { readonly do: "update"; readonly value: Payload } | { readonly do: "delete" };
+  /** In order. */
+  readonly timers?: readonly TimerAction[];
 }
 
 /** What an entity's stream begins with. */

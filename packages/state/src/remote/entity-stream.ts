@@ -133,8 +133,8 @@ class RemoteEntityStream implements EntityStream {
         `Warning: ${this.#name()} sent a snapshot without events in reply to command ${reply.commandId}; it was ignored.`,
       );
     }
-    const { commandId, action, effects, events } = reply;
-    return { commandId, action, effects, events };
+    const { snapshot: _, ...rest } = reply;
+    return rest;
   }
 
   #violation(problem: string, about: "reply" | "message" = "message"): void {

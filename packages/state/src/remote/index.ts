@@ -1,3 +1,4 @@
+export { timersExtension } from "./codec/timers.ts";
 export { accepted, ask, type Discovered, type DiscoveryOptions, discoverTimeoutMs } from "./discovery.ts";
 export { remoteFunction, type RemoteFunctionOptions } from "./function.ts";
 export { type ActionShape, actionShape, type RemoteProtocol } from "./protocol.ts";

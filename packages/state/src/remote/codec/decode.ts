@@ -8,8 +8,9 @@
  *    last member
  * D3 a known field with another wire type counts as unknown
  */
-import type { ClientAction, CommandMetadata, EntityReply, Payload, SideEffect } from "../../model.ts";
+import type { ClientAction, CommandMetadata, EntityReply, Payload, SideEffect, TimerAction } from "../../model.ts";
 import { Reader } from "./reader.ts";
+import { readTimer, timersTag } from "./timers.ts";
 
 /** A message of an entity's stream; `empty` has no member of the oneof set, or one this protocol version does not know. */
 export type EntityOut =
@@ -84,6 +85,7 @@ class RawReply {
   snapshot: MutablePayload | undefined;
   state: { do: "update"; value: MutablePayload } | { do: "delete" } | undefined;
   deletes = false;
+  timers: TimerAction[] | undefined;
 }
 
 /** The two streams differ in their reply only: field 1 is the reply, field 2 a Failure. */
@@ -125,6 +127,7 @@ function toEntityReply(raw: RawReply, restarts: boolean): EntityReply {
   };
   if (raw.snapshot !== undefined) reply.snapshot = raw.snapshot;
   if (raw.state !== undefined) reply.state = raw.state;
+  if (raw.timers !== undefined) reply.timers = raw.timers;
   return reply;
 }
 
@@ -151,6 +154,9 @@ function readEventSourcedReply(r: Reader, end: number, into: RawReply): void {
         skipFields(r, r.length(end));
         into.deletes = true;
         break;
+      case timersTag:
+        (into.timers ??= []).push(readTimer(r, end));
+        break;
       default:
         r.skip(tag, end);
     }
@@ -172,6 +178,9 @@ function readValueReply(r: Reader, end: number, into: RawReply): void {
         break;
       case 0x22:
         readValueAction(r, r.length(end), into);
+        break;
+      case timersTag:
+        (into.timers ??= []).push(readTimer(r, end));
         break;
       default:
         r.skip(tag, end);
