@@ -1,9 +1,9 @@
 /** What the machine itself allows: the disk's own fdatasync rate, and a bare HTTP echo over loopback. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, until } from "./processes.ts";
+import { freePort, until, wrk } from "./processes.ts";
 
 /** Sequential 4 KiB appends, each synced, per second; measured for about a second. */
 export function syncFloor(): number {
@@ -31,23 +31,8 @@ export async function loopbackFloor(connections: number, seconds: number): Promi
   const child = spawn(process.execPath, ["-e", echo], { env: { ...process.env, PORT: String(port) } });
   try {
     await until("the echo listens", async () => (await fetch(`http://127.0.0.1:${String(port)}/`, { method: "POST", body: "{}" })).ok);
-    const run = spawnSync(
-      "wrk",
-      [
-        "-t1",
-        `-c${String(connections)}`,
-        `-d${String(seconds)}s`,
-        "-s",
-        join(import.meta.dirname, "add.lua"),
-        `http://127.0.0.1:${String(port)}`,
-      ],
-      {
-        env: { ...process.env, KEYS: "1", PATH_PATTERN: "/counter/%d/add" },
-        encoding: "utf8",
-      },
-    );
-    const line = /^RESULT (\d+) (\d+)/m.exec(run.stdout);
-    return line ? Math.round((Number(line[1]) / Number(line[2])) * 1e6) : 0;
+    const { requests, micros } = wrk(`http://127.0.0.1:${String(port)}`, "/counter/%d/add", 1, connections, seconds);
+    return Math.round((requests / micros) * 1e6);
   } finally {
     child.kill();
   }

@@ -1,7 +1,8 @@
 /** Starting, watching and measuring the processes of a benchmark. Linux only: figures come from /proc. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 
 /** A process under measurement. */
 export interface Measured {
@@ -71,4 +72,28 @@ export async function until(what: string, probe: () => Promise<boolean>, limitMs
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`${what} did not happen within ${String(limitMs)} ms`);
+}
+
+/** What one run of wrk measured; times in µs, errors in requests. */
+export interface LoadResult {
+  readonly requests: number;
+  readonly micros: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly errors: number;
+}
+
+/** POSTs `{"amount":1}` to a random one of `keys` counters, closed loop on `connections` connections. */
+export function wrk(url: string, pathPattern: string, keys: number, connections: number, seconds: number): LoadResult {
+  const script = join(import.meta.dirname, "add.lua");
+  const run = spawnSync("wrk", ["-t1", `-c${String(connections)}`, `-d${String(seconds)}s`, "--timeout", "30s", "-s", script, url], {
+    env: { ...process.env, KEYS: String(keys), PATH_PATTERN: pathPattern },
+    encoding: "utf8",
+  });
+  if (run.error)
+    throw new Error("wrk is needed: install it with the system's package manager (Debian: apt-get install wrk)", { cause: run.error });
+  const line = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(run.stdout);
+  if (!line) throw new Error(`wrk gave no result: ${run.stdout}${run.stderr}`);
+  const [requests = 0, micros = 1, p50 = 0, p99 = 0, status = 0, io = 0] = line.slice(1).map(Number);
+  return { requests, micros, p50, p99, errors: status + io };
 }

@@ -6,14 +6,13 @@
  *
  * Prints a table and writes bench/results/counter.json. The load generator (wrk, one thread), the server and the function share the cores.
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loopbackFloor, syncFloor } from "./floor.ts";
 import { type Peer, startMecha, startRestate } from "./peers.ts";
-import { cpuMicros, peakMiB } from "./processes.ts";
+import { cpuMicros, type LoadResult, peakMiB, wrk } from "./processes.ts";
 
 /** One measured cell. */
 interface Cell {
@@ -46,26 +45,8 @@ const { values: flags } = parseArgs({
 });
 const numbers = (list: string): number[] => list.split(",").map(Number);
 
-function load(
-  peer: Peer,
-  keys: number,
-  connections: number,
-  seconds: number,
-): { requests: number; micros: number; p50: number; p99: number; errors: number } {
-  const run = spawnSync(
-    "wrk",
-    ["-t1", `-c${String(connections)}`, `-d${String(seconds)}s`, "--timeout", "30s", "-s", join(import.meta.dirname, "add.lua"), peer.url],
-    {
-      env: { ...process.env, KEYS: String(keys), PATH_PATTERN: peer.pathPattern },
-      encoding: "utf8",
-    },
-  );
-  if (run.error)
-    throw new Error("wrk is needed: install it with the system's package manager (Debian: apt-get install wrk)", { cause: run.error });
-  const line = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(run.stdout);
-  if (!line) throw new Error(`wrk gave no result: ${run.stdout}${run.stderr}`);
-  const [requests = 0, micros = 1, p50 = 0, p99 = 0, status = 0, io = 0] = line.slice(1).map(Number);
-  return { requests, micros, p50, p99, errors: status + io };
+function load(peer: Peer, keys: number, connections: number, seconds: number): LoadResult {
+  return wrk(peer.url, peer.pathPattern, keys, connections, seconds);
 }
 
 function measure(peer: Peer, keys: number, connections: number, seconds: number): Cell {

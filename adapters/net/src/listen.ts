@@ -6,13 +6,14 @@
  * L1 every connection is in `#connections` from accept to close, so that closing leaves none behind
  * L2 after `drain` begins no new call is taken: no connection is accepted, HTTP/2 peers get GOAWAY, HTTP/1.1 answers close
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, explain, Fault, type Log } from "@mecha/kit";
 import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wire";
-import { Http1Exchange, Http2Exchange, serveHttp } from "./http-exchange.ts";
+import { Http2Exchange, NodeHttp1Exchange, serveHttp } from "./http-exchange.ts";
+import { Http1Connection, type Http1Host } from "./http1/connection.ts";
 import { listenDefaults, type ListenLimits } from "./limits.ts";
 import { acceptCall, type ServerContext } from "./server-call.ts";
 
@@ -25,6 +26,11 @@ export interface ListenOptions {
   readonly log: Log;
   /** Where the defaults do not fit. */
   readonly limits?: Partial<ListenLimits>;
+  /**
+   * Who speaks HTTP/1.1: `own` (default; about half the CPU, see http1/connection.ts) or `node`, which is node:http. Both keep the same promises,
+   * with one difference: `own` answers pipelined requests one after the other.
+   */
+  readonly http1?: "own" | "node";
 }
 
 /** gRPC calls go to `grpc`, everything else to `http`. */
@@ -64,6 +70,7 @@ interface Connection {
   readonly socket: Socket;
   readonly peer: string;
   session: ServerHttp2Session | undefined;
+  http1: Http1Connection | undefined;
   calls: number;
   /** Monotonic ms of the last moment with a call open. */
   lastUsedMs: number;
@@ -79,6 +86,9 @@ class NetListener implements Listener {
   readonly #handlers: ListenHandlers;
   readonly #context: ServerContext;
   readonly #server: Server;
+  /** The same server, when node:http speaks HTTP/1.1. */
+  readonly #httpServer: HttpServer | undefined;
+  readonly #http1: Http1Host;
   readonly #connections = new Map<Duplex, Connection>();
   #draining = false;
   #onIdle: (() => void) | undefined;
@@ -93,7 +103,25 @@ class NetListener implements Listener {
     this.#handlers = handlers;
     const { messageMaxBytes, headersMaxBytes, headersTimeoutMs, requestTimeoutMs, idleMs } = this.#limits;
     this.#context = { clock: options.clock, log: options.log, router: handlers.grpc, messageMaxBytes };
-    this.#server = createServer(
+    this.#http1 = {
+      clock: options.clock,
+      log: options.log,
+      handler: handlers.http,
+      headersMaxBytes,
+      headersTimeoutMs,
+      requestTimeoutMs,
+      idleMs,
+      isDraining: () => this.#draining,
+    };
+    this.#httpServer = options.http1 === "node" ? this.#nodeServer() : undefined;
+    this.#server = this.#httpServer ?? createServer({ allowHalfOpen: true, noDelay: true });
+    this.#server.maxConnections = this.#limits.connectionsMax;
+    this.#sniffConnections();
+  }
+
+  #nodeServer(): HttpServer {
+    const { headersMaxBytes, headersTimeoutMs, requestTimeoutMs, idleMs } = this.#limits;
+    return createHttpServer(
       {
         maxHeaderSize: headersMaxBytes,
         headersTimeout: headersTimeoutMs,
@@ -102,10 +130,8 @@ class NetListener implements Listener {
         connectionsCheckingInterval: Math.max(100, Math.min(5_000, headersTimeoutMs / 2)),
         noDelay: true,
       },
-      (request, response) => this.#serveHttp1(request, response),
+      (request, response) => this.#serveNodeHttp1(request, response),
     );
-    this.#server.maxConnections = this.#limits.connectionsMax;
-    this.#sniffConnections();
   }
 
   async open(host: string, port: number): Promise<void> {
@@ -123,10 +149,11 @@ class NetListener implements Listener {
     this.#sweepLater();
   }
 
-  /** Puts the look at the first bytes in front of node's own handling of HTTP/1.1 connections. */
+  /** Looks at the first bytes of each connection. */
   #sniffConnections(): void {
     const server = this.#server;
-    const [serveHttp1] = server.listeners("connection") as ((socket: Socket) => void)[];
+    // In front of node's own handling of HTTP/1.1 connections, if it is there.
+    const [serveNodeHttp1] = server.listeners("connection") as ((socket: Socket) => void)[];
     server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => {
       const connection = this.#track(socket);
@@ -134,12 +161,13 @@ class NetListener implements Listener {
       sniff(socket, (isHttp2) => {
         cancel();
         if (isHttp2) this.#serveHttp2(connection);
-        else serveHttp1?.call(server, socket);
+        else if (serveNodeHttp1) serveNodeHttp1.call(server, socket);
+        else this.#serveHttp1(connection);
       });
       socket.once("close", cancel);
     });
     server.on("drop", () => this.#log.warn("connection refused: too many", { connectionsMax: this.#limits.connectionsMax }));
-    server.on("clientError", (error, socket) => {
+    this.#httpServer?.on("clientError", (error, socket) => {
       const busy = (this.#connections.get(socket)?.calls ?? 0) > 0;
       answerClientError(error, socket, busy);
     });
@@ -148,7 +176,7 @@ class NetListener implements Listener {
   #track(socket: Socket): Connection {
     const peer =
       socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]:${socket.remotePort}` : `${socket.remoteAddress}:${socket.remotePort}`;
-    const connection: Connection = { socket, peer, session: undefined, calls: 0, lastUsedMs: this.#clock.monotonic() };
+    const connection: Connection = { socket, peer, session: undefined, http1: undefined, calls: 0, lastUsedMs: this.#clock.monotonic() };
     this.#connections.set(socket, connection);
     socket.on("error", ignored);
     socket.once("close", () => {
@@ -158,12 +186,19 @@ class NetListener implements Listener {
     return connection;
   }
 
-  #serveHttp1(request: IncomingMessage, response: ServerResponse): void {
+  #serveHttp1(connection: Connection): void {
+    connection.http1 = new Http1Connection(connection.socket, connection.peer, this.#http1, {
+      opened: () => this.#callOpened(connection),
+      closed: () => this.#callClosed(connection),
+    });
+  }
+
+  #serveNodeHttp1(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) return;
     this.#callOpened(connection);
     response.once("close", () => this.#callClosed(connection));
-    serveHttp(this.#handlers.http, new Http1Exchange(request, response, connection.peer, () => this.#draining), this.#log);
+    serveHttp(this.#handlers.http, new NodeHttp1Exchange(request, response, connection.peer, () => this.#draining), this.#log);
   }
 
   #serveHttp2(connection: Connection): void {
@@ -214,12 +249,14 @@ class NetListener implements Listener {
     this.#checkIdle();
   }
 
-  /** HTTP/2 connections without calls end after `idleMs`; node does the same for HTTP/1.1 (keepAliveTimeout). */
+  /** Ends connections that nobody uses for `idleMs`, and HTTP/1.1 requests that take too long to arrive. node:http does so by itself. */
   #sweepLater(): void {
-    this.#cancelSweep = this.#clock.after(Math.max(1_000, this.#limits.idleMs / 4), () => {
-      const beforeMs = this.#clock.monotonic() - this.#limits.idleMs;
-      for (const { session, calls, lastUsedMs } of this.#connections.values()) {
-        if (calls === 0 && lastUsedMs <= beforeMs) session?.close();
+    const { idleMs, headersTimeoutMs } = this.#limits;
+    this.#cancelSweep = this.#clock.after(Math.max(100, Math.min(5_000, headersTimeoutMs / 2, idleMs / 4)), () => {
+      const nowMs = this.#clock.monotonic();
+      for (const { session, http1, calls, lastUsedMs } of this.#connections.values()) {
+        if (calls === 0 && lastUsedMs <= nowMs - idleMs) session?.close();
+        http1?.check(nowMs);
       }
       this.#sweepLater();
     });
@@ -237,8 +274,11 @@ class NetListener implements Listener {
   #announceEnd(): void {
     this.#draining = true;
     void this.#stopAccepting();
-    this.#server.closeIdleConnections();
-    for (const connection of this.#connections.values()) announceGoaway(connection);
+    this.#httpServer?.closeIdleConnections();
+    for (const connection of this.#connections.values()) {
+      connection.http1?.closeIfIdle();
+      announceGoaway(connection);
+    }
   }
 
   /** Resolves when the last connection is gone. */
