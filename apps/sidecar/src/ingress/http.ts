@@ -34,27 +34,31 @@ export interface HttpDeps {
   table(): IngressTable;
 }
 
-/** The handler of everything that is not gRPC over HTTP/2. */
+/** The handler of everything that is not gRPC over HTTP/2. No promise is made for a request whose body came with its head, as most do. */
 export function httpHandler(deps: HttpDeps): HttpHandler {
-  return async (arrived) => {
+  return (arrived) => {
     const probe = probeAnswer(arrived.headers["k-network-probe"]);
     if (probe) {
       send(arrived, probe);
-      return;
+      return undefined;
     }
     let exchange = arrived;
+    const refused = (problem: unknown): void => {
+      refuse(exchange, problem, deps);
+    };
     try {
       const admitted = admit(arrived.headers, deps.options);
       const early = preflight(arrived.method, arrived.headers, admitted);
       if (early) {
         send(arrived, early);
-        return;
+        return undefined;
       }
       exchange = admittedExchange(arrived, admitted);
-      if (isGrpcWeb(exchange)) await serveGrpcWeb(exchange, deps.grpc, webOptions(deps));
-      else await dispatch(exchange, deps);
+      const waiting = isGrpcWeb(exchange) ? serveGrpcWeb(exchange, deps.grpc, webOptions(deps)) : dispatch(exchange, deps);
+      return waiting?.catch(refused);
     } catch (problem) {
-      refuse(exchange, problem, deps);
+      refused(problem);
+      return undefined;
     }
   };
 }
@@ -74,7 +78,8 @@ function probeAnswer(probe: string | undefined): HttpAnswer | undefined {
   return { status: 400, headers, body: `unexpected probe header value: ${JSON.stringify(probe.slice(0, 100))}` };
 }
 
-async function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> {
+/** @returns A promise only if the body has to be waited for. @throws what is to be told to the caller. */
+function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> | undefined {
   const match = deps.table().http.match(exchange.method, exchange.path);
   if (match.is === "none") throw new Fault("notFound", `no route for ${exchange.method} ${shortened(exchange.path)}`);
   if (match.is === "otherMethod") {
@@ -85,10 +90,15 @@ async function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> {
   if (target.method.streamedIn) {
     throw new Fault("unimplemented", `${nameOf(target)} takes a stream of messages, which HTTP/JSON cannot bring; call it over gRPC`);
   }
-  const body = await readBody(exchange, target, deps.options);
-  const message = target.route.request(match.segments, exchange.query, body, exchange.headers["content-type"]);
-  if (target.method.streamedOut) stream(exchange, target, message, deps);
-  else await run(exchange, target, commandOf(exchange, target, message, deps.options), deps);
+  const go = (body: Uint8Array): void => {
+    const message = target.route.request(match.segments, exchange.query, body, exchange.headers["content-type"]);
+    if (target.method.streamedOut) stream(exchange, target, message, deps);
+    else run(exchange, target, commandOf(exchange, target, message, deps.options), deps);
+  };
+  const body = bodyNow(exchange, target, deps.options);
+  if (!body) return readBody(exchange, deps.options).then(go);
+  go(body);
+  return undefined;
 }
 
 /** A server-streaming method: its gRPC handler, with the answers in HTTP's forms. No deadline: a stream may stay open. */
@@ -117,14 +127,19 @@ function stream(exchange: HttpExchange, target: HttpTarget, message: Uint8Array,
 
 const noBody = new Uint8Array(0);
 
-async function readBody(exchange: HttpExchange, { route }: HttpTarget, options: ResolvedOptions): Promise<Uint8Array> {
+/** The body, if there is none to wait for. @throws HttpFault when it is not of a type we take. */
+function bodyNow(exchange: HttpExchange, { route }: HttpTarget, options: ResolvedOptions): Uint8Array | undefined {
   if (route.takesBody && !route.takesRawBody) checkContentType(exchange.headers, options);
   else if (hasNoBody(exchange)) return noBody;
+  return exchange.bodyNow?.(options.bodyMaxBytes);
+}
+
+async function readBody(exchange: HttpExchange, { bodyMaxBytes }: ResolvedOptions): Promise<Uint8Array> {
   try {
-    return await exchange.body(options.bodyMaxBytes);
+    return await exchange.body(bodyMaxBytes);
   } catch (problem) {
     if (!(problem instanceof Fault) || problem.code !== "outOfRange") throw problem;
-    throw new HttpFault(413, new Fault("outOfRange", `the body is larger than ${options.bodyMaxBytes} bytes`, { cause: problem }));
+    throw new HttpFault(413, new Fault("outOfRange", `the body is larger than ${bodyMaxBytes} bytes`, { cause: problem }));
   }
 }
 
@@ -169,17 +184,14 @@ function commandOf(exchange: HttpExchange, target: HttpTarget, value: Uint8Array
   };
 }
 
-/** Runs the command; resolves when it has been answered. */
-function run(exchange: HttpExchange, target: HttpTarget, command: Command, deps: HttpDeps): Promise<void> {
+/** Runs the command and answers with what comes of it. */
+function run(exchange: HttpExchange, target: HttpTarget, command: Command, deps: HttpDeps): void {
   const caller = newCaller(deps.clock.monotonic() + deps.options.requestTimeoutMs, traceOf(exchange.headers.traceparent));
   exchange.onClose(() => {
     caller.leave();
   });
-  return new Promise((resolve) => {
-    deps.engine.call(target.component.service, command, caller.context, (fault, reply) => {
-      send(exchange, fault || !reply ? faultAnswer(faultOf(fault), deps.options.strict) : answerOf(target, reply, deps));
-      resolve();
-    });
+  deps.engine.call(target.component.service, command, caller.context, (fault, reply) => {
+    send(exchange, fault || !reply ? faultAnswer(faultOf(fault), deps.options.strict) : answerOf(target, reply, deps));
   });
 }
 
@@ -188,7 +200,9 @@ function answerOf(target: HttpTarget, reply: Reply, { log, options }: HttpDeps):
   if (!bytes) return faultAnswer(noAnswer(target), options.strict);
   try {
     const { contentType, body } = bodyOf(target, bytes);
-    return { status: 200, headers: { ...headersOfReply(reply.metadata), "content-type": contentType }, body };
+    const headers = reply.metadata?.length ? headersOfReply(reply.metadata) : {};
+    headers["content-type"] = contentType;
+    return { status: 200, headers, body };
   } catch (problem) {
     // The component's mistake, not the caller's: its bytes are not what its method declares.
     log.error("reply is no message of its type", { method: nameOf(target), type: target.method.outputTypeUrl, error: explain(problem) });

@@ -43,3 +43,18 @@ test("the last member of a oneof is left, and earlier parts of it are not", () =
 test("a written default overrides, and is then left out", () => {
   assert.deepEqual([...inOrder(Uint8Array.of(0x18, 5, 0x18, 0))], []); // one_int32 = 3
 });
+
+test("fields that occur once are put in order, long ones too", () => {
+  const number = [0x18, 5]; // one_int32 = 3
+  const wide = [0x20, 0x80, 1]; // one_int64 = 4
+  const text = [0x72, 40, ...Buffer.alloc(40, "a")]; // one_string = 14
+  for (const parts of [
+    [text, wide, number],
+    [wide, text, number],
+    [wide, number, text],
+  ]) {
+    const bytes = Uint8Array.from(parts.flat());
+    assert.deepEqual([...inOrder(bytes)], [...number, ...wide, ...text]);
+    assert.deepEqual(Buffer.from(inOrder(bytes)), again(bytes));
+  }
+});
