@@ -1,8 +1,10 @@
 /** The embedded store: one SQLite file, written by a worker thread. */
 import { join } from "node:path";
 import { type Clock, type Log, type Random, uuid } from "@mecha/kit";
-import type { Store } from "@mecha/state/store";
-import { startStore } from "./store.ts";
+import { type FileStore, startStore } from "./store.ts";
+
+export type { FileStore } from "./store.ts";
+export { type Finding, verifyFile } from "./verify.ts";
 
 export interface SqliteStoreOptions {
   /** Folder of the state; its file is `state.db` (E14). Made if missing; its mode becomes 0700. Give this or `file`. */
@@ -25,7 +27,7 @@ export interface SqliteStoreOptions {
  * @throws Fault("unavailable") naming the pid of the process that holds it, or when the file cannot be opened.
  * @throws Fault("precondition") when the file is not Mecha's or was written by a newer version.
  */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<FileStore> {
   const file = options.file ?? join(options.dir ?? ".", "state.db");
   const { durability = "full", clock, log, random } = options;
   const start = { file, ownFolder: options.file === undefined, durability, incarnation: uuid(random) };

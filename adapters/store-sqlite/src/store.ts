@@ -5,7 +5,7 @@
  * T2 a batch is posted whether or not the worker is at work: what arrives during an fsync is the next group
  */
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { assert, type CancelTimer, type Clock, Fault, type FaultCode, type Log } from "@mecha/kit";
 import {
   checkAddress,
@@ -38,6 +38,7 @@ import { metadataBytes, metadataOf } from "./metadata.ts";
 import { answer, ask, eventHas, messageHas, Reader, recordHas, settledTo, stepHas, timerDoes, verdictIs, Writer } from "./protocol.ts";
 import type { ListQuery } from "./reads.ts";
 import type { DueQuery } from "./row-reads.ts";
+import type { BackupNews, BackupOrder } from "./backup.ts";
 import { kinds } from "./schema.ts";
 import type { WorkerReady, WorkerStart } from "./worker.ts";
 
@@ -54,9 +55,20 @@ interface Pending {
   readonly fail: (fault: Fault) => void;
 }
 
+/** A store that is a file. */
+export interface FileStore extends Store {
+  /**
+   * Copies the store as it is at the end of copying into a new file of mode 0600, while it goes on being used. `progress`: pages copied, of all.
+   * @throws Fault("unavailable") when it cannot be written, or the store closes meanwhile; nothing is left of it then.
+   */
+  backup(file: string, progress?: (pages: number, of: number) => void): Promise<void>;
+}
+
 /** Starts the worker and waits until it has opened the file. */
-export async function startStore(start: WorkerStart, clock: Clock, log: Log): Promise<Store> {
-  const worker = new Worker(workerUrl(), { workerData: start, name: "store-sqlite" });
+export async function startStore(start: Omit<WorkerStart, "backups">, clock: Clock, log: Log): Promise<FileStore> {
+  const { port1: backups, port2 } = new MessageChannel();
+  const workerData: WorkerStart = { ...start, backups: port2 };
+  const worker = new Worker(workerUrl(), { workerData, transferList: [port2], name: "store-sqlite" });
   // Listened for from the start: both events may come in one turn.
   const exited = new Promise<void>((done) => worker.once("exit", () => done()));
   const [ready] = (await once(worker, "message").catch((error: unknown) => {
@@ -66,7 +78,7 @@ export async function startStore(start: WorkerStart, clock: Clock, log: Log): Pr
     await exited;
     throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
   }
-  return new SqliteStore(worker, exited, start.file, clock, log);
+  return new SqliteStore(worker, exited, backups, start.file, clock, log);
 }
 
 /** From source the worker is the TypeScript file beside this one; a bundle carries it as a second file beside itself. */
@@ -74,7 +86,7 @@ function workerUrl(): URL {
   return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./store-sqlite-worker.js", import.meta.url);
 }
 
-class SqliteStore implements Store {
+class SqliteStore implements FileStore {
   readonly #worker: Worker;
   readonly #file: string;
   readonly #clock: Clock;
@@ -84,6 +96,9 @@ class SqliteStore implements Store {
   readonly #open = new Map<EntityHandle, Kind>();
   readonly #pending = new Map<number, Pending>();
   readonly #exited: Promise<void>;
+  readonly #backups: MessagePort;
+  readonly #copying = new Map<number, (news: BackupNews) => void>();
+  #copies = 0;
   #handles = 0;
   #calls = 0;
   #posting = false;
@@ -92,7 +107,7 @@ class SqliteStore implements Store {
   #idle: CancelTimer | undefined;
   #callsAtIdle = 0;
 
-  constructor(worker: Worker, exited: Promise<void>, file: string, clock: Clock, log: Log) {
+  constructor(worker: Worker, exited: Promise<void>, backups: MessagePort, file: string, clock: Clock, log: Log) {
     this.#worker = worker;
     this.#file = file;
     this.#clock = clock;
@@ -100,6 +115,8 @@ class SqliteStore implements Store {
     this.#exited = exited;
     worker.on("message", (batch: ArrayBuffer) => this.#receive(batch));
     worker.on("error", (error) => this.#workerDied(error));
+    this.#backups = backups;
+    backups.on("message", (news: BackupNews) => this.#copying.get(news.id)?.(news));
     this.#armIdle();
   }
 
@@ -228,6 +245,23 @@ class SqliteStore implements Store {
     }, read);
   }
 
+  async backup(file: string, progress?: (pages: number, of: number) => void): Promise<void> {
+    this.#mustBeOpen();
+    const id = ++this.#copies;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#copying.set(id, (news) => {
+          if (news.is === "copying") progress?.(news.pages, news.of);
+          else if (news.is === "done") resolve();
+          else reject(new Fault("unavailable", `copy ${this.#file} to ${file}: ${news.why}`));
+        });
+        this.#backups.postMessage({ id, file } satisfies BackupOrder);
+      });
+    } finally {
+      this.#copying.delete(id);
+    }
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -238,6 +272,7 @@ class SqliteStore implements Store {
     this.#out.end(this.#out.begin(ask.close));
     this.#flush();
     await this.#exited;
+    this.#endBackups();
     this.#failAll(new Fault("unavailable", `${this.#file} is closed`));
   }
 
@@ -309,7 +344,13 @@ class SqliteStore implements Store {
   #workerDied(error: unknown): void {
     const fault = new Fault("dataLoss", `the thread of ${this.#file} died; what it was writing is not acknowledged`, { cause: error });
     this.#lose(fault);
+    this.#endBackups();
     this.#failAll(fault);
+  }
+
+  #endBackups(): void {
+    this.#backups.close();
+    for (const [id, hear] of this.#copying) hear({ id, is: "failed", why: "the store was closed" });
   }
 
   #failAll(fault: Fault): void {

@@ -9,8 +9,9 @@
  * W2 commits are carried out in the order of their calls (S2), reads after every commit called before them (S6)
  * W3 after the medium failed nothing is tried again (S5)
  */
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { explain, Fault } from "@mecha/kit";
+import { serveBackups } from "./backup.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { type CommitCall, Group } from "./group.ts";
@@ -29,6 +30,8 @@ export interface WorkerStart {
   readonly incarnation: string;
   /** Events whose heads may lag; tests make it small. Default: `tailMax`. */
   readonly tailMax?: number;
+  /** Where orders for backups come from (backup.ts). */
+  readonly backups: MessagePort;
 }
 
 /** First message back: the store is open, or why not. */
@@ -66,6 +69,9 @@ class Worker {
   #closing = false;
   #idle = false;
   #broken: string | undefined;
+  /** Backups under way. They go on in turns of the event loop, so this thread must get there. */
+  #copying = 0;
+  readonly #backups: MessagePort;
 
   constructor(port: NonNullable<typeof parentPort>, start: WorkerStart) {
     this.#port = port;
@@ -78,6 +84,8 @@ class Worker {
     this.#rowReads = new RowReads(db);
     this.#checkpoints = new Checkpoints(db);
     port.on("message", (batch: ArrayBuffer) => this.#run(batch));
+    this.#backups = start.backups;
+    serveBackups(start.backups, db, (copying) => (this.#copying += copying ? 1 : -1));
   }
 
   #run(first: ArrayBuffer): void {
@@ -88,7 +96,8 @@ class Worker {
 
   /** Looks whether a batch has arrived meanwhile, without going back to the event loop. */
   #more(): boolean {
-    const next = this.#closing ? undefined : (receiveMessageOnPort(this.#port) as { message: ArrayBuffer } | undefined);
+    const next =
+      this.#closing || this.#copying > 0 ? undefined : (receiveMessageOnPort(this.#port) as { message: ArrayBuffer } | undefined);
     if (next) this.#arrived.push(next.message);
     return next !== undefined;
   }
@@ -220,6 +229,7 @@ class Worker {
         this.#checkpoints.last();
       });
     this.#database.close();
+    this.#backups.close();
     this.#out.end(this.#out.begin(answer.closed));
     this.#send();
     this.#port.close();
