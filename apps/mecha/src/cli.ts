@@ -1,4 +1,5 @@
 /** The command line: what can be typed, and how it ends. Commands live in commands/, one file each. */
+import { parseBytes } from "@mecha/kit";
 import { functionProtocols, strictNames } from "@mecha/sidecar";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { callCommand } from "./commands/call.ts";
@@ -7,6 +8,7 @@ import { functionsCommand } from "./commands/functions.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
 import { up } from "./commands/up.ts";
+import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
 import type { Io, OutputFormat } from "./io.ts";
 import { version } from "./version.ts";
@@ -61,6 +63,9 @@ ${exitHelp}`,
     .option("--host <host>", "ingress address (spec.ingress.host)")
     .option("--admin-port <port>", "port of the admin page and API; 0 takes a free one (spec.admin.port)", portNumber)
     .option("--state <dir>", "state folder (spec.store.directory)")
+    .option("--allow-origin <origin>", "let web pages of this origin call (spec.ingress.allowedOrigins); may be repeated", origin)
+    .option("--allow-host <name>", "serve callers that have this name for the machine (spec.ingress.hosts); may be repeated", hostName)
+    .option("--body-max <size>", "largest HTTP body, like 4MiB (spec.ingress.bodyMaxBytes)", bodySize)
     .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
     .addHelpText(
       "after",
@@ -77,6 +82,9 @@ ${exitHelp}`,
     .option("--admin-port <port>", "port of the admin page and API, with --state (9001)", portNumber)
     .addOption(new Option("--protocol <name>", "what the function speaks (MECHA_PROTOCOL, auto)").choices(functionProtocols))
     .addOption(new Option("--strict <dialect>", "answer callers as Cloudstate's own proxy does (MECHA_STRICT, off)").choices(strictNames))
+    .option("--allow-origin <origin>", "let web pages of this origin call (MECHA_ALLOWED_ORIGINS); may be repeated", origin)
+    .option("--allow-host <name>", "serve callers that have this name for the machine (MECHA_ALLOWED_HOSTS); may be repeated", hostName)
+    .option("--body-max <size>", "largest HTTP body, like 4MiB (MECHA_BODY_MAX)", bodySize)
     .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
     .addHelpText(
       "after",
@@ -192,6 +200,23 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (/^\d{1,15}$/u.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
   };
+}
+
+/** A repeatable flag whose values look like `pattern`. */
+function repeated(pattern: RegExp, expected: string): (value: string, earlier: readonly string[] | undefined) => readonly string[] {
+  return (value, earlier = []) => {
+    if (pattern.test(value)) return [...earlier, value];
+    throw new InvalidArgumentError(`Expected ${expected}.`);
+  };
+}
+
+const origin = repeated(originPattern, originExpected);
+const hostName = repeated(hostNamePattern, hostNameExpected);
+
+function bodySize(text: string): number {
+  const size = parseBytes(text);
+  if (size !== undefined && size >= bodyRange.min && size <= bodyRange.max) return size;
+  throw new InvalidArgumentError("Expected a size from 1KiB to 64MiB.");
 }
 
 function collect(value: string, earlier: readonly string[]): readonly string[] {

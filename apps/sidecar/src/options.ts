@@ -1,5 +1,5 @@
 /** Environment variables of `mecha sidecar`, under the names Cloudstate's own proxy has. docs/reference/configuration.md is generated from this table. */
-import { oneOf, port, text } from "@mecha/kit";
+import { bytes, kib, mib, oneOf, port, text } from "@mecha/kit";
 import { functionProtocols } from "./function-protocol.ts";
 
 export const title = "mecha sidecar";
@@ -28,5 +28,26 @@ export const options = {
     values: strictNames,
     default: "off",
     doc: "`cloudstate-0.2` answers callers as Cloudstate's own proxy does: its texts and statuses over HTTP, its route order, its reflection.",
+  }),
+  hosts: text({
+    env: "MECHA_ALLOWED_HOSTS",
+    default: "",
+    doc: "Names callers may have for this machine over HTTP (the Host header), separated by commas, beside its loopback names. At an address beyond loopback the default is any name.",
+    pattern: /^[A-Za-z0-9.:[\] ,-]*$/u,
+    expected: "host names separated by commas",
+  }),
+  allowedOrigins: text({
+    env: "MECHA_ALLOWED_ORIGINS",
+    default: "",
+    doc: "Web origins (`https://shop.example`) whose pages may call, separated by commas. By default calls from web pages are refused.",
+    pattern: /^ *(https?:\/\/[a-z0-9.:[\]-]+ *(, *|$))*$/u,
+    expected: "origins like https://shop.example, without a path, separated by commas",
+  }),
+  bodyMaxBytes: bytes({
+    env: "MECHA_BODY_MAX",
+    default: 4 * mib,
+    min: kib,
+    max: 64 * mib,
+    doc: "Largest HTTP body, and largest message over gRPC-Web.",
   }),
 };

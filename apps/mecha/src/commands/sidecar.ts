@@ -3,12 +3,13 @@ import { type FunctionProtocol, sidecarOptions } from "@mecha/sidecar";
 import { type ExitCode, UsageError } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { options as declared } from "../options.ts";
+import { type AccessFlags, accessOfEnvironment, withFlags } from "../up/access.ts";
 import { runProject } from "../up/run.ts";
 import { checkHost } from "../up/settings.ts";
 import { environmentOf } from "./up.ts";
 
 /** Flags of `mecha sidecar`. They win over the environment. */
-export interface SidecarOptions {
+export interface SidecarOptions extends AccessFlags {
   readonly state?: string;
   readonly port?: number;
   readonly host?: string;
@@ -38,6 +39,7 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
       functions: [],
       attached: { name: "function", host: config.functionHost, port: config.functionPort, protocol: options.protocol ?? config.protocol },
       ingress: { host, port: options.port ?? config.ingressPort, ...(strict === "off" ? {} : { strict }) },
+      access: withFlags(accessOfEnvironment(config), options),
       adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
       store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
       hints: [],

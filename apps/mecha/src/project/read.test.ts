@@ -22,7 +22,7 @@ test("a small project gets its defaults", () => {
     spec: {
       functions: [{ name: "cart", directory: ".", command: "node main.ts", env: [], protocol: "auto", port: undefined }],
       store: { kind: "sqlite", directory: ".mecha", durability: "full" },
-      ingress: { host: "127.0.0.1", port: 9000 },
+      ingress: { host: "127.0.0.1", port: 9000, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined },
       admin: { port: 9001 },
       try: [],
     },
@@ -34,7 +34,7 @@ test("every field can be given", () => {
   functions:
     - { name: a, directory: ../a, command: [go, run, .], env: [{ name: X, value: "1" }, { name: EMPTY }], protocol: any, port: 8080 }
   store: { kind: memory, directory: /var/x, durability: relaxed }
-  ingress: { host: 0.0.0.0, port: 80 }
+  ingress: { host: 0.0.0.0, port: 80, hosts: [shop.example], allowedOrigins: ["https://shop.example"], bodyMaxBytes: 2048 }
   admin: { port: 81 }
   try: [{ title: look, command: "curl $INGRESS/" }]
 `;

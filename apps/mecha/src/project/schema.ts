@@ -1,5 +1,6 @@
 /** The project file's fields: type, check and reference page (docs/reference/project-file.md) come from this table. */
 import { functionProtocols } from "@mecha/sidecar";
+import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "../up/access.ts";
 import { choice, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
 
 /** Ends up in paths, prefixes and messages: a DNS label as Kubernetes names are (RFC 1123). */
@@ -71,7 +72,27 @@ const ingressFields = {
     "`127.0.0.1`",
   ),
   port: optional(portNumber, "Port for gRPC and HTTP callers.", 9_000, "`9000`"),
+  hosts: optional(
+    list(text({ expected: hostNameExpected, maxChars: 255, pattern: hostNamePattern }), { max: 100 }),
+    "Names callers may have for this machine over HTTP (the Host header), beside its loopback names. This keeps web pages from reaching it by a name they control.",
+    [],
+    "`[]`; any name when `host` is beyond loopback",
+  ),
+  allowedOrigins: optional(
+    list(text({ expected: originExpected, maxChars: 255, pattern: originPattern }), { max: 100 }),
+    "Web origins whose pages may call (CORS).",
+    [],
+    "`[]`: calls from web pages are refused",
+  ),
+  bodyMaxBytes: optional(
+    whole({ expected: "a number of bytes from 1024 to 67108864", ...bodyRange }),
+    "Largest HTTP body, and largest message over gRPC-Web.",
+    undefined,
+    "`4194304`",
+  ),
 };
+
+const ingressDefault = { host: "127.0.0.1", port: 9_000, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined };
 
 const adminFields = {
   port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),
@@ -93,7 +114,7 @@ const specFields = {
     { kind: "sqlite", directory: ".mecha", durability: "full" } as const,
     "sqlite in `.mecha`",
   ),
-  ingress: optional(map(ingressFields), "Where callers come in.", { host: "127.0.0.1", port: 9_000 }, "`127.0.0.1:9000`"),
+  ingress: optional(map(ingressFields), "Where callers come in.", ingressDefault, "`127.0.0.1:9000`"),
   admin: optional(map(adminFields), "The admin listener.", { port: 9_001 }, "port 9001"),
   try: optional(list(map(tryFields), { max: 9 }), "Lines `mecha up` prints for a person to try.", [], "`[]`"),
 };

@@ -25,6 +25,7 @@ import { functionJson } from "../status.ts";
 import { version } from "../version.ts";
 import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
+import { ingressAccess } from "./access.ts";
 import { isLoopback, type RunSettings } from "./settings.ts";
 import { openStore } from "./store.ts";
 
@@ -101,7 +102,7 @@ class ProjectRun {
 
   async #open(): Promise<{ readonly sidecar: Sidecar; readonly page: string | undefined }> {
     const { clock, random } = this.#io;
-    const { store: storeSettings, ingress, functions, attached } = this.#settings;
+    const { store: storeSettings, ingress, access, functions, attached } = this.#settings;
     const { directory } = storeSettings;
     const hosted = [...functions, ...(attached ? [attached] : [])];
     const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
@@ -113,7 +114,7 @@ class ProjectRun {
           functions: hosted.map(({ name }) => name),
           protocols: Object.fromEntries(hosted.map(({ name, protocol }) => [name, protocol])),
           attached: attached !== undefined,
-          ingress: { ...ingress, ...(isLoopback(ingress.host) ? {} : { hosts: "any" as const }) },
+          ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access) },
           version,
         },
         {

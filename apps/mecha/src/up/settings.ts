@@ -1,11 +1,12 @@
 /** What one run of a project is to do: the project file, overruled by the command line. Pure. */
 import type { FunctionProtocol } from "@mecha/sidecar";
+import { type Access, type AccessFlags, withFlags } from "./access.ts";
 import { UsageError } from "../exit.ts";
 import { type FoundProject, inProject } from "../project/find.ts";
 import type { Project, ProjectFunction } from "../project/schema.ts";
 
 /** Flags of `mecha up`. */
-export interface UpOptions {
+export interface UpOptions extends AccessFlags {
   readonly folder: string;
   readonly port?: number;
   readonly host?: string;
@@ -25,6 +26,7 @@ export interface RunSettings {
   /** A function somebody else starts. */
   readonly attached?: { readonly name: string; readonly host: string; readonly port: number; readonly protocol: FunctionProtocol };
   readonly ingress: { readonly host: string; readonly port: number; readonly strict?: "cloudstate-0.2" };
+  readonly access: Access;
   /** `undefined`: no admin listener. */
   readonly adminPort: number | undefined;
   readonly store:
@@ -44,6 +46,7 @@ export function settingsOf({ project, folder }: FoundProject, options: UpOptions
     folder,
     functions,
     ingress: { host, port: options.port ?? ingress.port },
+    access: withFlags(ingress, options),
     adminPort: options.adminPort ?? admin.port,
     store: { kind: store.kind, durability: store.durability, directory: stateFolder ?? inProject(folder, store.directory) },
     hints: project.spec.try,

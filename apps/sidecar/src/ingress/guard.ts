@@ -22,7 +22,7 @@ export function admit(headers: Headers, options: ResolvedOptions): Readonly<Reco
   if (!options.allowedOrigins.includes(origin)) {
     throw new Fault(
       "denied",
-      `requests from web pages of ${JSON.stringify(origin.slice(0, 200))} are refused; list the origin to allow them`,
+      `requests from web pages of ${JSON.stringify(origin.slice(0, 200))} are refused; list the origin to allow them (spec.ingress.allowedOrigins, --allow-origin)`,
     );
   }
   return { "access-control-allow-origin": origin, vary: "origin" };
@@ -32,7 +32,10 @@ function checkHost(host: string | undefined, hosts: ResolvedOptions["hosts"]): v
   if (hosts === "any") return;
   const name = hostName(host ?? "");
   if (!hosts.some((allowed) => allowed.toLowerCase() === name)) {
-    throw new Fault("denied", `the host ${JSON.stringify(name.slice(0, 200))} is not served here; list it to allow it`);
+    throw new Fault(
+      "denied",
+      `the host ${JSON.stringify(name.slice(0, 200))} is not served here; list it to allow it (spec.ingress.hosts, --allow-host)`,
+    );
   }
 }
 
@@ -69,6 +72,7 @@ export function admittedExchange(exchange: HttpExchange, admitted: Readonly<Reco
     headers,
     peer,
     body: (maxBytes) => exchange.body(maxBytes),
+    bodyNow: (maxBytes) => exchange.bodyNow?.(maxBytes),
     respond: (status, answer, body) => exchange.respond(status, opened(answer), body),
     stream: (status, answer) => exchange.stream(status, opened(answer)),
     onClose: (closed) => exchange.onClose(closed),
