@@ -61,12 +61,14 @@ async function setUp(scope: Scope, restarts: boolean, ingress: Partial<SidecarCo
     if (state?.is === "refused") assert.fail(state.problem);
     await new Promise<void>((resolve) => (changed = resolve));
   }
+  const services = sidecar.functions.flatMap(({ discovered }) => discovered?.components.map(({ service }) => service) ?? []);
   return scope.own(
     openProxy({
       proxyHost: "127.0.0.1",
       proxyPort: sidecar.port,
       // CRDTs are not served yet.
       supportedEntityTypes: referenceEntityTypes.filter((type) => !type.startsWith("cloudstate.crdt")),
+      services,
       interceptor,
       clock,
       random,
