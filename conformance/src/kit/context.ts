@@ -1,18 +1,19 @@
 /** What a case works with: the proxy as a client sees it, and the interceptor behind it. */
 import assert from "node:assert/strict";
-import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type Clock, Fault, type Random, uuid } from "@mecha/kit";
-import { type Channel, type ClientCall, type RpcStatus, unary } from "@mecha/wire";
+import { type Channel, unary } from "@mecha/wire";
+import { ClientStream, type Method } from "./client-stream.ts";
 import type { Connection } from "./connection.ts";
 import { expectSame } from "./connection.ts";
-import { awaitMs, Inbox } from "./inbox.ts";
+import { awaitMs } from "./inbox.ts";
 import type { Interceptor } from "./interceptor.ts";
 
 /** One numbered case of facts/TCK: P1 … P30. */
 export interface Case {
   /** `P11`. */
   readonly id: string;
-  readonly group: "discovery" | "action" | "value entity" | "event sourced" | "reflection";
+  readonly group: "discovery" | "action" | "value entity" | "event sourced" | "CRDT" | "reflection";
   readonly name: string;
   readonly run: (kit: CaseKit) => Promise<void>;
 }
@@ -23,13 +24,8 @@ export interface CaseOptions {
   readonly proxyPort: number;
   /** Entity types the proxy must say it supports. */
   readonly supportedEntityTypes: readonly string[];
-}
-
-/** A method of the proxy's, by path and types. */
-export interface Method<In extends DescMessage, Out extends DescMessage> {
-  readonly path: string;
-  readonly input: In;
-  readonly output: Out;
+  /** What the function behind the proxy serves. */
+  readonly services: readonly string[];
 }
 
 /** An HTTP answer. */
@@ -71,8 +67,8 @@ export class CaseKit {
   }
 
   /** A streamed call of the proxy. */
-  stream<In extends DescMessage, Out extends DescMessage>(method: Method<In, Out>): ProxyStream<In, Out> {
-    return new ProxyStream(this.#proxy, method, this.#clock);
+  stream<In extends DescMessage, Out extends DescMessage>(method: Method<In, Out>): ClientStream<In, Out> {
+    return new ClientStream(this.#proxy, method, this.#clock);
   }
 
   /** POSTs JSON to the proxy. */
@@ -120,6 +116,11 @@ export class PendingReply<Out extends DescMessage> {
     expectSame(this.#schema, fromBinary(this.#schema, message), expected);
   }
 
+  /** The call is answered, whatever the answer says. */
+  async received(): Promise<void> {
+    await this.#reply;
+  }
+
   /** The call fails with this description. The reference gives every such failure the code UNKNOWN. */
   async expectFailure(description: string): Promise<void> {
     const outcome = await this.#reply.then(
@@ -127,61 +128,5 @@ export class PendingReply<Out extends DescMessage> {
       (fault: unknown) => (fault instanceof Fault ? { code: fault.code, description: fault.message } : String(fault)),
     );
     assert.deepEqual(outcome, { code: "unknown", description });
-  }
-}
-
-/** A streamed call, from the client's side. */
-export class ProxyStream<In extends DescMessage, Out extends DescMessage> {
-  readonly #method: Method<In, Out>;
-  readonly #call: ClientCall;
-  readonly #arrived: Inbox<Uint8Array | RpcStatus>;
-
-  constructor(proxy: Channel, method: Method<In, Out>, clock: Clock) {
-    this.#method = method;
-    this.#arrived = new Inbox(clock);
-    this.#call = proxy.open(
-      method.path,
-      {},
-      {
-        message: (bytes) => this.#arrived.put(bytes),
-        end: (status) => this.#arrived.put(status),
-      },
-    );
-  }
-
-  send(message: MessageInitShape<In>): void {
-    this.#call.send(toBinary(this.#method.input, create(this.#method.input, message)));
-  }
-
-  complete(): void {
-    this.#call.halfClose();
-  }
-
-  /** The next message, whatever it says. */
-  async receive(): Promise<MessageShape<Out>> {
-    const next = await this.#arrived.take(`a ${this.#method.output.typeName} from ${this.#method.path}`);
-    if (!(next instanceof Uint8Array)) assert.fail(`${this.#method.path} ended with status ${next.code} ${next.message}`);
-    return fromBinary(this.#method.output, next);
-  }
-
-  async expect(expected: MessageInitShape<Out>): Promise<void> {
-    expectSame(this.#method.output, await this.receive(), expected);
-  }
-
-  /** The call ends well, without another message. */
-  async expectComplete(): Promise<void> {
-    assert.equal((await this.#end()).code, 0);
-  }
-
-  /** The call ends with a failure of this description. */
-  async expectFailure(description: string): Promise<void> {
-    const { code, message } = await this.#end();
-    assert.deepEqual({ code, message }, { code: 2, message: description });
-  }
-
-  async #end(): Promise<RpcStatus> {
-    const next = await this.#arrived.take(`the end of ${this.#method.path}`);
-    if (next instanceof Uint8Array) assert.fail(`${this.#method.path} sent another message`);
-    return next;
   }
 }

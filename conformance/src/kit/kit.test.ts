@@ -187,6 +187,7 @@ test("a failing case is told with its reason, and what it left does not fail the
     proxyHost: "127.0.0.1",
     proxyPort: 1,
     supportedEntityTypes: [],
+    services: [],
     interceptor,
     clock,
     random: hostRandom,

@@ -1,4 +1,4 @@
-/** Runs cases against a proxy, one after another, and says what came of each. */
+/** Runs cases one after another, and says what came of each. */
 import { type Clock, explain, type Random, Scope, sleep } from "@mecha/kit";
 import { connect } from "@mecha/net";
 import { type Case, CaseKit, type CaseOptions } from "./context.ts";
@@ -9,20 +9,54 @@ const quietMs = 10;
 /** How long the calls of a failed case may take to run out, ms. */
 const settleMs = 250;
 
-export interface CaseResult {
+/** What a case is called, whoever runs it. */
+export interface CaseName {
+  /** `P11`, `MV3`. */
   readonly id: string;
+  readonly group: string;
   readonly name: string;
-  readonly group: Case["group"];
-  /** Absent: passed. */
+}
+
+export interface CaseResult extends CaseName {
+  readonly durationMs: number;
+  /** Why it failed. Neither this nor `skipped`: it passed. */
   readonly failure?: string;
+  /** Why it was not run. */
+  readonly skipped?: string;
+}
+
+export interface SuiteOptions {
+  readonly clock: Clock;
+  /** Why a group cannot be run; `undefined`: it can. Default: all can. */
+  readonly skip?: (group: string) => string | undefined;
+  /** Told each result as it comes. */
+  readonly onResult?: (result: CaseResult) => void;
+}
+
+/** Runs all cases in order with `runOne`. Never rejects for a case's failure. */
+export async function runSuite<C extends CaseName>(
+  cases: readonly C[],
+  runOne: (one: C) => Promise<void>,
+  { clock, skip, onResult }: SuiteOptions,
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  for (const one of cases) {
+    const { id, group, name } = one;
+    const skipped = skip?.(group);
+    const startedMs = clock.monotonic();
+    const failure = skipped === undefined ? await runOne(one).then(() => undefined, explain) : undefined;
+    const durationMs = clock.monotonic() - startedMs;
+    const result = { id, group, name, durationMs, ...(failure !== undefined && { failure }), ...(skipped !== undefined && { skipped }) };
+    results.push(result);
+    onResult?.(result);
+  }
+  return results;
 }
 
 export interface RunOptions extends CaseOptions {
   readonly interceptor: Interceptor;
   readonly clock: Clock;
   readonly random: Random;
-  /** Told each result as it comes. */
-  readonly onResult?: (result: CaseResult) => void;
 }
 
 /** A proxy under test, ready to take cases. */
@@ -53,16 +87,8 @@ export function openProxy(options: RunOptions): Proxy {
   };
 }
 
-/** Runs all cases in order. Never rejects for a case's failure. */
-export async function runCases(cases: readonly Case[], options: RunOptions): Promise<CaseResult[]> {
+/** Runs proxy cases in order. */
+export async function runCases(cases: readonly Case[], options: RunOptions & SuiteOptions): Promise<CaseResult[]> {
   await using proxy = openProxy(options);
-  const results: CaseResult[] = [];
-  for (const one of cases) {
-    const { id, name, group } = one;
-    const failure = await proxy.run(one).then(() => undefined, explain);
-    const result = failure === undefined ? { id, name, group } : { id, name, group, failure };
-    results.push(result);
-    options.onResult?.(result);
-  }
-  return results;
+  return await runSuite(cases, (one) => proxy.run(one), options);
 }

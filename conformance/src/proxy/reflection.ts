@@ -4,7 +4,6 @@ import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { ServerReflectionRequestSchema, ServerReflectionResponseSchema } from "@mecha/wire/gen/grpc/reflection/v1alpha/reflection";
 import type { Case } from "../kit/context.ts";
-import { modelServices } from "../model/descriptors.ts";
 
 const reflection = "grpc.reflection.v1alpha.ServerReflection";
 const info = { path: `/${reflection}/ServerReflectionInfo`, input: ServerReflectionRequestSchema, output: ServerReflectionResponseSchema };
@@ -26,7 +25,7 @@ export const reflectionCases: readonly Case[] = [
       };
 
       const listing = ask({ case: "listServices", value: "" });
-      const service = [reflection, ...modelServices().toSorted()].map((name) => ({ name }));
+      const service = [reflection, ...kit.options.services.toSorted()].map((name) => ({ name }));
       await client.expect({ ...listing, messageResponse: { case: "listServicesResponse", value: { service } } });
 
       ask({ case: "fileContainingSymbol", value: "cloudstate.tck.model.EventSourcedTckModel" });
