@@ -66,8 +66,7 @@ async function setUp(scope: Scope, restarts: boolean, ingress: Partial<SidecarCo
     openProxy({
       proxyHost: "127.0.0.1",
       proxyPort: sidecar.port,
-      // CRDTs are not served yet.
-      supportedEntityTypes: referenceEntityTypes.filter((type) => !type.startsWith("cloudstate.crdt")),
+      supportedEntityTypes: referenceEntityTypes,
       services,
       interceptor,
       clock,

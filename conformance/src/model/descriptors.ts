@@ -3,11 +3,13 @@ import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type EntitySpec, EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { file_cloudstate_tck_model_action } from "../gen/cloudstate/tck/model/action_pb.ts";
+import { file_cloudstate_tck_model_crdt } from "../gen/cloudstate/tck/model/crdt_pb.ts";
 import { file_cloudstate_tck_model_eventsourced } from "../gen/cloudstate/tck/model/eventsourced_pb.ts";
 import { file_cloudstate_tck_model_valueentity } from "../gen/cloudstate/tck/model/valueentity_pb.ts";
 
 const eventSourced = "cloudstate.eventsourced.EventSourced";
 const value = "cloudstate.valueentity.ValueEntity";
+const crdt = "cloudstate.crdt.Crdt";
 const action = "cloudstate.action.ActionProtocol";
 /** Of the services called Configured, as the TCK asks. */
 const configuredPassivationMs = 100n;
@@ -15,7 +17,12 @@ const configuredPassivationMs = 100n;
 /** The model's answer to discovery. Importers come before their imports on purpose: functions in Go send them like that. */
 export function modelSpec(): EntitySpec {
   const configured = { strategy: { case: "timeout" as const, value: { timeout: configuredPassivationMs } } };
-  const file = [file_cloudstate_tck_model_eventsourced, file_cloudstate_tck_model_valueentity, file_cloudstate_tck_model_action];
+  const file = [
+    file_cloudstate_tck_model_eventsourced,
+    file_cloudstate_tck_model_valueentity,
+    file_cloudstate_tck_model_crdt,
+    file_cloudstate_tck_model_action,
+  ];
   return create(EntitySpecSchema, {
     proto: toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: withImports(file) })),
     entities: [
@@ -35,6 +42,14 @@ export function modelSpec(): EntitySpec {
         persistenceId: "value-entity-configured",
         passivationStrategy: configured,
       },
+      { entityType: crdt, serviceName: "cloudstate.tck.model.crdt.CrdtTckModel", persistenceId: "crdt-tck-model" },
+      { entityType: crdt, serviceName: "cloudstate.tck.model.crdt.CrdtTwo", persistenceId: "crdt-tck-model-two" },
+      {
+        entityType: crdt,
+        serviceName: "cloudstate.tck.model.crdt.CrdtConfigured",
+        persistenceId: "crdt-configured",
+        passivationStrategy: configured,
+      },
       { entityType: action, serviceName: "cloudstate.tck.model.action.ActionTckModel" },
       { entityType: action, serviceName: "cloudstate.tck.model.action.ActionTwo" },
     ],
@@ -48,11 +63,6 @@ export function modelSpec(): EntitySpec {
       protocolMinorVersion: 2,
     },
   });
-}
-
-/** Full names of the services the model has. */
-export function modelServices(): string[] {
-  return modelSpec().entities.map(({ serviceName }) => serviceName);
 }
 
 function withImports(roots: readonly DescFile[]): FileDescriptorProto[] {

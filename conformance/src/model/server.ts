@@ -17,11 +17,13 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { type ActionCommand, ActionProtocol, type ActionResponse } from "@mecha/wire/gen/cloudstate/action";
+import { Crdt, type CrdtStreamIn, type CrdtStreamOut } from "@mecha/wire/gen/cloudstate/crdt";
 import { EntityDiscovery, type EntitySpec, type ProxyInfo, type UserFunctionError } from "@mecha/wire/gen/cloudstate/entity";
 import { EventSourced, type EventSourcedStreamIn, type EventSourcedStreamOut } from "@mecha/wire/gen/cloudstate/event_sourced";
 import { ValueEntity, type ValueEntityStreamIn, type ValueEntityStreamOut } from "@mecha/wire/gen/cloudstate/value_entity";
 import { answersTo, joined } from "./action.ts";
 import { modelSpec } from "./descriptors.ts";
+import { CrdtModel } from "./crdt.ts";
 import { EventSourcedModel } from "./event-sourced.ts";
 import { ValueEntityModel } from "./value-entity.ts";
 
@@ -48,6 +50,7 @@ export async function openModel(options: ModelOptions = {}): Promise<Model> {
     handle: entity<EventSourcedStreamIn, EventSourcedStreamOut>(() => new EventSourcedModel(options.asksRestart ?? true)),
   });
   server.addService(definition(ValueEntity), { handle: entity<ValueEntityStreamIn, ValueEntityStreamOut>(() => new ValueEntityModel()) });
+  server.addService(definition(Crdt), { handle: entity<CrdtStreamIn, CrdtStreamOut>(() => new CrdtModel()) });
   server.addService(definition(ActionProtocol), actions());
   const port = await bind(server, `${options.host ?? "127.0.0.1"}:${options.port ?? 0}`);
   return {
@@ -97,13 +100,13 @@ function discovery(reported: (message: string) => void = () => undefined): Untyp
 }
 
 /** A stream of one entity: every message goes to its model; what the model throws ends the stream with INTERNAL. */
-function entity<In, Out>(open: () => { take(message: In): Out | undefined }): handleBidiStreamingCall<In, Out> {
+function entity<In, Out>(open: () => { take(message: In): Out | readonly Out[] | undefined }): handleBidiStreamingCall<In, Out> {
   return (call) => {
     const model = open();
     call.on("data", (message: In) =>
       guarded(call, () => {
         const out = model.take(message);
-        if (out !== undefined) call.write(out);
+        for (const one of Array.isArray(out) ? (out as readonly Out[]) : out === undefined ? [] : [out as Out]) call.write(one);
       }),
     );
     call.on("end", () => call.end());

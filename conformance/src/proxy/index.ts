@@ -1,6 +1,7 @@
-/** The proxy-side cases of the Cloudstate TCK that have landed: P1–P20 and P27. CRDTs (P21–P26) and event logs (P28–P30) come with those features. */
+/** The proxy-side cases of the Cloudstate TCK that have landed: P1–P27. Event logs (P28–P30) come with that feature. */
 import type { Case } from "../kit/context.ts";
 import { actionCases } from "./action.ts";
+import { crdtCases } from "./crdt.ts";
 import { discoveryCases } from "./discovery.ts";
 import { eventSourcedCases } from "./event-sourced.ts";
 import { reflectionCases } from "./reflection.ts";
@@ -12,5 +13,6 @@ export const proxyCases: readonly Case[] = [
   ...actionCases,
   ...valueEntityCases,
   ...eventSourcedCases,
+  ...crdtCases,
   ...reflectionCases,
 ];

@@ -16,6 +16,7 @@ type SpecInit = Pick<Exclude<MessageInitShape<typeof EntitySpecSchema>, EntitySp
 
 const eventSourced = "cloudstate.eventsourced.EventSourced";
 const value = "cloudstate.valueentity.ValueEntity";
+const crdt = "cloudstate.crdt.Crdt";
 const action = "cloudstate.action.ActionProtocol";
 const add: MethodType = { name: "AddItem", input: "Add" };
 const version = { protocolMajorVersion: 0, protocolMinorVersion: 2 };
@@ -53,7 +54,7 @@ test("the function is told who asks", async () => {
     protocolMinorVersion: 2,
     proxyName: "mecha",
     proxyVersion: "1.2.3",
-    supportedEntityTypes: [eventSourced, value, action],
+    supportedEntityTypes: [eventSourced, value, crdt, action],
   });
 });
 
@@ -110,6 +111,23 @@ test("an entity without a persistence id has its service's name, an action has n
   );
 });
 
+test("a CRDT may have methods that answer a stream", async () => {
+  const methods: readonly MethodType[] = [add, { name: "Watch", input: "Add", streamedOut: true }];
+  const { components } = await discover(
+    functionWith(spec({ proto: descriptorSet(shopFile("Cart", methods)), entities: [{ ...cart, entityType: crdt }] })),
+    options,
+  );
+  const [component] = components;
+  assert.ok(component?.kind === "crdt" && component.function.crdt);
+  assert.deepEqual(
+    [...component.methods.values()].map(({ name, streamedOut }) => [name, streamedOut]),
+    [
+      ["AddItem", false],
+      ["Watch", true],
+    ],
+  );
+});
+
 test("an action may have methods of all four shapes and needs no key", async () => {
   const shapes = [false, true].flatMap((streamedIn) =>
     [false, true].map((streamedOut) => ({ name: `M${streamedIn}${streamedOut}`, input: "Plain", streamedIn, streamedOut })),
@@ -137,8 +155,10 @@ const rejections: readonly [what: string, said: SpecInit, texts: readonly RegExp
   ],
   [
     "an unsupported entity type",
-    spec({ entities: [{ ...cart, entityType: "cloudstate.crdt.Crdt" }] }),
-    [/shop\.Cart has the unsupported entity type "cloudstate\.crdt\.Crdt"; supported are .*EventSourced, .*ValueEntity, .*ActionProtocol/],
+    spec({ entities: [{ ...cart, entityType: "cloudstate.view.View" }] }),
+    [
+      /shop\.Cart has the unsupported entity type "cloudstate\.view\.View"; supported are .*EventSourced, .*ValueEntity, .*Crdt, .*ActionProtocol/,
+    ],
   ],
   [
     "an event sourced entity with a streamed request",
@@ -146,6 +166,7 @@ const rejections: readonly [what: string, said: SpecInit, texts: readonly RegExp
     [/Method shop\.Cart\.AddItem is streamed/],
   ],
   ["a value entity with a streamed reply", withService({ ...add, streamedOut: true }, value), [/Method shop\.Cart\.AddItem is streamed/]],
+  ["a CRDT with a streamed request", withService({ ...add, streamedIn: true }, crdt), [/AddItem takes a stream, which CRDTs cannot serve/]],
   [
     "an event sourced method without an entity key",
     withService({ name: "Look", input: "Plain" }, eventSourced),
@@ -276,9 +297,9 @@ test("protocol 0.0 is one of version 0.0: a function of 0.2 has no stateless fun
 });
 
 test("protocol 0.0: CRDTs are refused with the reason", async () => {
-  const crdt = { ...cart, entityType: "cloudstate.crdt.Crdt" };
+  const old = { ...cart, entityType: crdt };
   await assert.rejects(
-    discover(functionWith(spec({ entities: [crdt], serviceInfo: {} })), anyVersion),
+    discover(functionWith(spec({ entities: [old], serviceInfo: {} })), anyVersion),
     /sends full states where 0\.2 sends changes/,
   );
 });

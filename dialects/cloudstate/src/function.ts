@@ -2,11 +2,17 @@
 import type { FunctionPort } from "@mecha/state";
 import { remoteFunction, type RemoteFunctionOptions } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
+import { crdtPort } from "./crdt-stream.ts";
 import { protocol02 } from "./protocol.ts";
 
 export type CloudstateFunctionOptions = RemoteFunctionOptions;
 
 /** The user function behind `channel`, which speaks 0.2. Does not own the channel. */
 export function cloudstateFunction(channel: Channel, options: CloudstateFunctionOptions = {}): FunctionPort {
-  return remoteFunction(channel, protocol02, options);
+  const main = remoteFunction(channel, protocol02, options);
+  const crdt = crdtPort(channel, {
+    commandMetadata: options.entityCommandMetadata ?? false,
+    report: (message) => main.reportError(message),
+  });
+  return { ...main, crdt };
 }

@@ -5,6 +5,7 @@ export const discoverPath = "/cloudstate.EntityDiscovery/discover";
 export const reportErrorPath = "/cloudstate.EntityDiscovery/reportError";
 export const eventSourcedPath = "/cloudstate.eventsourced.EventSourced/handle";
 export const valueEntityPath = "/cloudstate.valueentity.ValueEntity/handle";
+export const crdtPath = "/cloudstate.crdt.Crdt/handle";
 
 /** The four RPCs of a service for stateless components. */
 const actionPaths = (service: string): RemoteProtocol["actionPaths"] => ({

@@ -25,6 +25,7 @@ export const oldProtocol = "0.0";
 export const entityTypes = {
   "cloudstate.eventsourced.EventSourced": "eventSourced",
   "cloudstate.valueentity.ValueEntity": "value",
+  "cloudstate.crdt.Crdt": "crdt",
   [actionType]: "action",
 } as const satisfies Record<string, ComponentKind>;
 

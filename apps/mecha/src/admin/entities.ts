@@ -79,7 +79,7 @@ export async function entityHistory(
   query: { readonly service: string; readonly id: string; readonly after?: number; readonly before?: number; readonly limit: number },
 ): Promise<HistoryJson> {
   const { address, kind } = await findEntity(source, query.service, query.id);
-  if (kind === "value") return { events: [] };
+  if (kind !== "eventSourced") return { events: [] };
   const { handle, sequence } = await source.store.open(address, kind);
   try {
     const end = Math.min(query.before ?? Infinity, sequence + 1);

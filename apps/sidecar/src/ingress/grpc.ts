@@ -1,4 +1,4 @@
-/** gRPC calls to commands: unary calls of every kind of component, streamed calls of actions. */
+/** gRPC calls to commands: unary calls of every kind of component, streamed calls of actions, streamed answers of CRDTs. */
 import { Fault, type FaultCode } from "@mecha/kit";
 import type { CallContext, Command, CommandMetadata, Reply, StateEngine, StreamedCall } from "@mecha/state";
 import { type CallHandler, type ServerCall, type ServerCallEvents, statusOfFault } from "@mecha/wire";
@@ -11,8 +11,11 @@ import { nameOf, type Target } from "./table.ts";
 export function grpcHandler(target: Target, engine: StateEngine, options: ResolvedOptions): CallHandler {
   const { component, method } = target;
   if (!method.streamedIn && !method.streamedOut) return (call) => unaryCall(call, target, engine, options);
-  if (component.kind === "action") return (call) => streamedCall(call, target, engine);
-  const refusal = new Fault("unimplemented", `${nameOf(target)} is streamed; methods of entities take one message and answer one`);
+  if (component.kind === "action" || (component.kind === "crdt" && !method.streamedIn)) return (call) => streamedCall(call, target, engine);
+  const refusal = new Fault(
+    "unimplemented",
+    `${nameOf(target)} is streamed; methods of entities take one message and answer one, those of CRDTs may answer many`,
+  );
   return (call) => {
     fail(call, refusal);
     return { message() {} };

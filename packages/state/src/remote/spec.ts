@@ -197,7 +197,9 @@ function readMethod(kind: ComponentKind, service: DescService, method: DescMetho
   };
   if (kind === "action") return read;
   const where = `${service.typeName}.${method.name}`;
-  if (read.streamedIn || read.streamedOut) {
+  if (kind === "crdt" && read.streamedIn) {
+    problems.push(`Method ${where} takes a stream, which CRDTs cannot serve: they take one message; the answer may be a stream.`);
+  } else if (kind !== "crdt" && (read.streamedIn || read.streamedOut)) {
     problems.push(`Method ${where} is streamed, which entities cannot serve: make it unary, or its service an action.`);
   }
   const entityId = readEntityKey(method, where, rules, problems);

@@ -257,6 +257,7 @@ export class CrdtShell extends WheelTimer implements CrdtActions, Occupant, Host
       context: envelope?.context ?? { hops: 0 },
       origin: envelope?.origin,
       reportError: (message) => this.reportError(message),
+      awaited: () => envelope?.awaited === true,
     };
     new Tail(this.#parts.dispatcher, source, action, effects, done).run();
   }

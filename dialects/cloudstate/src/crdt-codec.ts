@@ -1,0 +1,253 @@
+/**
+ * The messages of cloudstate.crdt.Crdt in the engine's words and back.
+ *
+ * Invariants
+ * D1 any bytes from the function give a value or one Fault("invalid") that names the field
+ */
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { explain, Fault } from "@mecha/kit";
+import type {
+  ClientAction,
+  Command,
+  CommandMetadata,
+  CrdtCancelled,
+  CrdtClock,
+  CrdtDelta,
+  CrdtEntryDelta,
+  CrdtMessage,
+  CrdtReply,
+  CrdtStateChange,
+  EntityAddress,
+  Payload,
+  SideEffect,
+  WriteConsistency,
+} from "@mecha/state";
+import * as wire from "@mecha/wire/gen/cloudstate/crdt";
+import type * as entity from "@mecha/wire/gen/cloudstate/entity";
+
+type DeltaInit = MessageInitShape<typeof wire.CrdtDeltaSchema>;
+type StreamIn = NonNullable<MessageInitShape<typeof wire.CrdtStreamInSchema>["message"]>;
+
+// ---- to the function ------------------------------------------------------------------------------------------------------------------
+
+function streamIn(message: StreamIn): Uint8Array {
+  return toBinary(wire.CrdtStreamInSchema, create(wire.CrdtStreamInSchema, { message }));
+}
+
+/** `delta` absent: the entity does not exist yet. */
+export function encodeInit({ service, entityId }: EntityAddress, delta: CrdtDelta | undefined): Uint8Array {
+  return streamIn({ case: "init", value: { serviceName: service, entityId, ...(delta && { delta: deltaInit(delta) }) } });
+}
+
+export function encodeDelta(delta: CrdtDelta): Uint8Array {
+  return streamIn({ case: "delta", value: deltaInit(delta) });
+}
+
+export function encodeDelete(): Uint8Array {
+  return streamIn({ case: "delete", value: {} });
+}
+
+export function encodeCancel(entityId: string, commandId: number): Uint8Array {
+  return streamIn({ case: "streamCancelled", value: { entityId, id: BigInt(commandId) } });
+}
+
+export function encodeCommand(entityId: string, commandId: number, command: Command, streamed: boolean): Uint8Array {
+  const { name, payload, metadata } = command;
+  const value = { entityId, id: BigInt(commandId), name, payload, streamed };
+  return streamIn({ case: "command", value: metadata?.length ? { ...value, metadata: metadataInit(metadata) } : value });
+}
+
+function metadataInit(metadata: CommandMetadata): MessageInitShape<typeof entity.MetadataSchema> {
+  const entries = metadata.map(([key, value]) => ({
+    key,
+    value: typeof value === "string" ? { case: "stringValue" as const, value } : { case: "bytesValue" as const, value },
+  }));
+  return { entries };
+}
+
+function deltaInit(delta: CrdtDelta): DeltaInit {
+  switch (delta.type) {
+    case "gcounter":
+      return { delta: { case: "gcounter", value: { increment: delta.increment } } };
+    case "pncounter":
+      return { delta: { case: "pncounter", value: { change: delta.change } } };
+    case "gset":
+      return { delta: { case: "gset", value: { added: [...delta.added] } } };
+    case "orset":
+      return { delta: { case: "orset", value: { cleared: delta.cleared, removed: [...delta.removed], added: [...delta.added] } } };
+    case "lwwregister":
+      return { delta: { case: "lwwregister", value: { value: delta.value } } };
+    case "flag":
+      return { delta: { case: "flag", value: { value: delta.value } } };
+    case "ormap": {
+      const { cleared, removed, updated, added } = delta;
+      const value = { cleared, removed: [...removed], updated: updated.map(entryInit), added: added.map(entryInit) };
+      return { delta: { case: "ormap", value } };
+    }
+    case "vote":
+      return {
+        delta: { case: "vote", value: { selfVote: delta.selfVote, votesFor: delta.votesFor, totalVoters: delta.totalVoters } },
+      };
+  }
+}
+
+function entryInit({ key, delta }: CrdtEntryDelta): MessageInitShape<typeof wire.ORMapEntryDeltaSchema> {
+  return { key, delta: deltaInit(delta) };
+}
+
+// ---- from the function ----------------------------------------------------------------------------------------------------------------
+
+/** A message of the function's. `empty`: no member of the oneof is set, or one this protocol version does not know. */
+export type CrdtOut =
+  | { readonly kind: "reply"; readonly reply: CrdtReply }
+  | { readonly kind: "message"; readonly message: CrdtMessage }
+  | { readonly kind: "cancelled"; readonly cancelled: CrdtCancelled }
+  | { readonly kind: "failure"; readonly commandId: number; readonly description: string }
+  | { readonly kind: "empty" };
+
+/** @throws Fault("invalid") (D1) */
+export function decodeOut(bytes: Uint8Array): CrdtOut {
+  const { message } = parse(bytes);
+  switch (message.case) {
+    case "reply":
+      return { kind: "reply", reply: replyOf(message.value) };
+    case "streamedMessage":
+      return { kind: "message", message: messageOf(message.value) };
+    case "streamCancelledResponse":
+      return { kind: "cancelled", cancelled: cancelledOf(message.value) };
+    case "failure":
+      return { kind: "failure", commandId: idOf(message.value.commandId), description: message.value.description };
+    case undefined:
+      return { kind: "empty" };
+  }
+}
+
+function parse(bytes: Uint8Array): wire.CrdtStreamOut {
+  try {
+    return fromBinary(wire.CrdtStreamOutSchema, bytes);
+  } catch (cause) {
+    throw new Fault("invalid", `CrdtStreamOut: ${explain(cause)}`);
+  }
+}
+
+/** Ids are ours and small; one that is not a safe integer is nobody's. */
+function idOf(id: bigint): number {
+  return id >= 0n && id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : -1;
+}
+
+function replyOf(reply: wire.CrdtReply): CrdtReply {
+  const { commandId, clientAction, sideEffects, stateAction, streamed } = reply;
+  const action = actionOf(clientAction);
+  return { commandId: idOf(commandId), action, effects: sideEffects.map(effectOf), streamed, ...changeOf(stateAction) };
+}
+
+function messageOf({ commandId, clientAction, sideEffects, endStream }: wire.CrdtStreamedMessage): CrdtMessage {
+  return { commandId: idOf(commandId), action: actionOf(clientAction), effects: sideEffects.map(effectOf), end: endStream };
+}
+
+function cancelledOf({ commandId, sideEffects, stateAction }: wire.CrdtStreamCancelledResponse): CrdtCancelled {
+  return { commandId: idOf(commandId), effects: sideEffects.map(effectOf), ...changeOf(stateAction) };
+}
+
+function actionOf(action: entity.ClientAction | undefined): ClientAction {
+  const chosen = action?.action;
+  switch (chosen?.case) {
+    case "reply":
+      return { do: "reply", payload: payloadOf(chosen.value.payload), ...metadataOf(chosen.value.metadata) };
+    case "forward": {
+      const { serviceName: service, commandName: command, payload, metadata } = chosen.value;
+      return { do: "forward", service, command, payload: payloadOf(payload), ...metadataOf(metadata) };
+    }
+    case "failure": {
+      // `restart` is for event sourced entities only.
+      const { description, grpcStatusCode: grpcCode } = chosen.value;
+      return { do: "fail", description, restart: false, ...(grpcCode !== 0 && { grpcCode }) };
+    }
+    case undefined:
+      return { do: "nothing" };
+  }
+}
+
+function effectOf({ serviceName: service, commandName: command, payload, metadata, synchronous }: entity.SideEffect): SideEffect {
+  return { service, command, payload: payloadOf(payload), synchronous, ...metadataOf(metadata) };
+}
+
+function payloadOf(any: { readonly typeUrl: string; readonly value: Uint8Array } | undefined): Payload {
+  return any === undefined ? { typeUrl: "", value: new Uint8Array() } : { typeUrl: any.typeUrl, value: any.value };
+}
+
+function metadataOf(metadata: entity.Metadata | undefined): { readonly metadata?: CommandMetadata } {
+  if (metadata === undefined || metadata.entries.length === 0) return {};
+  return { metadata: metadata.entries.map(({ key, value }) => [key, value.value ?? ""] as const) };
+}
+
+const consistencies = {
+  [wire.CrdtWriteConsistency.LOCAL]: "local",
+  [wire.CrdtWriteConsistency.MAJORITY]: "majority",
+  [wire.CrdtWriteConsistency.ALL]: "all",
+} as const satisfies Record<wire.CrdtWriteConsistency, WriteConsistency>;
+
+const clocks = {
+  [wire.CrdtClock.DEFAULT]: "default",
+  [wire.CrdtClock.REVERSE]: "reverse",
+  [wire.CrdtClock.CUSTOM]: "custom",
+  [wire.CrdtClock.CUSTOM_AUTO_INCREMENT]: "customAutoIncrement",
+} as const satisfies Record<wire.CrdtClock, CrdtClock>;
+
+/** Enums are open in proto3. */
+function known<T>(table: Readonly<Record<number, T>>, number: number, field: string): T {
+  const found = table[number];
+  if (found === undefined) throw new Fault("invalid", `${field}: ${number} is none of ${Object.keys(table).join(", ")}`);
+  return found;
+}
+
+function changeOf(stateAction: wire.CrdtStateAction | undefined): CrdtStateChange {
+  if (stateAction === undefined) return { consistency: "local" };
+  const { action } = stateAction;
+  const consistency = known(consistencies, stateAction.writeConsistency, "state_action.write_consistency");
+  if (action.case === "update") return { consistency, state: { do: "update", delta: deltaOf(action.value, "state_action.update") } };
+  if (action.case === "delete") return { consistency, state: { do: "delete" } };
+  return { consistency };
+}
+
+function deltaOf({ delta }: wire.CrdtDelta, where: string): CrdtDelta {
+  switch (delta.case) {
+    case "gcounter":
+      return { type: "gcounter", increment: delta.value.increment };
+    case "pncounter":
+      return { type: "pncounter", change: delta.value.change };
+    case "gset":
+      return { type: "gset", added: delta.value.added.map(payloadOf) };
+    case "orset": {
+      const { cleared, removed, added } = delta.value;
+      return { type: "orset", cleared, removed: removed.map(payloadOf), added: added.map(payloadOf) };
+    }
+    case "lwwregister": {
+      const { value, clock, customClockValue } = delta.value;
+      return { type: "lwwregister", value: payloadOf(value), clock: known(clocks, clock, `${where}.lwwregister.clock`), customClockValue };
+    }
+    case "flag":
+      return { type: "flag", value: delta.value.value };
+    case "ormap": {
+      const { cleared, removed, updated, added } = delta.value;
+      const entries = (list: readonly wire.ORMapEntryDelta[], field: string): CrdtEntryDelta[] =>
+        list.map((entry, at) => entryOf(entry, `${where}.ormap.${field}[${at}]`));
+      return {
+        type: "ormap",
+        cleared,
+        removed: removed.map(payloadOf),
+        updated: entries(updated, "updated"),
+        added: entries(added, "added"),
+      };
+    }
+    case "vote":
+      return { type: "vote", selfVote: delta.value.selfVote, votesFor: 0, totalVoters: 0 };
+    case undefined:
+      throw new Fault("invalid", `${where}: says nothing; set the change of one type`);
+  }
+}
+
+function entryOf({ key, delta }: wire.ORMapEntryDelta, where: string): CrdtEntryDelta {
+  if (delta === undefined) throw new Fault("invalid", `${where}.delta: absent; an entry's value has a change, if only an empty one`);
+  return { key: payloadOf(key), delta: deltaOf(delta, `${where}.delta`) };
+}
