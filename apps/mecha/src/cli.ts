@@ -7,6 +7,7 @@ import { entityGet, entityHistoryCommand, entityList } from "./commands/entities
 import { functionsCommand } from "./commands/functions.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
+import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
 import { up } from "./commands/up.ts";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
@@ -154,6 +155,26 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
       ]),
     )
     .action(async (method: string, json: string[], options: Parameters<typeof callCommand>[1]) => callCommand(io, options, method, json));
+
+  program
+    .command("tck")
+    .description("Check a user function, or a proxy, against the Cloudstate protocol 0.2, message by message.")
+    .requiredOption("--function <host:port>", "a function that serves the TCK's model services")
+    .option("--proxy <host:port>", "check this proxy, which has the function behind it; without it the function is checked")
+    .option("--listen <port>", "with --proxy: where the proxy finds its function; 0 takes a free port", portNumber, 8_090)
+    .option("--types <names>", "with --proxy: entity types it must say it supports, with commas (the reference's four)")
+    .option("--only <names>", "only these cases, by id or group, with commas")
+    .option("--junit <file>", "write a JUnit report too")
+    .addOption(outputOption())
+    .addHelpText(
+      "after",
+      examples([
+        "mecha tck --function 127.0.0.1:8080",
+        "mecha tck --function 127.0.0.1:8080 --only action,MV3 --junit tck.xml",
+        "mecha tck --function 127.0.0.1:8080 --proxy 127.0.0.1:9000 --listen 8090",
+      ]),
+    )
+    .action(async (options: TckCommandOptions) => done(await tckCommand(io, options)));
 
   program
     .command("version")
