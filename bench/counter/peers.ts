@@ -75,7 +75,7 @@ export async function startRestate(partitions: number | undefined): Promise<Peer
 export async function startMecha(): Promise<Peer> {
   const dir = mkdtempSync(join(tmpdir(), "bench-mecha-"));
   const [ingress, admin] = await Promise.all([freePort(), freePort()]);
-  const main = join(here, "../../apps/mecha/src/main.ts");
+  const main = join(here, "../../apps/mecha/bin/mecha.cjs"); // as users start it: with its flags
   const args = ["up", join(here, "mecha"), "--port", String(ingress), "--admin-port", String(admin), "--state", dir];
   const server = start(process.execPath, [main, ...args], { env: { NODE_ENV: "production" } });
   const url = `http://127.0.0.1:${String(ingress)}`;

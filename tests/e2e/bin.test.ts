@@ -1,7 +1,7 @@
 /** bin/mecha.cjs on the Node a machine has, however old: it hands over to one that is new enough and does not outlive or orphan it. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Linter } from "eslint";
@@ -33,6 +33,19 @@ test("a Node that is new enough runs it itself; exit codes come through", async 
   const version = await runProgram(process.execPath, [bin, "version"]);
   assert.deepEqual([version.code, /on Node (\d+)/u.exec(version.stdout)?.[1]], [0, process.versions.node.split(".")[0]]);
   assert.equal((await runProgram(process.execPath, [bin, "nonsense"])).code, 2);
+});
+
+test("what goes on running is started anew with its flags, as the same process, and keeps compiled code for its functions", async () => {
+  await using dir = await copyCart();
+  await using cache = await tempDir("cache");
+  const env = { XDG_CACHE_HOME: cache.path, NODE_COMPILE_CACHE: "" };
+  await using mecha = startProgram(process.execPath, [bin, "up", dir.path, "--port", "0", "--admin-port", "0"], { env });
+  const [, ingress = ""] = await mecha.waitFor(/callers +(http:\S+)[\s\S]*Ctrl-C stops/u);
+  await addItem(ingress, "1", { sku: "tea", quantity: 1 });
+  if (process.platform === "linux") assert.match(readFileSync(`/proc/${mecha.pid}/cmdline`, "utf8"), /\0--max-semi-space-size=4\0/u);
+  mecha.kill("SIGTERM");
+  assert.equal((await mecha.exit).code, 0);
+  assert.ok(readdirSync(join(cache.path, "mecha/compiled")).length > 0);
 });
 
 test("an old Node hands over to the Node the package brings along", { skip }, async () => {

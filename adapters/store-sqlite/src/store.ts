@@ -49,6 +49,9 @@ const batchBytesMax = 1 << 20;
 
 type Kind = EntityListing["kind"];
 
+/** For the worker's short-lived objects. It makes few; V8's own limit of 48 MB would only be filled before it is emptied. */
+const workerYoungMb = 6;
+
 /** One call the worker has not answered. `read` takes the answer's body. */
 interface Pending {
   readonly read: (reader: Reader) => void;
@@ -68,7 +71,8 @@ export interface FileStore extends Store {
 export async function startStore(start: Omit<WorkerStart, "backups">, clock: Clock, log: Log): Promise<FileStore> {
   const { port1: backups, port2 } = new MessageChannel();
   const workerData: WorkerStart = { ...start, backups: port2 };
-  const worker = new Worker(workerUrl(), { workerData, transferList: [port2], name: "store-sqlite" });
+  const resourceLimits = { maxYoungGenerationSizeMb: workerYoungMb };
+  const worker = new Worker(workerUrl(), { workerData, transferList: [port2], name: "store-sqlite", resourceLimits });
   // Listened for from the start: both events may come in one turn.
   const exited = new Promise<void>((done) => worker.once("exit", () => done()));
   const [ready] = (await once(worker, "message").catch((error: unknown) => {

