@@ -122,9 +122,20 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .argument("<service>", "gRPC service, e.g. shop.Cart")
     .argument("<id>", "entity id")
     .option("--limit <n>", "only the newest n", wholeNumber(1, 1_000_000), 100)
+    .option(
+      "--at <sequence>",
+      "go back: what the entity answered after this event, without a trace",
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option("--command <name>", "with --at: the command to ask (the one that begins with Get, Read or Show)")
+    .option("--input <json>", "with --at: its message; the id is filled in")
     .addHelpText(
       "after",
-      examples(["mecha entities history shop.Cart alice", "mecha entities history shop.Cart alice --limit 1000 -o json"]),
+      examples([
+        "mecha entities history shop.Cart alice",
+        "mecha entities history shop.Cart alice --limit 1000 -o json",
+        "mecha entities history shop.Cart alice --at 3",
+      ]),
     )
     .action(async (service: string, id: string, options: Parameters<typeof entityHistoryCommand>[1]) =>
       entityHistoryCommand(io, options, service, id),

@@ -1,10 +1,12 @@
-export type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
+export type { ActiveEntity, Answer, PeerService, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 export { type Change, engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 export type { CrdtClock, CrdtDelta, CrdtEntryDelta, CrdtType, WriteConsistency } from "./crdt/delta.ts";
 export type { CrdtCancelled, CrdtMessage, CrdtPort, CrdtReply, CrdtStateChange, CrdtStream, CrdtStreamEvents } from "./crdt/port.ts";
 export type * from "./model.ts";
+export type { Peer } from "./replication/link.ts";
 export { entityIdMaxBytes } from "./model.ts";
 export { type EnginePorts, openEngine } from "./open.ts";
+export { askShadow, type ShadowPorts, type ShadowQuestion } from "./shadow.ts";
 export type { EntityHandle, EntityListing, EntityRecord, Step, Store, StoredEvent, Verdict } from "./store.ts";
 export { checkAddress, eventsMax, eventsPageBytes, listMax, noEntity, rowsMax } from "./store.ts";
 export type * from "./rows.ts";

@@ -1,7 +1,7 @@
 /** The command line's side of the admin API. */
 import { Fault, type FaultCode, faultCodes } from "@mecha/kit";
 import { readAdminAddress, readAdminToken } from "./files.ts";
-import type { EntityDetailJson, EntityPageJson, ErrorJson, FunctionJson, HistoryJson, StatusJson } from "./model.ts";
+import type { EntityDetailJson, EntityPageJson, ErrorJson, FunctionJson, HistoryJson, PastJson, StatusJson } from "./model.ts";
 
 /** How long one answer may take, ms; a search through a large store takes well under a second. */
 const answerTimeoutMs = 30_000;
@@ -45,6 +45,10 @@ export class AdminClient {
 
   history(service: string, id: string, query: Readonly<Record<string, string | undefined>>): Promise<HistoryJson> {
     return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}/events${queryText(query)}`);
+  }
+
+  past(service: string, id: string, sequence: number, query: Readonly<Record<string, string | undefined>>): Promise<PastJson> {
+    return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}/at/${sequence}${queryText(query)}`);
   }
 }
 

@@ -28,7 +28,7 @@ export async function openAdmin(view: AdminView, { port, stateFolder, clock, log
   const token = newToken();
   let ownPort = port;
   try {
-    const handler = adminHandler(view, { token, port: () => ownPort, log });
+    const handler = adminHandler(view, { token, port: () => ownPort, log, clock });
     const listener = scope.own(await listen({ host: "127.0.0.1", port, clock, log, limits }, { grpc: () => undefined, http: handler }));
     ownPort = listener.port;
     const url = `http://127.0.0.1:${listener.port}`;

@@ -106,6 +106,14 @@ export interface HistoryJson {
   readonly after?: number;
 }
 
+/** What an event-sourced entity answered from its past. */
+export interface PastJson {
+  /** The last event it knew. */
+  readonly sequence: number;
+  readonly command: string;
+  readonly answer: PayloadJson;
+}
+
 /** An `event: changes` of the live stream. */
 export interface ChangesJson {
   readonly changes: readonly {

@@ -8,6 +8,7 @@ import { type EntityAddress, openEngine, type Payload } from "@mecha/state";
 import { openMemoryStore } from "@mecha/store-memory";
 import { packJson, packPrimitive } from "@mecha/wire";
 import { LiveFeed } from "./live.ts";
+import { FakeClock } from "@mecha/kit/testing";
 import { type AdminView, adminHandler } from "./server.ts";
 
 const token = "correct-horse";
@@ -34,7 +35,7 @@ async function open(t: TestContext, carts = 3): Promise<Admin> {
   const live = new LiveFeed(hostClock);
   const view: AdminView = { store, engine, live, descriptors: () => undefined, status: () => ({ project: "shop", functions: [] }) as any };
   let port = 0;
-  const handler = adminHandler(view, { token: new Secret(token), port: () => port, log: noLog });
+  const handler = adminHandler(view, { token: new Secret(token), port: () => port, log: noLog, clock: new FakeClock() });
   const listener = await listen({ host: "127.0.0.1", port: 0, clock: hostClock, log: noLog }, { grpc: () => undefined, http: handler });
   port = listener.port;
   t.after(async () => {

@@ -1,11 +1,12 @@
 /** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. Read only. */
 import { readFileSync } from "node:fs";
-import { explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
+import { type Clock, explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
 import type { HttpExchange, HttpHandler } from "@mecha/wire";
 import { type EntitySource, entityDetail, entityHistory, listEntities, pageMax } from "./entities.ts";
 import { checkOrigin, checkToken } from "./guard.ts";
 import type { LiveFeed } from "./live.ts";
 import type { ErrorJson, StatusJson } from "./model.ts";
+import { entityPast } from "./past.ts";
 
 /** What the API shows. */
 export interface AdminView extends EntitySource {
@@ -18,6 +19,7 @@ export interface AdminConfig {
   /** The listener's own port; known once it listens. */
   readonly port: () => number;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 /** Sent with every answer. The page loads nothing from elsewhere and cannot be framed. */
@@ -41,7 +43,7 @@ const pageFiles: Readonly<Record<string, readonly [file: string, type: string]>>
 /** Events and entities in a page when the request does not say. */
 const pageDefault = 50;
 
-type Route = (view: AdminView, match: readonly string[], query: URLSearchParams) => unknown;
+type Route = (view: AdminView, match: readonly string[], query: URLSearchParams, clock: Clock) => unknown;
 
 /** First match wins. Parameters are the pattern's groups, decoded. */
 const routes: readonly (readonly [RegExp, Route])[] = [
@@ -52,6 +54,11 @@ const routes: readonly (readonly [RegExp, Route])[] = [
   [
     /^\/v1\/entities\/([^/]+)\/([^/]+)\/events$/u,
     (view, [service = "", id = ""], query) => entityHistory(view, { service, id, ...historyQuery(query) }),
+  ],
+  [
+    /^\/v1\/entities\/([^/]+)\/([^/]+)\/at\/([^/]+)$/u,
+    (view, [service = "", id = "", sequence = ""], query, clock) =>
+      entityPast({ ...view, clock }, { service, id, ...pastQuery(sequence, query) }),
   ],
 ];
 
@@ -79,7 +86,7 @@ async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExc
   for (const [pattern, route] of routes) {
     const match = pattern.exec(exchange.path);
     if (!match) continue;
-    const answer = await route(view, match.slice(1).map(decoded), new URLSearchParams(exchange.query));
+    const answer = await route(view, match.slice(1).map(decoded), new URLSearchParams(exchange.query), config.clock);
     json(exchange, 200, answer);
     return;
   }
@@ -111,6 +118,20 @@ function historyQuery(query: URLSearchParams): { readonly limit: number; readonl
     limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault,
     ...(after !== undefined && { after }),
     ...(before !== undefined && { before }),
+  };
+}
+
+function pastQuery(
+  sequence: string,
+  query: URLSearchParams,
+): { readonly sequence: number; readonly command?: string; readonly input?: string } {
+  const command = query.get("command") || undefined;
+  const input = query.get("input") || undefined;
+  const at = new URLSearchParams({ sequence });
+  return {
+    sequence: wholeNumber(at, "sequence", 0, Number.MAX_SAFE_INTEGER) ?? 0,
+    ...(command !== undefined && { command }),
+    ...(input !== undefined && { input }),
   };
 }
 

@@ -62,10 +62,11 @@ function detailText(entity: EntityDetailJson): string {
 /** `mecha entities history` */
 export async function entityHistoryCommand(
   io: Io,
-  options: ClientOptions & { readonly limit: number },
+  options: ClientOptions & { readonly limit: number; readonly at?: number; readonly command?: string; readonly input?: string },
   service: string,
   id: string,
 ): Promise<void> {
+  if (options.at !== undefined) return entityPastCommand(io, { ...options, at: options.at }, service, id);
   const { kind, events } = await ask(io, options, async (client) => ({
     kind: (await client.entity(service, id)).kind,
     events: await newest(client, { service, id, limit: options.limit }),
@@ -73,6 +74,18 @@ export async function entityHistoryCommand(
   if (options.output === "json") printJson(io, { events });
   else if (kind === "value") io.out("a value entity keeps its value, not its history; see `mecha entities get`\n");
   else io.out(printable(table([["SEQUENCE", "TIME", "COMMAND", "EVENT"], ...events.map(eventRow)])));
+}
+
+/** `mecha entities history --at SEQUENCE` */
+async function entityPastCommand(
+  io: Io,
+  options: ClientOptions & { readonly at: number; readonly command?: string; readonly input?: string },
+  service: string,
+  id: string,
+): Promise<void> {
+  const past = await ask(io, options, (client) => client.past(service, id, options.at, { command: options.command, input: options.input }));
+  if (options.output === "json") printJson(io, past);
+  else io.out(printable(`${past.command} at ${past.sequence}: ${payloadText(past.answer)}\n`));
 }
 
 /** The newest `limit` events, ascending, gathered page by page from the end. */
