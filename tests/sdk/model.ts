@@ -19,6 +19,7 @@ import {
   ValueEntityTwo,
 } from "../../conformance/src/gen/cloudstate/tck/model/valueentity_pb.ts";
 import type { ActionContext, Answer, Component } from "mecha-sdk";
+import { crdtModel } from "./crdt-model.ts";
 
 /** The part of a context the actions of a request use. */
 interface Caller {
@@ -145,4 +146,5 @@ export const model: readonly Component[] = [
   }),
   action,
   fromProto.action(ActionTwo, { handle: { call: () => ({}) } }),
+  ...crdtModel,
 ];

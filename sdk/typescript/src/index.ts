@@ -6,7 +6,14 @@
  * Start with docs/guides/first-entity.md.
  */
 export type { Component } from "./component.ts";
+export { Flag, GCounter, PNCounter, Vote } from "./crdt/counters.ts";
+export type { ElementLike, ElementOf } from "./crdt/element.ts";
+export { ORMap } from "./crdt/map.ts";
+export { LWWRegister, type RegisterClock } from "./crdt/register.ts";
+export { GSet, ORSet } from "./crdt/sets.ts";
+export { type CrdtState, flag, gcounter, gset, lwwRegister, ormap, orset, pncounter, vote } from "./crdt/state.ts";
 export { action, type Action, type ActionSpec } from "./define/action.ts";
+export { crdt, type CrdtComponent, type CrdtOptions, type CrdtSpec } from "./define/crdt.ts";
 export {
   type EntityOptions,
   eventSourced,
@@ -19,6 +26,7 @@ export type { EventInfo } from "./define/definitions.ts";
 export {
   fromProto,
   type ProtoActionSpec,
+  type ProtoCrdtSpec,
   type ProtoEvents,
   type ProtoEventSourcedSpec,
   type ProtoStateSource,
@@ -30,8 +38,10 @@ export type { StateSource } from "./define/state.ts";
 export { valueEntity, type ValueEntityComponent, type ValueEntitySpec } from "./define/value-entity.ts";
 export { Mistake } from "./mistake.ts";
 export type { CallMetadata } from "./protocol/common.ts";
+export type { WriteConsistency } from "./protocol/crdt.ts";
 export type { ActionContext } from "./run/action.ts";
 export type { Answer, CommandFailure, EffectOptions, FailOptions, MetadataInput } from "./run/answer.ts";
+export type { CrdtContext, CrdtStream, StreamCancel, StreamChange, StreamedCrdtContext, StreamHandlers } from "./run/crdt.ts";
 export { type EntityContext, type TimerOptions, timerNameBytesMax } from "./run/entity-context.ts";
 export type { EventSourcedContext } from "./run/event-sourced.ts";
 export type { ValueEntityContext } from "./run/value-entity.ts";

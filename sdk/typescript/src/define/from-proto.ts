@@ -5,11 +5,13 @@
 import type { DescMessage, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import { expect } from "../mistake.ts";
+import { type AnyCrdtState, splitMessages, type StateOf as CrdtStateOf } from "../crdt/state.ts";
 import type { ActionContext } from "../run/action.ts";
 import type { Answer } from "../run/answer.ts";
 import type { EventSourcedContext } from "../run/event-sourced.ts";
 import type { ValueEntityContext } from "../run/value-entity.ts";
 import { type Action, actionOf } from "./action.ts";
+import { type CrdtComponent, type CrdtContextOf, crdtOf, type CrdtOptions, type CrdtResult, elementType, messagesOf } from "./crdt.ts";
 import type { EventInfo, EventType } from "./definitions.ts";
 import { type EntityOptions, type EventSourced, eventSourcedOf, type EventSourcedOptions } from "./event-sourced.ts";
 import { checkHandlers, type CommandRef, messageType, methodsOfService, protoShape } from "./method.ts";
@@ -66,6 +68,20 @@ export interface ProtoValueEntitySpec<M extends GenServiceMethods, S extends Pro
       command: InputOf<M, K>,
       ctx: ValueEntityContext<StateOf<S>, ReplyOf<M, K>, NewStateOf<S>, InputsOf<M>>,
     ) => Answered<ReplyOf<M, K>> | Promise<Answered<ReplyOf<M, K>>>;
+  };
+}
+
+type IsStreamed<M extends GenServiceMethods, K extends keyof M> = M[K]["methodKind"] extends "server_streaming" ? true : false;
+
+/** What `fromProto.crdt` takes beside the service. */
+export interface ProtoCrdtSpec<M extends GenServiceMethods, S extends AnyCrdtState> extends CrdtOptions {
+  /** What it is: `pncounter()`, `orset(ItemSchema)` …; or a function that says so by the entity's id. */
+  readonly state: S | ((entityId: string) => S);
+  readonly handle: {
+    readonly [K in keyof M]: (
+      command: InputOf<M, K>,
+      ctx: CrdtContextOf<CrdtStateOf<S>, ReplyOf<M, K>, IsStreamed<M, K>>,
+    ) => CrdtResult<ReplyOf<M, K>, IsStreamed<M, K>> | Promise<CrdtResult<ReplyOf<M, K>, IsStreamed<M, K>>>;
   };
 }
 
@@ -140,6 +156,23 @@ export const fromProto = {
       methods: methodsOfService(service, spec.handle),
       origin: { from: "proto", service, messages: messageOf(spec.state) },
       state: stateOf(service.typeName, spec.state),
+      options: spec,
+    });
+  },
+
+  /** A CRDT entity. @throws Mistake saying what is missing or wrong. */
+  crdt<M extends GenServiceMethods, const S extends AnyCrdtState>(
+    service: GenService<M>,
+    spec: ProtoCrdtSpec<M, S>,
+  ): CrdtComponent<ProtoRefs<M>> {
+    checkService(service);
+    const name = service.typeName;
+    return crdtOf({
+      service: name,
+      methods: methodsOfService(service, spec.handle),
+      origin: { from: "proto", service, messages: splitMessages(messagesOf(spec.state)).generated },
+      state: spec.state,
+      types: (message) => elementType(name, message),
       options: spec,
     });
   },

@@ -150,7 +150,7 @@ const named = (service: string, persistenceId: string) =>
 
 const served: [what: string, components: () => Parameters<typeof serve>[0], text: string][] = [
   ["nothing", () => [], "serve([…]): give at least one component: serve([Cart])"],
-  ["something else", () => [{} as never], "serve([…]): one of the components is none; make them with eventSourced, valueEntity or action"],
+  ["something else", () => [{} as never], "serve([…]): one of the components is none; make them with eventSourced, valueEntity, crdt or action"],
   ["two entities with one service name", () => [named("shop.A", "a"), named("shop.A", "b")], "two components have the service name shop.A; each needs its own"],
   ["two entities with one persistenceId", () => [named("shop.A", "a"), named("shop.B", "a")], 'shop.A and shop.B have the same persistenceId "a": they would share records; give each its own'],
 ]; // prettier-ignore

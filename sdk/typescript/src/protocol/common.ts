@@ -24,6 +24,8 @@ export interface CommandIn {
   readonly name: string;
   readonly payload: Uint8Array;
   readonly metadata: CallMetadata;
+  /** CRDTs only: the caller waits for any number of answers. */
+  readonly streamed?: boolean;
 }
 
 /** What the caller gets. */
@@ -87,14 +89,16 @@ export function readCommand(reader: Reader): CommandIn {
   let name = "";
   let payload: Uint8Array = noBytes;
   let metadata = noMetadata;
+  let streamed = false;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === varintField(2)) id = reader.varint();
     else if (tag === lengthDelimited(3)) name = reader.text();
     else if (tag === lengthDelimited(4)) payload = readAnyValue(reader.message());
+    else if (tag === varintField(5)) streamed = reader.varint() !== 0;
     else if (tag === lengthDelimited(6)) metadata = readMetadata(reader.message());
     else reader.skip(tag);
   }
-  return { id, name, payload, metadata };
+  return streamed ? { id, name, payload, metadata, streamed } : { id, name, payload, metadata };
 }
 
 /** Metadata {entries = 1 {key = 1, string_value = 2, bytes_value = 3}}. */
@@ -187,7 +191,7 @@ export function writeOutcome(
 }
 
 /** Failure {command_id = 1, description = 2, restart = 3, grpc_status_code = 4}. Id 0: no command in particular. */
-function writeFailure(
+export function writeFailure(
   writer: Writer,
   field: number,
   commandId: number,

@@ -218,7 +218,13 @@ test("incoming commands, events and inits are read as protobuf-es writes them", 
   fc.assert(
     fc.property(commandOf, payload, text, text, sequence, (command, stored, service, entityId, at) => {
       const value = { ...command, id: BigInt(command.id), payload: anyOf(command.payload), metadata: metadataOf(command.metadata) };
-      const wanted = { id: command.id, name: command.name, payload: command.payload.value, metadata: command.metadata };
+      const wanted = {
+        id: command.id,
+        name: command.name,
+        payload: command.payload.value,
+        metadata: command.metadata,
+        ...(command.streamed && { streamed: true }),
+      };
       assert.deepEqual(readEventSourcedIn(write({ case: "command", value })), { is: "command", command: wanted });
       assert.deepEqual(readEventSourcedIn(write({ case: "event", value: { sequence: BigInt(at), payload: anyOf(stored) } })), {
         is: "event",

@@ -7,13 +7,14 @@ import type { Component } from "../component.ts";
 import { expect, Mistake } from "../mistake.ts";
 import { eventSourcedType } from "../protocol/event-sourced.ts";
 import { actionService } from "../protocol/action.ts";
+import { crdtType } from "../protocol/crdt.ts";
 import { valueEntityType } from "../protocol/value-entity.ts";
 import { buildFiles } from "../schema/descriptors.ts";
 
 /** The protocol's version, which proxies compare exactly. */
 export const protocolVersion = { major: 0, minor: 2 };
 
-const entityTypes = { eventSourced: eventSourcedType, value: valueEntityType, action: actionService } as const;
+const entityTypes = { eventSourced: eventSourcedType, value: valueEntityType, crdt: crdtType, action: actionService } as const;
 
 /** What the function says about itself beside its components. */
 export interface ServiceIdentity {
@@ -58,7 +59,7 @@ function checkComponents(components: readonly Component[]): void {
   for (const component of components) {
     expect(
       typeof component === "object" && component !== null && component.kind in entityTypes,
-      () => "serve([…]): one of the components is none; make them with eventSourced, valueEntity or action",
+      () => "serve([…]): one of the components is none; make them with eventSourced, valueEntity, crdt or action",
     );
     expect(!services.has(component.service), () => `two components have the service name ${component.service}; each needs its own`);
     services.add(component.service);

@@ -13,9 +13,11 @@ import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/ex
 import type { Component } from "../component.ts";
 import { expect, listed, Mistake } from "../mistake.ts";
 import { eventSourcedPath } from "../protocol/event-sourced.ts";
+import { crdtPath } from "../protocol/crdt.ts";
 import { valueEntityPath } from "../protocol/value-entity.ts";
 import type { ProxySeen, Surroundings } from "../run/surroundings.ts";
 import { actionRoutes } from "./action-call.ts";
+import { CrdtCall } from "./crdt-call.ts";
 import { entitySpec, protocolVersion } from "./discovery.ts";
 import { EventSourcedCall, ValueEntityCall } from "./entity-call.ts";
 
@@ -88,6 +90,7 @@ function routesOf(
   const onError = (error: unknown, path: string): void => log.error("call failed", { path, error });
   const eventSourced = finder(components, "eventSourced");
   const value = finder(components, "value");
+  const crdt = finder(components, "crdt");
   return new Map<string, CallHandler>([
     [
       "/cloudstate.EntityDiscovery/discover",
@@ -115,10 +118,12 @@ function routesOf(
     ],
     [eventSourcedPath, (call) => new EventSourcedCall(call, eventSourced, surroundings)],
     [valueEntityPath, (call) => new ValueEntityCall(call, value, surroundings)],
+    [crdtPath, (call) => new CrdtCall(call, crdt, surroundings)],
     ...actionRoutes(finder(components, "action"), surroundings),
   ]);
 }
 
+const kindNames = { eventSourced: "event-sourced entity", value: "value entity", crdt: "CRDT entity", action: "action" } as const;
 type Definition<K extends Component["kind"]> = Extract<Component, { kind: K }>["definition"];
 
 /** Finds a component by service name. */
@@ -128,11 +133,7 @@ function finder<K extends Component["kind"]>(components: readonly Component[], k
   );
   return (service) => {
     const definition = found.get(service);
-    expect(
-      definition !== undefined,
-      () =>
-        `this function has no ${kind === "value" ? "value entity" : kind === "action" ? "action" : "event-sourced entity"} ${service}; it has ${listed(found.keys())}`,
-    );
+    expect(definition !== undefined, () => `this function has no ${kindNames[kind]} ${service}; it has ${listed(found.keys())}`);
     return definition;
   };
 }
