@@ -19,15 +19,23 @@ export interface Asked {
 
 /** See the file's header. */
 export class Bench implements AsyncDisposable {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly log = new MemoryLog();
-  readonly store = new ScriptedStore();
+  readonly store: ScriptedStore;
   readonly function: ScriptedFunction;
   readonly engine: StateEngine;
   readonly changes: Change[] = [];
   readonly fatal: Fault[] = [];
 
-  constructor(script: Script = {}, options: EngineOptions = {}, components?: (port: ScriptedFunction) => readonly Component[]) {
+  /** @param before whose store and clock go on: the process after that one. */
+  constructor(
+    script: Script = {},
+    options: EngineOptions = {},
+    components?: (port: ScriptedFunction) => readonly Component[],
+    before?: Pick<Bench, "clock" | "store">,
+  ) {
+    this.clock = before?.clock ?? new FakeClock();
+    this.store = before?.store ?? new ScriptedStore();
     this.function = new ScriptedFunction(script);
     this.engine = openEngine({
       store: this.store,

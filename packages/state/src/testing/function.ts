@@ -18,6 +18,7 @@ import type {
   FunctionPort,
   Payload,
   SideEffect,
+  TimerAction,
 } from "../model.ts";
 
 const utf8 = new TextEncoder();
@@ -45,6 +46,7 @@ export interface ReplyParts {
   readonly events?: readonly string[];
   readonly snapshot?: string;
   readonly state?: string | null;
+  readonly timers?: readonly TimerAction[];
 }
 
 /** One activation's stream, with what the engine sent on it. */
@@ -128,6 +130,7 @@ export function replyOf(commandId: number, parts: ReplyParts): EntityReply {
     ...(parts.state === undefined
       ? {}
       : { state: parts.state === null ? { do: "delete" } : { do: "update", value: payload(parts.state) } }),
+    ...(parts.timers && { timers: parts.timers }),
   };
 }
 

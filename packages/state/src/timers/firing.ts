@@ -47,6 +47,11 @@ export type AfterFiring =
 /** First and longest pause before a firing that failed is tried again, ms; doubles. */
 export const firingBackoffMinMs = 500;
 export const firingBackoffMaxMs = 60_000;
+/**
+ * How long a firing is known to its entity, ms. The timer itself says what has fired; this is for the moment in which a store cannot say what
+ * became of the step. Short, because an interval of a second makes one every second.
+ */
+export const firingKeyTtlMs = 600_000;
 /** Attempts of a firing whose failure is not a passing one: a handler that crashes, a command that is gone. */
 export const firingAttemptsMax = 8;
 
