@@ -12,9 +12,14 @@ import type {
   EntityHandle,
   EntityListing,
   EntityRecord,
+  OutboxChange,
+  OutboxQuery,
+  OutboxRow,
   Step,
   Store,
   StoredEvent,
+  TimerQuery,
+  TimerRow,
   Verdict,
 } from "@mecha/state";
 import { openMemoryStore } from "@mecha/store-memory";
@@ -165,6 +170,39 @@ export class SimStore implements EngineStore {
       await this.#settled();
       return this.#memory.events(handle, after, Math.min(limit, 1 + this.#chance.below(5)));
     });
+  }
+
+  timersDue(nowMs: number, limit: number, after?: Pick<TimerRow, "dueMs" | "id">): Promise<readonly TimerRow[]> {
+    return this.#inOrder(async () => {
+      this.#mayFail();
+      await this.#settled();
+      return this.#memory.timersDue(nowMs, limit, after);
+    });
+  }
+
+  timers(query: TimerQuery): Promise<readonly TimerRow[]> {
+    return this.#inOrder(async () => {
+      this.#mayFail();
+      await this.#settled();
+      return this.#memory.timers(query);
+    });
+  }
+
+  outbox(query: OutboxQuery): Promise<readonly OutboxRow[]> {
+    return this.#inOrder(async () => {
+      this.#mayFail();
+      await this.#settled();
+      return this.#memory.outbox(query);
+    });
+  }
+
+  /** Lost in a power cut, as if it had not been called: allowed, and the worst that is. */
+  settle(changes: readonly OutboxChange[]): void {
+    void this.#inOrder(async () => this.#memory.settle(changes));
+  }
+
+  sweep(nowMs: number, limit: number): Promise<number> {
+    return this.#inOrder(async () => this.#memory.sweep(nowMs, limit));
   }
 
   /** What was called before is carried out first. */

@@ -36,7 +36,7 @@ const plants: readonly (readonly [name: string, flaws: readonly string[], object
     /H[1-6]|R[12]|V\d/,
   ],
   ["commits are acknowledged before they are written", ["answersBeforeWriting"], /H1|H4|R1/],
-  ["commits are acknowledged before they are synced, as with synchronous=NORMAL", ["answersBeforeSyncing"], /H1|R1/],
+  ["commits are acknowledged before they are synced, as with synchronous=NORMAL", ["answersBeforeSyncing"], /H1|H6|R1/],
   ["a stale owner answers reads without asking whether it still is one", ["readsWithoutFence"], /H5|R1/],
   ["sequences alone are the fence: a step computed on a lost one fits the new owner's", ["ignoresFence"], /H[1-6]|R[12]/],
   ["an owner that was taken over from is told `unknown`, and takes the new owner's step for its own", ["unknownAfterTakeOver"], /H1|H4|R1/],

@@ -218,6 +218,7 @@ test("E2: a tail begins only when its step is durable", async () => {
   bench.store.holding = true;
   const asked = await bench.ask("1", "a");
   assert.equal(bench.function.streams.length, 1);
+  bench.store.holding = false;
   bench.store.held[0]?.answer();
   await settle();
   assert.equal(asked.outcome, "ok");

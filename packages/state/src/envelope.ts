@@ -4,9 +4,11 @@
  * Invariants
  * V1 `answer` is called exactly once: with the outcome, or before it when the caller's deadline passes
  * V2 `finish` is called exactly once, whether or not somebody still waits: the command itself is never withdrawn (E7)
+ * V3 commands that wait for this one (same idempotency key, E9) get its outcome, after it
  */
 import { Fault } from "@mecha/kit";
 import type { Answer } from "./engine.ts";
+import { commandHash } from "./keys/hash.ts";
 import type { CallContext, Command, ComponentMethod, Reply } from "./model.ts";
 import { type TimerWheel, WheelTimer } from "./timing/wheel.ts";
 
@@ -47,6 +49,10 @@ export class Envelope extends WheelTimer {
   readonly context: CallContext;
   readonly origin: Origin | undefined;
   readonly enqueuedMs: number;
+  /** Called when it is finished, before anybody hears of it. Set by who tracks its key. */
+  leaving: (() => void) | undefined = undefined;
+  #hash: Uint8Array | undefined = undefined;
+  #followers: Envelope[] | undefined = undefined;
   readonly #answer: Answer;
   readonly #wheel: TimerWheel;
   readonly #commands: OpenCommands;
@@ -77,6 +83,21 @@ export class Envelope extends WheelTimer {
     if (context.deadlineMs !== undefined) wheel.arm(this, context.deadlineMs);
   }
 
+  /** Tells this command from another one under the same key. */
+  get hash(): Uint8Array {
+    return (this.#hash ??= commandHash(this.command.name, this.command.payload.value));
+  }
+
+  /** Somebody still waits for the outcome. */
+  get awaited(): boolean {
+    return !this.#answered && this.context.signal?.aborted !== true;
+  }
+
+  /** `envelope` is this command asked again (V3). */
+  followedBy(envelope: Envelope): void {
+    (this.#followers ??= []).push(envelope);
+  }
+
   /** An effect or a forward. */
   get internal(): boolean {
     return this.context.hops > 0;
@@ -92,7 +113,9 @@ export class Envelope extends WheelTimer {
     this.#wheel.cancel(this);
     const commands = this.#commands;
     commands.open--;
+    this.leaving?.();
     this.#tell(fault, reply);
+    for (const follower of this.#followers ?? []) follower.finish(fault, reply); // keeps V3
     if (commands.open === 0) commands.fewer();
   }
 

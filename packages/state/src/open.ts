@@ -1,5 +1,5 @@
 /** Opens a state engine: calls, drain and end. Components are in components.ts, entities in entity/, actions in action/. */
-import { assert, type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
+import { assert, type Clock, Fault, type Log, type Metrics, type Random, uuid } from "@mecha/kit";
 import { MemberList } from "./list.ts";
 import type { OpenAction, OpenActions } from "./action/open.ts";
 import { StreamedAction } from "./action/streamed.ts";
@@ -17,10 +17,16 @@ import { EntityShell } from "./entity/shell.ts";
 import { Envelope, type OpenCommands, type Origin } from "./envelope.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
-import type { CallContext, Command, CommandMetadata, Component, ComponentMethod } from "./model.ts";
+import { Outbox } from "./outbox/outbox.ts";
+import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, Payload } from "./model.ts";
 import type { EngineParts, EngineStore } from "./parts.ts";
+import { rowsMax } from "./rows.ts";
 import type { Dispatcher } from "./tail.ts";
 import { TimerWheel, WheelTimer } from "./timing/wheel.ts";
+
+/** Pause between two looks for expired keys, and when the last one found as many as it may forget at once. */
+const sweepEveryMs = 60_000;
+const sweepAgainMs = 1_000;
 
 /** What an engine runs on. The store stays its owner's: close it after the engine. */
 export interface EnginePorts {
@@ -65,6 +71,8 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   readonly #ports: EnginePorts;
   readonly #wheel: TimerWheel;
   readonly #components: Components;
+  readonly #outbox: Outbox;
+  #newKeys = 0;
   readonly #actions: OpenActions = new MemberList<OpenAction>();
   /** Why new calls are refused; `undefined` = they are not. */
   #refusal: Fault | undefined;
@@ -90,6 +98,9 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const fatal = (fault: Fault): void => this.#fatal(fault);
     const { observe } = options ?? {};
     const membership = aloneAs(options?.node ?? defaultNode, ports.random);
+    const keyBase = uuid(ports.random);
+    const draining = (): boolean => this.#refusal !== undefined;
+    this.#outbox = new Outbox({ store, clock, wheel: this.#wheel, log, limits, dispatcher: this, draining });
     this.#parts = {
       store,
       clock,
@@ -103,17 +114,34 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       commands: this,
       meters,
       dispatcher: this,
+      outbox: this.#outbox,
+      findTarget: (service, command, payload) => this.#findTarget(service, command, payload),
+      newKey: () => `~${keyBase}.${(++this.#newKeys).toString(36)}`,
       observe,
-      draining: () => this.#refusal !== undefined,
+      draining,
       fatal,
     };
     this.#components = new Components(this.#parts, ports.random);
+    this.#sweepAfter(sweepEveryMs);
+  }
+
+  /** Forgets expired keys, a bounded number at a time. */
+  #sweepAfter(pauseMs: number): void {
+    const { store, clock, log } = this.#ports;
+    const sweep = new CallbackTimer(() => {
+      store.sweep(clock.wall(), rowsMax).then(
+        (swept) => this.#sweepAfter(swept === rowsMax ? sweepAgainMs : sweepEveryMs),
+        (cause: unknown) => log.warn("expired keys could not be forgotten", { cause }),
+      );
+    });
+    if (this.#ended === undefined) this.#wheel.arm(sweep, this.#nowMs() + pauseMs);
   }
 
   // ---- components -----------------------------------------------------------------------------------------------------------------
 
   setComponents(components: readonly Component[]): void {
     this.#components.replace(components, this.#nowMs());
+    if (this.#ended === undefined) this.#outbox.wake();
   }
 
   component(service: string): Component | undefined {
@@ -152,6 +180,17 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     else if (route.kind === "entity") this.#callEntity(route.host, method, command, context, origin, answer);
     else this.#callAction(route.component, method, command, context, origin, answer);
     return true;
+  }
+
+  #findTarget(service: string, command: string, { value }: Payload): { readonly entityId?: string } | undefined {
+    const route = this.#components.route(service);
+    const method = route?.component.methods.get(command);
+    if (method === undefined) return undefined;
+    try {
+      return method.entityId === undefined ? {} : { entityId: method.entityId(value) };
+    } catch {
+      return {}; // it will be refused, with the reason, when it is sent
+    }
   }
 
   #unknownCommand(service: string, name: string): Fault {
@@ -349,6 +388,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const fault = new Fault("unavailable", "Mecha stopped before this was carried out");
     this.#refusal = fault;
     this.#ended = fault;
+    this.#outbox.stop();
     this.#cutAll(fault);
     await this.#parts.committer.end(fault);
     const nowMs = this.#nowMs();
@@ -362,6 +402,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     if (this.#ended !== undefined) return;
     this.#ended = fault;
     this.#refusal = fault;
+    this.#outbox.stop();
     this.#ports.log.error("state engine stopped", { cause: fault });
     // On an empty stack: the entity that found out is in the middle of something.
     queueMicrotask(() => {

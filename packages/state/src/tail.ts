@@ -6,8 +6,11 @@
  * T1 a synchronous effect is awaited before the next effect and before the reply; an asynchronous one is started in its turn
  * T2 what an effect answers is dropped, but a synchronous one to a service or command nobody has fails the command
  * T3 effects run also before a failure: if the function sent them, it meant them (facts/cloudstate.md §1.13)
+ * T4 what is stored with the step goes with its key, and is settled in the outbox: async effects and retries by its lanes, a forward here (E10)
  */
 import { Fault, faultCodeOfGrpc } from "@mecha/kit";
+import { chosenFault } from "./outbox/chosen.ts";
+import type { StoredMessages } from "./outbox/stored.ts";
 import type { Answer } from "./engine.ts";
 import { describeOrigin, type Origin } from "./envelope.ts";
 import type { CallContext, ClientAction, Command, Reply, SideEffect } from "./model.ts";
@@ -26,7 +29,19 @@ export interface TailSource {
   readonly origin: Origin | undefined;
   /** Tells the function whose code asked for the effects. */
   reportError(message: string): void;
+  /** Somebody still waits for the answer. Absent: yes. */
+  awaited?(): boolean;
 }
+
+/** What of a tail is durable. */
+export interface TailKeys {
+  /** Its messages, when some are stored. */
+  readonly stored?: StoredMessages | undefined;
+  /** Key for a forward that is not among them: the command was answered before, and only its answer is given again. */
+  readonly forwardKey?: string;
+}
+
+const noKeys: TailKeys = {};
 
 const noReply: Reply = {};
 
@@ -35,7 +50,7 @@ const grpcUnknown = 2;
 
 /** The Fault a caller gets for a failure the user's code chose. */
 export function chosenFailure(action: Extract<ClientAction, { do: "fail" }>): Fault {
-  return new Fault(faultCodeOfGrpc(action.grpcCode ?? grpcUnknown), action.description);
+  return chosenFault(faultCodeOfGrpc(action.grpcCode ?? grpcUnknown), action.description);
 }
 
 const ignoreAnswer: Answer = () => undefined;
@@ -47,23 +62,40 @@ export class Tail {
   readonly #action: ClientAction;
   readonly #effects: readonly SideEffect[];
   readonly #done: Answer;
+  readonly #keys: TailKeys;
   #at = 0;
 
-  constructor(dispatcher: Dispatcher, source: TailSource, action: ClientAction, effects: readonly SideEffect[], done: Answer) {
+  constructor(
+    dispatcher: Dispatcher,
+    source: TailSource,
+    action: ClientAction,
+    effects: readonly SideEffect[],
+    done: Answer,
+    keys: TailKeys = noKeys,
+  ) {
     this.#dispatcher = dispatcher;
     this.#source = source;
     this.#action = action;
     this.#effects = effects;
     this.#done = done;
+    this.#keys = keys;
   }
 
   /** Starts the next effect, and so on; ends with `done`. */
   run(): void {
     while (this.#at < this.#effects.length) {
-      const effect = this.#effects[this.#at++] as SideEffect;
+      const at = this.#at++;
+      const effect = this.#effects[at] as SideEffect;
+      const { stored } = this.#keys;
       if (effect.synchronous) {
-        this.#await(effect);
+        if (stored?.has(at) === true)
+          stored.begin(at, this.#origin("side effect of"), () => this.run()); // keeps T1
+        else this.#await(effect);
         return;
+      }
+      if (stored?.has(at) === true) {
+        stored.begin(at, this.#origin("side effect of"));
+        continue;
       }
       const context = { hops: this.#source.context.hops + 1, ...this.#trace() };
       if (!this.#send(effect, context, "side effect of", ignoreAnswer)) this.#reportUnknown(effect, "side effect of");
@@ -89,12 +121,24 @@ export class Tail {
         this.#done(chosenFailure(action), undefined);
         return;
       case "forward": {
-        const signal = this.#source.context.signal;
-        const context = signal === undefined ? this.#contextWithDeadline() : { ...this.#contextWithDeadline(), signal };
-        if (!this.#send(action, context, "forwarded from", this.#done))
-          this.#done(this.#reportUnknown(action, "forwarded from"), undefined);
+        this.#forward(action);
       }
     }
+  }
+
+  #forward(action: Extract<ClientAction, { do: "forward" }>): void {
+    const signal = this.#source.context.signal;
+    const context = signal === undefined ? this.#contextWithDeadline() : { ...this.#contextWithDeadline(), signal };
+    const { stored, forwardKey } = this.#keys;
+    const at = this.#effects.length;
+    const done: Answer = (fault, reply) => {
+      // Who waited has heard how it ended, so that is the end. Nobody waited: it is tried again, if that may help.
+      stored?.answered(at, fault, this.#source.awaited?.() ?? true, this.#origin("forwarded from")); // keeps T4
+      this.#done(fault, reply);
+    };
+    if (this.#send(action, context, "forwarded from", done, stored?.key(at) ?? forwardKey)) return;
+    stored?.answered(at, undefined, true, undefined);
+    this.#done(this.#reportUnknown(action, "forwarded from"), undefined);
   }
 
   #send(
@@ -102,13 +146,20 @@ export class Tail {
     context: CallContext,
     by: Origin["by"],
     answer: Answer,
+    id?: string,
   ): boolean {
+    const command: Command = {
+      name: to.command,
+      payload: to.payload,
+      ...(to.metadata && { metadata: to.metadata }),
+      ...(id !== undefined && { id }),
+    };
+    return this.#dispatcher.dispatch(to.service, command, context, this.#origin(by), answer);
+  }
+
+  #origin(by: Origin["by"]): Origin {
     const { service, commandName, origin } = this.#source;
-    const command: Command =
-      to.metadata === undefined
-        ? { name: to.command, payload: to.payload }
-        : { name: to.command, payload: to.payload, metadata: to.metadata };
-    return this.#dispatcher.dispatch(to.service, command, context, { by, service, command: commandName, before: origin }, answer);
+    return { by, service, command: commandName, before: origin };
   }
 
   /** Nobody waits for an asynchronous effect, so the caller's deadline binds only what is awaited. */
@@ -123,8 +174,7 @@ export class Tail {
   }
 
   #reportUnknown(to: { readonly service: string; readonly command: string }, by: Origin["by"]): Fault {
-    const { service, commandName, origin } = this.#source;
-    const chain = describeOrigin({ by, service, command: commandName, before: origin });
+    const chain = describeOrigin(this.#origin(by));
     const text = `${to.service}.${to.command} does not exist: ${chain}`;
     this.#source.reportError(`${text}. Check the service and command name; known are those the function declared at discovery.`);
     return new Fault("unknown", text);

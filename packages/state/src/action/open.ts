@@ -2,9 +2,13 @@
 import type { Fault } from "@mecha/kit";
 import type { Origin } from "../envelope.ts";
 import type { Member, MemberList } from "../list.ts";
+import type { Answer } from "../engine.ts";
 import type { ActionCall, ActionCallEvents, CallContext, ClientAction, Component, ComponentMethod, SideEffect } from "../model.ts";
+import { ActionStep } from "../outbox/action-step.ts";
+import { planMessages } from "../outbox/messages.ts";
+import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
-import type { TailSource } from "../tail.ts";
+import { Tail, type TailSource } from "../tail.ts";
 import { WheelTimer } from "../timing/wheel.ts";
 
 /** What a function answers to an action. */
@@ -48,7 +52,30 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
       context,
       origin,
       reportError: (message) => component.function.reportError(message),
+      awaited: () => this.memberOf !== undefined,
     };
+  }
+
+  /**
+   * Does what a response asks for. Asynchronous effects are stored first: the caller is told of nothing that a crash could undo (E10).
+   * `key`: of the command, when the caller gave one; the same command asked again then asks for the same (E9).
+   */
+  protected runTail({ action, effects }: ActionResponse, key: string | undefined, done: Answer): void {
+    const { parts, source } = this;
+    const { service, commandName, context } = source;
+    const from = { service, commandName, context, key: key ?? parts.newKey() };
+    const plan = effects.length === 0 ? undefined : planMessages(from, { action, effects }, false, parts.findTarget);
+    const run = (stored?: StoredMessages): void => {
+      new Tail(parts.dispatcher, source, action, effects, done, { stored }).run();
+    };
+    if (plan === undefined) run();
+    else {
+      const settled = (outcome: number | Fault): void => {
+        if (typeof outcome === "number") run(new StoredMessages(parts.outbox, parts.limits, plan, outcome, undefined));
+        else done(outcome, undefined);
+      };
+      parts.committer.add(new ActionStep(plan, commandName, parts.clock.wall(), settled));
+    }
   }
 
   /** `shop.Desk.Buy`, for texts. */

@@ -12,7 +12,6 @@ import type { StreamedCall, StreamedCallEvents } from "../engine.ts";
 import { deadlineFault } from "../envelope.ts";
 import type { ActionOpen, CommandMetadata, Reply } from "../model.ts";
 import type { EngineParts } from "../parts.ts";
-import { Tail } from "../tail.ts";
 import { type ActionResponse, type ActionTarget, OpenAction, type OpenActions } from "./open.ts";
 
 /** See the file's header. */
@@ -101,21 +100,21 @@ export class StreamedAction extends OpenAction implements StreamedCall {
       const response = this.#responses.shift();
       if (response === undefined) break;
       if (response.effects.length === 0 && response.action.do === "reply") this.#events.reply(response.action);
-      else this.#runTail(response);
+      else this.#begin(response);
     }
     if (this.#over) return;
     if (!this.#busy && this.#outcome !== undefined) this.#finish(this.#outcome.fault, false);
     else this.#holdOrRelease();
   }
 
-  #runTail(response: ActionResponse): void {
+  #begin(response: ActionResponse): void {
     this.#busy = true;
     let inline = true;
-    new Tail(this.parts.dispatcher, this.source, response.action, response.effects, (fault, reply) => {
+    this.runTail(response, undefined, (fault, reply) => {
       this.#busy = false;
       this.#responded(fault, reply);
       if (!inline) this.#work();
-    }).run();
+    });
     inline = false;
   }
 

@@ -2,19 +2,26 @@
  * One call of an action with one answer. Effects and forwards may also name a streamed method: then one message goes in, the first
  * response answers, and the effects of later ones still run.
  */
-import { Fault, faultCodeOfGrpc } from "@mecha/kit";
+import { Fault, type FaultCode, faultCodeOfGrpc } from "@mecha/kit";
 import type { Answer } from "../engine.ts";
 import { deadlineFault } from "../envelope.ts";
 import type { ActionOpen, Command, Reply } from "../model.ts";
+import { chosenFault } from "../outbox/chosen.ts";
 import type { EngineParts } from "../parts.ts";
-import { Tail } from "../tail.ts";
 import { type ActionResponse, type ActionTarget, OpenAction, type OpenActions } from "./open.ts";
+
+/** Statuses of a call that was cut off. */
+const lostCodes: ReadonlySet<FaultCode> = new Set(["unavailable", "exhausted", "deadline", "cancelled"]);
 
 /** See the file's header. */
 export class UnaryAction extends OpenAction {
   readonly #answer: Answer;
   #answered = false;
   #responded = false;
+  /** Responses so far. */
+  #responses = 0;
+  /** The caller's key of the command. */
+  #key: string | undefined;
   #closed = false;
   /** Tails still running. */
   #tails = 0;
@@ -25,6 +32,7 @@ export class UnaryAction extends OpenAction {
   }
 
   start(command: Command, nowMs: number): void {
+    this.#key = command.id;
     const dueMs = this.target.context.deadlineMs ?? nowMs + this.parts.limits.actionTimeoutMs;
     this.begin(dueMs);
     const timeoutMs = Math.max(1, dueMs - nowMs);
@@ -41,11 +49,13 @@ export class UnaryAction extends OpenAction {
     this.#tails++;
     // A later response can answer nobody: only its effects count.
     const action = first ? response.action : ({ do: "nothing" } as const);
-    new Tail(this.parts.dispatcher, this.source, action, response.effects, (fault, reply) => {
+    const number = this.#responses++;
+    const key = this.#key === undefined || number === 0 ? this.#key : `${this.#key}.${number}`;
+    this.runTail({ action, effects: response.effects }, key, (fault, reply) => {
       this.#tails--;
       if (first) this.#tell(fault, reply);
       this.#endWhenDone();
-    }).run();
+    });
   }
 
   override drain(): void {
@@ -63,10 +73,15 @@ export class UnaryAction extends OpenAction {
   }
 
   #withoutResponse(code: number, message: string): Fault | undefined {
-    if (code !== 0) return new Fault(faultCodeOfGrpc(code), message);
+    if (code !== 0) return this.#statusFault(faultCodeOfGrpc(code), message);
     return this.target.method.streamedOut
       ? undefined
       : new Fault("internal", `${this.name}: the function ended the call without a response`);
+  }
+
+  /** A status is the user's code's own, but for those that a lost function gives too. */
+  #statusFault(code: FaultCode, message: string): Fault {
+    return lostCodes.has(code) ? new Fault(code, message) : chosenFault(code, message);
   }
 
   /** A streamed method may go on after its first response: that is the function's to end, within the time allowed. */

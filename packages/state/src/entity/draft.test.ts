@@ -7,12 +7,21 @@ import { payload, type ReplyParts, replyOf } from "../testing/function.ts";
 import { asksRestart, draftStep, findExcess } from "./draft.ts";
 
 const { make } = envelopes();
-const base = { kind: "eventSourced" as const, handle: 7 as EntityHandle, sequence: 4, wallMs: 99 };
+const base = {
+  kind: "eventSourced" as const,
+  handle: 7 as EntityHandle,
+  sequence: 4,
+  wallMs: 99,
+  fenceReads: false,
+  keyTtlMs: 1_000,
+  plan: () => undefined,
+  newKey: () => "~1",
+};
 const failing = (restart: boolean): ReplyParts => ({ action: { do: "fail", description: "no", restart } });
 
 test("an event sourced step holds the events, the snapshot, the cause, the time and the caller's marks", () => {
   const envelope = make("a", 0, { trace: "00-1-2-01" });
-  const { step, endSequence, bytes } = draftStep(base, envelope, replyOf(1, { events: ["x", "y"], snapshot: "xy" }), false, false);
+  const { step, endSequence, bytes } = draftStep(base, envelope, replyOf(1, { events: ["x", "y"], snapshot: "xy" }), false);
   assert.deepEqual(step, {
     entity: 7,
     expectedSequence: 4,
@@ -103,7 +112,7 @@ for (const { name, kind, reply, discard, fence, end, stored } of [
   },
 ] as const) {
   test(name, () => {
-    const step = draftStep({ ...base, kind }, make("a"), replyOf(1, reply), discard, fence);
+    const step = draftStep({ ...base, kind, fenceReads: fence }, make("a"), replyOf(1, reply), discard);
     assert.equal(step.endSequence, end);
     assert.equal(step.step !== undefined, stored);
     assert.equal(step.state, stored ? "underWay" : "durable");

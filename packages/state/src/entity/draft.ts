@@ -1,7 +1,10 @@
 /** Turns a function's reply into the step that will be stored, or says what is wrong with the reply. Touches nothing. */
 import type { Envelope } from "../envelope.ts";
+import { encodeAnswer } from "../keys/answer.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { EntityReply, Payload } from "../model.ts";
+import type { MessagePlan } from "../outbox/messages.ts";
+import type { DeduplicationRecord } from "../rows.ts";
 import type { EntityHandle, Step } from "../store.ts";
 import { LedgerStep } from "./ledger.ts";
 
@@ -10,6 +13,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Bookkeeping of a step beside its payloads: sequence, cause, time, index entry. An estimate for the byte bounds. */
 const stepOverheadBytes = 128;
 
+const noMessages: readonly { readonly payload: Payload }[] = [];
 const noEvents: readonly Payload[] = [];
 
 /** What `draftStep` needs to know of the entity. */
@@ -19,6 +23,12 @@ export interface DraftBase {
   /** Sequence the reply was computed on. */
   readonly sequence: number;
   readonly wallMs: number;
+  /** Store steps without a change too (E6). */
+  readonly fenceReads: boolean;
+  /** How long an answer is recorded. */
+  readonly keyTtlMs: number;
+  /** What of the reply goes to the outbox; `stored`: the step is stored anyway. */
+  readonly plan: (stored: boolean) => MessagePlan | undefined;
 }
 
 /** `restart=true` asks for this reply's events to be dropped; only event sourced entities honour it (facts/cloudstate.md §1.12). */
@@ -54,10 +64,14 @@ function tooLarge(field: string, payload: Payload, limits: EngineLimits): string
 }
 
 /** The step `reply` amounts to. `discard`: a restart was asked for, nothing of the reply is kept. */
-export function draftStep(base: DraftBase, envelope: Envelope, reply: EntityReply, discard: boolean, fenceReads: boolean): LedgerStep {
+export function draftStep(base: DraftBase, envelope: Envelope, reply: EntityReply, discard: boolean): LedgerStep {
   const events = discard || base.kind === "value" ? noEvents : reply.events;
   const value = discard || base.kind === "eventSourced" ? undefined : reply.state;
-  if (events.length === 0 && value === undefined && !fenceReads) {
+  const changes = events.length > 0 || value !== undefined;
+  const record = envelope.command.id === undefined ? undefined : recordOf(base, envelope, envelope.command.id, reply, changes);
+  const asks = reply.effects.length > 0 || reply.action.do === "forward";
+  const plan = asks ? base.plan(changes || record !== undefined) : undefined;
+  if (!changes && record === undefined && plan === undefined && !base.fenceReads) {
     // A snapshot without events is illegal and ignored, as in the reference.
     return new LedgerStep(envelope, reply, undefined, base.sequence, 0);
   }
@@ -80,5 +94,19 @@ export function draftStep(base: DraftBase, envelope: Envelope, reply: EntityRepl
   }
   if (envelope.command.id !== undefined) step.commandId = envelope.command.id;
   if (envelope.context.trace !== undefined) step.trace = envelope.context.trace;
-  return new LedgerStep(envelope, reply, step, base.sequence + events.length + (value === undefined ? 0 : 1), bytes);
+  if (record !== undefined) {
+    step.deduplication = record;
+    bytes += record.answer.byteLength;
+  }
+  for (const message of plan?.messages ?? noMessages) bytes += stepOverheadBytes + message.payload.value.byteLength;
+  if (plan !== undefined) step.outbox = plan.messages;
+  const drafted = new LedgerStep(envelope, reply, step, base.sequence + events.length + (value === undefined ? 0 : 1), bytes);
+  drafted.plan = plan;
+  return drafted;
+}
+
+/** What is recorded under the command's key: its answer, unless it failed and changed nothing; then it may be tried again (E9). */
+function recordOf(base: DraftBase, envelope: Envelope, key: string, reply: EntityReply, changes: boolean): DeduplicationRecord | undefined {
+  if (reply.action.do === "fail" && !changes) return undefined;
+  return { key, payloadHash: envelope.hash, answer: encodeAnswer(reply.action), expiresMs: base.wallMs + base.keyTtlMs };
 }

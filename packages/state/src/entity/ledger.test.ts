@@ -62,7 +62,7 @@ for (const { found, durable } of [
     const { ledger, steps } = ledgerOf(1, 2, "read", 3);
     for (const at of [0, 1, 3]) ledger.settle(steps[at] as LedgerStep, "unsure");
     assert.deepEqual(leaving(ledger), []);
-    ledger.decide(found, fault);
+    ledger.decide(found, new Set(), { not: fault, maybe: fault });
     assert.deepEqual(
       leaving(ledger).map((step) => step.fault === undefined),
       steps.map((_, at) => at < durable),

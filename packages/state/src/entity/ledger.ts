@@ -10,6 +10,8 @@
 import type { Fault } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import type { EntityReply } from "../model.ts";
+import type { MessagePlan } from "../outbox/messages.ts";
+import type { DeduplicationRecord } from "../rows.ts";
 import type { Step, Verdict } from "../store.ts";
 
 /** What became of a step so far. `unsure`: the store cannot tell (E4). */
@@ -36,6 +38,14 @@ export class LedgerStep {
   state: StepState;
   /** Why it fails; set as soon as that is certain, which may be before its verdict. */
   fault: Fault | undefined = undefined;
+  /** What of it is in the outbox, when something is. */
+  plan: MessagePlan | undefined = undefined;
+  /** Number of its first message there; `undefined`: the store could not say. */
+  outboxId: number | undefined = undefined;
+  /** Its key was answered before, and the store knew it only at the commit: that is the answer (E9). */
+  known: DeduplicationRecord | undefined = undefined;
+  /** When it was handed to the committer, monotonic ms. */
+  handedMs = 0;
   /** Set when it is handed to the committer. */
   owner: StepOwner | undefined = undefined;
 
@@ -46,6 +56,11 @@ export class LedgerStep {
     this.endSequence = endSequence;
     this.bytes = bytes;
     this.state = step === undefined ? "durable" : "underWay";
+  }
+
+  /** It changes the entity's sequence, so that a reading of it tells whether it is stored. */
+  get moves(): boolean {
+    return this.step !== undefined && this.endSequence > this.step.expectedSequence;
   }
 
   /** The committer's word. */
@@ -102,14 +117,22 @@ export class Ledger {
     return step;
   }
 
-  /** Decides the unsure steps once the store was read back: what ends at or below `sequence` is durable, the rest never happened. */
-  decide(sequence: number, fault: Fault): void {
+  /**
+   * Decides the unsure steps once the store was read back. What moved the sequence to `sequence` or below is durable, and so is everything
+   * before it (S2). Behind that a step is durable when its key is among `keys`; of one without, nobody can tell.
+   */
+  decide(sequence: number, keys: ReadonlySet<string>, faults: { readonly not: Fault; readonly maybe: Fault }): void {
+    let last: LedgerStep | undefined;
+    for (let step = this.#head; step !== undefined; step = step.next) if (step.moves && step.endSequence <= sequence) last = step;
+    let certain = last !== undefined;
     for (let step = this.#head; step !== undefined; step = step.next) {
-      if (step.endSequence > sequence) {
-        this.fail(step, fault);
+      const stored = certain || keys.has(step.step?.deduplication?.key ?? "");
+      if (step.state === "unsure" && !stored) {
+        this.fail(step, step.moves || step.step?.deduplication !== undefined ? faults.not : faults.maybe);
         return;
       }
       if (step.state === "unsure") step.state = "durable";
+      if (step === last) certain = false;
     }
   }
 }

@@ -12,12 +12,17 @@
  *    stay queued
  * E7 a command at the function is never withdrawn; past `commandTimeoutMs` the stream is reset and the command fails as not applied
  * E8 passivation only with nothing at the function, nothing queued and nothing uncommitted; never two streams at once
+ * E9 a command whose key is known does not reach the function: it waits for the one under way, or gets the recorded answer; a key is looked up
+ *    when the command arrives, for those under way, and again when its turn comes, for what was recorded meanwhile
  * M1 callers are told last, or in a phase in which a call back only queues: an answer may call this very entity again
  */
 import { assert, Fault } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
+import { decodeAnswer } from "../keys/answer.ts";
+import { compare, type Known, keyOfAnother, Keys } from "../keys/keys.ts";
 import type { EngineLimits } from "../limits.ts";
-import type { EntityInit, EntityReply } from "../model.ts";
+import type { ClientAction, EntityInit, EntityReply } from "../model.ts";
+import type { MessagePlan } from "../outbox/messages.ts";
 import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
 import { asksRestart, draftStep, findExcess } from "./draft.ts";
 import { Ledger, type LedgerStep, type Outcome } from "./ledger.ts";
@@ -49,6 +54,12 @@ export interface EntityActions extends EventSink {
   commit(step: LedgerStep): void;
   /** A step is durable: run its tail. */
   release(step: LedgerStep): void;
+  /** A command was answered before: give that answer again (E9). */
+  repeat(envelope: Envelope, action: ClientAction): void;
+  /** What of a reply goes to the outbox. Asked only for replies with effects or a forward. */
+  plan(envelope: Envelope, reply: EntityReply, stored: boolean): MessagePlan | undefined;
+  /** Wall ms now, for keys that expire. */
+  wallMs(): number;
   /** A command ends without a step, or its step failed. */
   fail(envelope: Envelope, fault: Fault): void;
   /** Idle from now on: it may be passivated. */
@@ -93,6 +104,7 @@ export class EntityMachine {
   #phase: Phase = "idle";
   readonly #mailbox = new Mailbox();
   readonly #ledger = new Ledger();
+  readonly #keys = new Keys();
   /** The one command the function is working on. */
   #atFunction: Envelope | undefined = undefined;
   #sentMs = 0;
@@ -158,6 +170,7 @@ export class EntityMachine {
 
   /** A command for this entity. */
   command(envelope: Envelope, nowMs: number): void {
+    if (envelope.command.id !== undefined && this.#joins(envelope)) return;
     const limits = this.#limits;
     const room = envelope.internal ? limits.mailboxMax + limits.mailboxReserve : limits.mailboxMax;
     if (this.#mailbox.size >= room) {
@@ -170,6 +183,37 @@ export class EntityMachine {
     else if (this.#phase === "waiting") this.#watchQueue();
   }
 
+  /** Whether a command with a key is answered, or waits for the one that is under way (E9). */
+  #joins(envelope: Envelope): boolean {
+    switch (this.#keys.join(envelope)) {
+      case "first":
+        return this.#repeats(envelope, this.#keys.find(envelope, this.#out.wallMs()));
+      case "waits":
+        return true;
+      case "other":
+        return this.#repeats(envelope, "other");
+    }
+  }
+
+  /** Gives the recorded answer, if there is one. */
+  #repeats(envelope: Envelope, known: Known): boolean {
+    if (known === undefined) return false;
+    if (known === "other") this.#out.fail(envelope, keyOfAnother(this.#name, envelope));
+    else this.#out.repeat(envelope, decodeAnswer(known.answer));
+    return true;
+  }
+
+  /** The next command that nobody has answered yet. */
+  #next(): Envelope | undefined {
+    for (let envelope = this.#mailbox.shift(); envelope !== undefined; envelope = this.#mailbox.shift()) {
+      const keyed = envelope.command.id !== undefined;
+      if (!keyed || !this.#repeats(envelope, this.#keys.find(envelope, this.#out.wallMs()))) return envelope;
+      // The answer may have called us again.
+      if (this.#phase !== "active" || this.#atFunction !== undefined) return undefined;
+    }
+    return undefined;
+  }
+
   /** Sends the next command if the function is free and the bounds allow it (E3). */
   #pump(nowMs: number): void {
     if (this.#phase !== "active" || this.#atFunction !== undefined) return;
@@ -178,9 +222,10 @@ export class EntityMachine {
     if (ledger.size > 0) {
       if (!limits.pipelining || ledger.size >= limits.uncommittedStepsMax || ledger.bytes >= limits.uncommittedBytesMax) return;
     }
-    const envelope = this.#mailbox.shift();
+    const envelope = this.#next();
     if (envelope === undefined) {
-      if (ledger.size === 0 && !this.#resting) this.#rest(nowMs);
+      const free = this.#phase === "active" && this.#atFunction === undefined;
+      if (free && ledger.size === 0 && !this.#resting) this.#rest(nowMs);
       return;
     }
     if (this.#resting) {
@@ -256,6 +301,7 @@ export class EntityMachine {
     this.#durableSequence = record.sequence;
     this.#assignedSequence = record.sequence;
     this.#ownSequence = true;
+    this.#keys.load(record.keys);
     if (this.#mailbox.size === 0 && !this.#reopen) {
       this.#phase = "settling";
       this.#goOn(nowMs);
@@ -366,8 +412,10 @@ export class EntityMachine {
     this.#replies++;
     this.#startingSinceMs = -1;
     const restart = asksRestart(this.#kind, reply);
-    const base = { kind: this.#kind, handle: this.#handle, sequence: this.#assignedSequence, wallMs };
-    const step = draftStep(base, envelope, reply, restart, this.#limits.fenceReads);
+    const { fenceReads, keyTtlMs } = this.#limits;
+    const plan = (stored: boolean): MessagePlan | undefined => this.#out.plan(envelope, reply, stored);
+    const base = { kind: this.#kind, handle: this.#handle, sequence: this.#assignedSequence, wallMs, fenceReads, keyTtlMs, plan };
+    const step = draftStep(base, envelope, reply, restart);
     this.#assignedSequence = step.endSequence;
     this.#ledger.push(step);
     if (step.step !== undefined) this.#out.commit(step);
@@ -395,7 +443,7 @@ export class EntityMachine {
 
   /** What became of a step. Verdicts of one entity come in the order of its steps. */
   verdict(step: LedgerStep, outcome: Outcome, nowMs: number): void {
-    if (outcome.is === "committed") this.#committed(step);
+    if (outcome.is === "committed") this.#committed(step, outcome.outboxId);
     else if (outcome.is === "unknown" && step.fault === undefined) this.#freeze(step);
     else this.#stepFailed(step, outcome);
     this.#releaseSettled();
@@ -404,13 +452,14 @@ export class EntityMachine {
     else this.#goOn(nowMs);
   }
 
-  #committed(step: LedgerStep): void {
+  #committed(step: LedgerStep, outboxId: number | undefined): void {
     if (step.fault !== undefined) {
       // S2: a later step never survives without the earlier.
       this.#out.fatal(new Fault("dataLoss", `${this.#name}: the store committed ${step.endSequence} after an earlier step had failed`));
       this.#ledger.settle(step, "failed");
       return;
     }
+    step.outboxId = outboxId;
     this.#ledger.settle(step, "durable");
   }
 
@@ -418,10 +467,12 @@ export class EntityMachine {
   #releaseSettled(): void {
     for (let step = this.#ledger.shiftSettled(); step !== undefined; step = this.#ledger.shiftSettled()) {
       if (step.fault !== undefined) {
-        this.#out.fail(step.envelope, step.fault);
+        const { envelope, known } = step;
+        if (known === undefined || !this.#repeats(envelope, compare(envelope, known))) this.#out.fail(envelope, step.fault);
         continue;
       }
       this.#durableSequence = step.endSequence;
+      if (step.step?.deduplication !== undefined) this.#keys.remember(step.step.deduplication);
       this.#out.release(step);
     }
   }
@@ -430,6 +481,7 @@ export class EntityMachine {
     this.#ledger.settle(step, "failed");
     if (step.fault !== undefined) return; // condemned with an earlier one
     const fault = this.#faultOf(outcome);
+    if (outcome.is === "duplicate") step.known = outcome.record;
     this.#out.warn("step was not stored", { entity: this.#name, cause: fault });
     this.#ledger.fail(step, fault);
     this.#ownSequence = false;
@@ -445,6 +497,9 @@ export class EntityMachine {
         facts: { actualSequence: outcome.actualSequence },
       });
     }
+    // Those behind it; it has its answer.
+    if (outcome.is === "duplicate")
+      return new Fault("unavailable", `${this.#name}: a command before was a repeated one; not applied, retry`);
     return new Fault("unavailable", `${this.#name}: it is owned elsewhere now; not applied, retry`);
   }
 
@@ -465,7 +520,9 @@ export class EntityMachine {
   }
 
   #decide(record: EntityRecord): void {
-    this.#ledger.decide(record.sequence, new Fault("unavailable", `${this.#name}: the store did not take it; not applied, retry`));
+    const keys = new Set(record.keys?.records.map(({ key }) => key));
+    const not = new Fault("unavailable", `${this.#name}: the store did not take it; not applied, retry`);
+    this.#ledger.decide(record.sequence, keys, { not, maybe: this.#undecidable() });
     this.#releaseSettled();
   }
 
@@ -484,9 +541,13 @@ export class EntityMachine {
     if (this.#phase !== "frozen") return;
     this.#phase = "settling";
     const head = this.#ledger.head;
-    if (head !== undefined) this.#ledger.fail(head, new Fault("unknown", `${this.#name}: the store cannot say whether this was applied`));
+    if (head !== undefined) this.#ledger.fail(head, this.#undecidable());
     this.#releaseSettled();
     this.#goOn(nowMs);
+  }
+
+  #undecidable(): Fault {
+    return new Fault("unknown", `${this.#name}: the store cannot say whether this was applied`);
   }
 
   // ---- the end of a stream --------------------------------------------------------------------------------------------------------

@@ -22,16 +22,19 @@ export interface Told {
 }
 
 /** Makes envelopes whose outcomes are kept in `told`. */
-export function envelopes(): { make(body: string, nowMs?: number, context?: Partial<CallContext>): Envelope; readonly told: Told[] } {
+export function envelopes(): {
+  make(body: string, nowMs?: number, context?: Partial<CallContext>, key?: string): Envelope;
+  readonly told: Told[];
+} {
   const told: Told[] = [];
   const commands = { open: 0, fewer() {} };
   return {
     told,
-    make: (body, nowMs = 0, context = {}) =>
+    make: (body, nowMs = 0, context = {}, key) =>
       new Envelope(
         "shop.Cart",
         method,
-        command("1", body),
+        key === undefined ? command("1", body) : { ...command("1", body), id: key },
         { hops: 0, ...context },
         undefined,
         (fault) => told.push({ body, fault }),

@@ -2,6 +2,7 @@
 import { type EngineLimits, engineDefaults } from "../limits.ts";
 import { type EntityActions, EntityMachine } from "../entity/machine.ts";
 import type { LedgerStep, Outcome } from "../entity/ledger.ts";
+import type { CallContext, ClientAction } from "../model.ts";
 import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
 import { envelopes, type Told } from "./envelope.ts";
 import { bodyOf, payload, type ReplyParts, replyOf, textOf } from "./function.ts";
@@ -18,6 +19,7 @@ export class MachineBench implements EntityActions {
   #done: string[] = [];
   readonly steps: LedgerStep[] = [];
   readonly fatals: string[] = [];
+  #keys = 0;
   /** What `sendEvent` answers. */
   room = true;
   /** Whether leave to load is given at once. */
@@ -45,10 +47,19 @@ export class MachineBench implements EntityActions {
     return this.told.splice(0).map(({ body, fault }) => (fault === undefined ? body : `${body}: ${fault.code} ${fault.message}`));
   }
 
+  newKey(): string {
+    return `~key${++this.#keys}`;
+  }
+
   // ---- inputs ---------------------------------------------------------------------------------------------------------------------
 
   command(body: string): this {
     this.machine.command(this.#make(body, this.nowMs), this.nowMs);
+    return this;
+  }
+  /** A command with an idempotency key. */
+  keyed(key: string, body: string, context: Partial<CallContext> = {}): this {
+    this.machine.command(this.#make(body, this.nowMs, context, key), this.nowMs);
     return this;
   }
   /** An effect or a forward. */
@@ -137,6 +148,16 @@ export class MachineBench implements EntityActions {
   release(step: LedgerStep): void {
     this.#done.push(`release ${bodyOf(step.envelope.command)}`);
     step.envelope.finish(undefined, {});
+  }
+  repeat(envelope: Parameters<EntityActions["repeat"]>[0], action: ClientAction): void {
+    this.#done.push(`repeat ${bodyOf(envelope.command)} ${action.do === "reply" ? textOf(action.payload) : action.do}`);
+    envelope.finish(undefined, {});
+  }
+  plan(): undefined {
+    return undefined;
+  }
+  wallMs(): number {
+    return this.nowMs;
   }
   fail(envelope: Parameters<EntityActions["fail"]>[0], fault: Parameters<EntityActions["fail"]>[1]): void {
     this.#done.push(`fail ${bodyOf(envelope.command)}`);

@@ -2,7 +2,23 @@
 import { assert, type Fault } from "@mecha/kit";
 import type { EntityAddress, Payload } from "../model.ts";
 import type { EngineStore } from "../parts.ts";
-import type { EntityHandle, EntityRecord, Step, StoredEvent, Verdict } from "../store.ts";
+import { laneKey } from "../outbox/lane.ts";
+import {
+  type DeduplicationRecord,
+  type EntityHandle,
+  type EntityRecord,
+  type KnownKeys,
+  noEntity,
+  type OutboxChange,
+  type OutboxQuery,
+  type OutboxRow,
+  type Step,
+  type StoredEvent,
+  type TimerQuery,
+  type TimerRow,
+  type Verdict,
+} from "../store.ts";
+import { TimerRows } from "./timers.ts";
 
 /** What is stored of one entity. */
 export interface StoredEntity {
@@ -12,6 +28,8 @@ export interface StoredEntity {
   sequence: number;
   snapshot: { readonly sequence: number; readonly payload: Payload } | undefined;
   value: Payload | undefined;
+  /** In the order they were recorded. */
+  readonly keys: Map<string, DeduplicationRecord>;
 }
 
 /** A commit the test holds back. */
@@ -26,6 +44,7 @@ export interface HeldGroup {
 /** See the file's header. */
 export class ScriptedStore implements EngineStore {
   readonly entities = new Map<string, StoredEntity>();
+  readonly timerRows = new TimerRows();
   /** Groups waiting for the test, while `holding`. */
   readonly held: HeldGroup[] = [];
   readonly groups: number[] = [];
@@ -35,6 +54,13 @@ export class ScriptedStore implements EngineStore {
   /** Verdict for a step instead of applying it. */
   judge: ((step: Step) => Verdict | undefined) | undefined;
   opened = 0;
+  /** What steps asked for and nobody has settled, by id. */
+  readonly messages = new Map<number, OutboxRow>();
+  /** Records an opened entity brings along; the rest only the store knows. */
+  knownKeysMax = 1_000;
+  /** Rejects `outbox` with this. */
+  outboxBroken: Fault | undefined;
+  #messageIds = 0;
   readonly #handles = new Map<EntityHandle, StoredEntity>();
   #nextHandle = 1;
   #heldOpens: (() => void)[] | undefined;
@@ -76,7 +102,12 @@ export class ScriptedStore implements EngineStore {
       sequence: entity.sequence,
       ...(entity.snapshot === undefined ? {} : { snapshot: entity.snapshot }),
       ...(entity.value === undefined ? {} : { value: entity.value }),
+      ...(entity.keys.size === 0 ? {} : { keys: this.#knownKeys(entity) }),
     };
+  }
+
+  #knownKeys({ keys }: StoredEntity): KnownKeys {
+    return { records: [...keys.values()].slice(-this.knownKeysMax), complete: keys.size <= this.knownKeysMax };
   }
 
   /** The record of an address, made when there is none. */
@@ -84,7 +115,7 @@ export class ScriptedStore implements EngineStore {
     const key = JSON.stringify([address.service, address.persistenceId, address.entityId]);
     let entity = this.entities.get(key);
     if (entity === undefined) {
-      entity = { address, kind, events: [], sequence: 0, snapshot: undefined, value: undefined };
+      entity = { address, kind, events: [], sequence: 0, snapshot: undefined, value: undefined, keys: new Map() };
       this.entities.set(key, entity);
     }
     return entity;
@@ -115,7 +146,10 @@ export class ScriptedStore implements EngineStore {
   }
 
   #apply(step: Step): Verdict {
+    if (step.entity === noEntity) return this.#sent(step, undefined);
     const entity = this.#of(step.entity);
+    const known = step.deduplication && entity.keys.get(step.deduplication.key);
+    if (known && known.expiresMs > step.timeMs) return { is: "duplicate", record: known };
     if (step.expectedSequence !== entity.sequence) return { is: "conflict", actualSequence: entity.sequence };
     for (const payload of step.events) {
       const { timeMs, cause } = step;
@@ -126,7 +160,54 @@ export class ScriptedStore implements EngineStore {
       entity.sequence++;
       entity.value = step.value.do === "update" ? step.value.value : undefined;
     }
-    return { is: "committed" };
+    if (step.deduplication) entity.keys.set(step.deduplication.key, step.deduplication);
+    this.timerRows.change(entity.address, entity.kind, step.timers ?? []);
+    return this.#sent(step, entity.address);
+  }
+
+  #sent({ outbox, timeMs }: Step, source: EntityAddress | undefined): Verdict {
+    if (outbox === undefined || outbox.length === 0) return { is: "committed" };
+    const outboxId = this.#messageIds + 1;
+    for (const message of outbox) {
+      const row = { ...message, id: ++this.#messageIds, timeMs, state: "waiting", attempts: 0, dueMs: 0 } as const;
+      this.messages.set(row.id, source === undefined ? row : { ...row, source });
+    }
+    return { is: "committed", outboxId };
+  }
+
+  async outbox({ state, lane, afterId = 0, limit }: OutboxQuery): Promise<readonly OutboxRow[]> {
+    if (this.outboxBroken !== undefined) throw this.outboxBroken;
+    return [...this.messages.values()]
+      .filter((row) => row.id > afterId && row.state === state && (lane === undefined || laneKey(row) === laneKey(lane)))
+      .slice(0, limit);
+  }
+
+  settle(changes: readonly OutboxChange[]): void {
+    for (const change of changes) {
+      const row = this.messages.get(change.id);
+      if (row === undefined) continue;
+      if (change.to === "removed") this.messages.delete(change.id);
+      else {
+        const { failure, ...rest } = { failure: undefined, dueMs: 0, ...change };
+        const { failure: _, ...kept } = row;
+        this.messages.set(change.id, { ...kept, ...rest, state: change.to, ...(failure !== undefined && { failure }) });
+      }
+    }
+  }
+
+  async timersDue(nowMs: number, limit: number, after?: Pick<TimerRow, "dueMs" | "id">): Promise<readonly TimerRow[]> {
+    if (this.broken !== undefined) throw this.broken;
+    return this.timerRows.due(nowMs, limit, after);
+  }
+  async timers(query: TimerQuery): Promise<readonly TimerRow[]> {
+    return this.timerRows.list(query);
+  }
+
+  async sweep(nowMs: number): Promise<number> {
+    let swept = 0;
+    for (const { keys } of this.entities.values())
+      for (const [key, { expiresMs }] of keys) if (expiresMs <= nowMs && keys.delete(key)) swept++;
+    return swept;
   }
 
   #of(handle: EntityHandle): StoredEntity {

@@ -1,0 +1,25 @@
+/** What to do with a message whose attempt failed (E10). Decides only. */
+import type { Fault, FaultCode } from "@mecha/kit";
+import type { EngineLimits } from "../limits.ts";
+import { isChosen } from "./chosen.ts";
+
+export type AfterFailure =
+  /** The user's code said no: that is an answer. */
+  | { readonly do: "drop" }
+  | { readonly do: "retry"; readonly pauseMs: number }
+  /** Kept for people to look at. */
+  | { readonly do: "bury" };
+
+/** Nothing of ours was applied, or it is not known and the key tells: the next attempt may fare better. */
+const passing: ReadonlySet<FaultCode> = new Set(["unavailable", "exhausted", "deadline", "aborted", "cancelled", "unknown"]);
+
+/** `attempts` counts the one that failed. */
+export function afterFailure(
+  fault: Fault,
+  attempts: number,
+  limits: Pick<EngineLimits, "outboxAttemptsMax" | "outboxBackoffMinMs" | "outboxBackoffMaxMs">,
+): AfterFailure {
+  if (isChosen(fault)) return { do: "drop" };
+  if (!passing.has(fault.code) || attempts >= limits.outboxAttemptsMax) return { do: "bury" };
+  return { do: "retry", pauseMs: Math.min(limits.outboxBackoffMaxMs, limits.outboxBackoffMinMs * 2 ** Math.min(attempts - 1, 30)) };
+}
