@@ -175,11 +175,19 @@ export interface EntityStream {
   reset(): void;
 }
 
+/** A function declared a failure of its stream or of one command (id 0 = the stream). */
+export interface StreamFailure {
+  readonly commandId: number;
+  /** For the log. */
+  readonly description: string;
+  /** gRPC status for the caller, where the protocol lets the function choose one. Default 2, UNKNOWN. */
+  readonly grpcCode?: number;
+}
+
 /** One activation's stream, function → engine. */
 export interface EntityStreamEvents {
   reply(reply: EntityReply): void;
-  /** The function declared a failure of the stream or of one command (id 0 or absent = the stream). */
-  failure(failure: { readonly commandId: number; readonly description: string }): void;
+  failure(failure: StreamFailure): void;
   /**
    * The function broke the protocol; `problem` names what was wrong. The dialect has told the function and cut the stream; `closed` with
    * the same text follows at once. `about: "reply"`: it was a reply to a command that was not outstanding; that decides the text the caller

@@ -381,6 +381,13 @@ rows("the function's end", [
     phase: "closing",
   },
   {
+    name: "a failure may bring a code",
+    given: (m) => m.start(),
+    when: (m) => m.machine.failure(1, "secret", 0, "unimplemented"),
+    then: ["halfClose", "fail a"],
+    told: ["a: unimplemented Unexpected entity failure"],
+  },
+  {
     name: "strict: what was queued is told, too",
     limits: { failQueueOnTermination: true },
     given: (m) => m.start().command("b"),

@@ -16,7 +16,7 @@
  *    when the command arrives, for those under way, and again when its turn comes, for what was recorded meanwhile
  * M1 callers are told last, or in a phase in which a call back only queues: an answer may call this very entity again
  */
-import { assert, Fault } from "@mecha/kit";
+import { assert, Fault, type FaultCode } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import { decodeAnswer } from "../keys/answer.ts";
 import { compare, type Known, keyOfAnother, Keys } from "../keys/keys.ts";
@@ -552,14 +552,17 @@ export class EntityMachine {
 
   // ---- the end of a stream --------------------------------------------------------------------------------------------------------
 
-  /** The function declared a failure; the text is for the log, not for the caller (facts/cloudstate.md §1.12). */
-  failure(commandId: number, description: string, nowMs: number): void {
+  /**
+   * The function declared a failure; the text is for the log, not for the caller (facts/cloudstate.md §1.12).
+   * @param code what the caller gets beside the reference's text; only some protocols let the function choose one.
+   */
+  failure(commandId: number, description: string, nowMs: number, code: FaultCode = "unknown"): void {
     if (this.#phase === "closing") return;
     this.#out.warn("function declared a failure", { entity: this.#name, command: commandId, description });
     const replaying = this.#phase === "replaying";
     if (replaying) this.#leaveStream();
     else this.#close(nowMs, false);
-    this.#failCurrent(replaying, this.#texts.failure);
+    this.#failCurrent(replaying, new Fault(code, this.#texts.failure));
     this.#goOn(nowMs);
   }
 
@@ -572,20 +575,20 @@ export class EntityMachine {
     this.#out.warn("function broke the protocol", { entity: this.#name, problem });
     const phase = this.#phase;
     this.#leaveStream();
-    if (phase !== "closing") this.#failCurrent(phase === "replaying", text);
+    if (phase !== "closing") this.#failCurrent(phase === "replaying", new Fault("unknown", text));
     this.#goOn(nowMs);
   }
 
   /** Fails the command at the function. While replaying, all that wait: the next attempt would fare no better. */
-  #failCurrent(replaying: boolean, text: string): void {
-    this.#failAtFunction(new Fault("unknown", text));
+  #failCurrent(replaying: boolean, fault: Fault): void {
+    this.#failAtFunction(fault);
     if (!replaying) {
       this.#terminateQueue();
       return;
     }
     const first = this.#mailbox.shift();
     const waiting = this.#mailbox.size;
-    if (first !== undefined) this.#out.fail(first, new Fault("unknown", text));
+    if (first !== undefined) this.#out.fail(first, fault);
     this.#failFirst(waiting, new Fault("unknown", this.#texts.queued));
   }
 

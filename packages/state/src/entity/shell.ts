@@ -6,10 +6,10 @@
  *    stream by the stream's own listener
  * H2 a handle the store gives is released exactly once, also when nobody wants it any more
  */
-import { Fault } from "@mecha/kit";
+import { Fault, faultCodeOfGrpc } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import { forwardKey } from "../keys/derive.ts";
-import type { ClientAction, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, Reply } from "../model.ts";
+import type { ClientAction, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, Reply, StreamFailure } from "../model.ts";
 import { type MessagePlan, type MessageSource, planMessages } from "../outbox/messages.ts";
 import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
@@ -39,8 +39,8 @@ class StreamListener implements EntityStreamEvents {
   reply(reply: EntityReply): void {
     this.#shell.streamReply(this, reply);
   }
-  failure(failure: { readonly commandId: number; readonly description: string }): void {
-    this.#shell.streamFailure(this, failure.commandId, failure.description);
+  failure(failure: StreamFailure): void {
+    this.#shell.streamFailure(this, failure);
   }
   violation(problem: string, about?: "reply" | "message"): void {
     this.#shell.streamViolation(this, problem, about ?? "message");
@@ -264,10 +264,10 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   /** @internal */
-  streamFailure(from: StreamListener, commandId: number, description: string): void {
+  streamFailure(from: StreamListener, { commandId, description, grpcCode }: StreamFailure): void {
     if (from !== this.#listener) return;
     this.#count("failedEntities");
-    this.machine.failure(commandId, description, this.#nowMs());
+    this.machine.failure(commandId, description, this.#nowMs(), grpcCode === undefined ? "unknown" : faultCodeOfGrpc(grpcCode));
   }
 
   /** @internal */

@@ -7,7 +7,7 @@
  * T3 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
  */
 import { assert, explain, faultCodes } from "@mecha/kit";
-import type { Command, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload } from "../model.ts";
+import type { Command, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, StreamFailure } from "../model.ts";
 import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
 import { decodeEventSourcedOut, decodeValueOut, type EntityOut } from "./codec/decode.ts";
 import { commandField, encodeEntityCommand, encodeEvent, encodeEventSourcedInit, encodeValueInit } from "./codec/encode.ts";
@@ -95,7 +95,7 @@ class RemoteEntityStream implements EntityStream {
         this.#reply(out.deletes ? refusedDelete(out.reply) : out.reply);
         return;
       case "failure":
-        this.#failure(out.commandId, out.description);
+        this.#failure(out.failure);
         return;
       case "empty":
         this.#violation("sent a message with neither reply nor failure");
@@ -113,12 +113,13 @@ class RemoteEntityStream implements EntityStream {
   }
 
   /** Ends the stream as far as the engine is concerned, whatever the id: one for another command is reported beside it. */
-  #failure(commandId: number, description: string): void {
+  #failure(failure: StreamFailure): void {
+    const { commandId } = failure;
     if (commandId !== 0 && commandId !== this.#outstanding) {
       this.#options.report(`Protocol error: ${this.#name()} failed command ${commandId}, but ${this.#expected()}.`);
     }
     this.#outstanding = 0;
-    this.#options.events.failure({ commandId, description });
+    this.#options.events.failure(failure);
   }
 
   #expected(): string {

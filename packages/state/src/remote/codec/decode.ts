@@ -20,7 +20,7 @@ export type EntityOut =
       /** Kalix: the entity's events and snapshots are to be deleted. */
       readonly deletes?: true;
     }
-  | { readonly kind: "failure"; readonly commandId: number; readonly description: string }
+  | { readonly kind: "failure"; readonly failure: StreamFailure }
   | { readonly kind: "empty" };
 
 /** A message of an action's call. */
@@ -113,8 +113,12 @@ function decodeEntityOut(bytes: Uint8Array, what: string, readReply: (r: Reader,
     const read = { kind: "reply", reply: toEntityReply(reply, readReply === readEventSourcedReply) } as const;
     return reply.deletes ? { ...read, deletes: true } : read;
   }
-  if (failure !== undefined) return { kind: "failure", commandId: failure.commandId, description: failure.description };
+  if (failure !== undefined) return { kind: "failure", failure: streamFailureOf(failure) };
   return { kind: "empty" };
+}
+
+function streamFailureOf({ commandId, description, grpcCode }: RawFailure): StreamFailure {
+  return grpcCode === 0 ? { commandId, description } : { commandId, description, grpcCode };
 }
 
 /** @param restarts whether this kind of entity honours `restart` (event sourced only). */
