@@ -74,6 +74,15 @@ test("a value entity: its delete may carry a time, its failures carry codes", ()
   assert.deepEqual(replies, [{ commandId: 1, action: asModel, effects: [], events: [], state: { do: "delete" } }]);
 });
 
+test("a failure of the stream brings its code, too", () => {
+  const { call, failures } = openEntity("eventSourced");
+  const failure = { commandId: 1n, description: "Unknown command named AddItem", grpcStatusCode: 12 };
+  call.deliver(
+    toBinary(EventSourcedStreamOutSchema, create(EventSourcedStreamOutSchema, { message: { case: "failure", value: failure } })),
+  );
+  assert.deepEqual(failures, [{ commandId: 1, description: "Unknown command named AddItem", grpcCode: 12 }]);
+});
+
 test("deleting an event sourced entity is refused whole: unimplemented, nothing recorded, its memory loaded anew", () => {
   const { call, replies } = openEntity("eventSourced");
   const out: MessageInitShape<typeof EventSourcedStreamOutSchema> = {
