@@ -8,6 +8,6 @@ export {
   type OutputStream,
 } from "./function-process.ts";
 export { startIdentity } from "./identity.ts";
-export { endLeftovers, type RunRecord } from "./leftovers.ts";
+export { endLeftovers, findLeftovers, type RunRecord } from "./leftovers.ts";
 export { freePort, portIsFree, releasePort } from "./ports.ts";
 export { planRestart, type RestartHistory, type RestartPolicy, restartPolicy } from "./restart.ts";

@@ -34,6 +34,14 @@ export function forgetRun(folder: string, functionName: string): void {
   rmSync(recordPath(folder, functionName), { force: true });
 }
 
+/** Records of processes that still live, as they were left behind. Ends nobody. */
+export function findLeftovers(folder: string): RunRecord[] {
+  return recordPaths(folder).flatMap((path) => {
+    const record = readRecord(path);
+    return record && startIdentity(record.pid) === record.identity ? [record] : [];
+  });
+}
+
 /** Ends every recorded process that still lives, at once, and empties the folder. Returns what was ended. */
 export function endLeftovers(folder: string): RunRecord[] {
   const ended: RunRecord[] = [];

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import type { EntityHandle, Step } from "@mecha/state/store";
@@ -110,6 +110,7 @@ test("a stopped store is whole, and looking at it changes nothing", async () => 
   const file = await storedFile();
   const before = statSync(file);
   assert.deepEqual(verify(file), []);
+  assert.deepEqual(readdirSync(dirname(file)), ["state.db"]);
   assert.deepEqual([statSync(file).mtimeMs, statSync(file).size], [before.mtimeMs, before.size]);
 });
 

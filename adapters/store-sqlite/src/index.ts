@@ -4,7 +4,7 @@ import { type Clock, type Log, type Random, uuid } from "@mecha/kit";
 import { type FileStore, startStore } from "./store.ts";
 
 export type { FileStore } from "./store.ts";
-export { type Finding, verifyFile } from "./verify.ts";
+export { type Finding, mergeWal, verifyFile } from "./verify.ts";
 
 export interface SqliteStoreOptions {
   /** Folder of the state; its file is `state.db` (E14). Made if missing; its mode becomes 0700. Give this or `file`. */

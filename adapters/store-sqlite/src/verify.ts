@@ -10,6 +10,7 @@
  * D6 every 256th event has its milestone, and there are no others
  * D7 a snapshot is not ahead of its entity's events        D8 whatever names an entity names one that exists, of the right kind
  */
+import { existsSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { explain } from "@mecha/kit";
 import { kinds, milestoneEvery, recognise, shards } from "./schema.ts";
@@ -29,6 +30,8 @@ const structureLinesMax = 5;
 /** Checks the file, naming each stage before it begins. @returns what is wrong; empty = nothing. */
 export function* verifyFile(file: string): Generator<string, readonly Finding[]> {
   const found = new Findings();
+  // SQLite makes these for a reader too, and cannot take away what it may not write.
+  const made = [`${file}-wal`, `${file}-shm`].filter((companion) => !existsSync(companion));
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(file, { readOnly: true, enableForeignKeyConstraints: false, allowExtension: false });
@@ -50,8 +53,24 @@ export function* verifyFile(file: string): Generator<string, readonly Finding[]>
     found.add(isForeign(error) ? "D2" : "D1", explain(error));
   } finally {
     db?.close();
+    for (const companion of made) rmSync(companion, { force: true });
   }
   return found.all;
+}
+
+/**
+ * Brings what a stopped store's WAL holds into the file itself, so that the file alone is the store.
+ * @throws when the file is in use, damaged, or not ours.
+ */
+export function mergeWal(file: string): void {
+  const db = new DatabaseSync(file, { enableForeignKeyConstraints: false, allowExtension: false });
+  try {
+    db.exec("PRAGMA locking_mode = EXCLUSIVE");
+    recognise(db, file);
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } finally {
+    db.close();
+  }
 }
 
 function isForeign(error: unknown): boolean {

@@ -2,9 +2,12 @@
 import { parseBytes } from "@mecha/kit";
 import { functionProtocols, strictNames } from "@mecha/sidecar";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { backupCommand } from "./commands/backup.ts";
 import { callCommand } from "./commands/call.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
 import { functionsCommand } from "./commands/functions.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
@@ -150,6 +153,23 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .description("Say what runs where.")
     .addHelpText("after", examples(["mecha status", "mecha status -C examples/shopping-cart"]))
     .action(async (options: Parameters<typeof statusCommand>[1]) => statusCommand(io, options));
+
+  client(program.command("backup"))
+    .description("Copy the state of the running project into one file, while it goes on, and verify it.")
+    .argument("<file|folder>", "a new file, or a folder for one named after project and time")
+    .addHelpText("after", examples(["mecha backup backups/", "mecha backup /mnt/usb/shop.db -C examples/shopping-cart"]))
+    .action(async (target: string, options: Parameters<typeof backupCommand>[1]) => backupCommand(io, options, target));
+
+  client(program.command("restore"))
+    .description("Put a backup in the place of the state; Mecha must not be running. The state before is kept.")
+    .argument("<backup>", "file that `mecha backup` wrote")
+    .addHelpText("after", examples(["mecha restore backups/shop-20261120T134500Z.db", "mecha restore shop.db --state /srv/shop/.mecha"]))
+    .action(async (backup: string, options: Parameters<typeof restoreCommand>[1]) => restoreCommand(io, options, backup));
+
+  client(program.command("doctor"))
+    .description("Check a state folder and the store in it, running or not; say what is wrong and what to do.")
+    .addHelpText("after", examples(["mecha doctor", "mecha doctor --state /srv/shop/.mecha -o json"]))
+    .action(async (options: Parameters<typeof doctorCommand>[1]) => done(await doctorCommand(io, options)));
 
   client(program.command("call"))
     .description("Call a gRPC method by its name, with JSON; the server's reflection supplies the types.")

@@ -37,6 +37,12 @@ export async function holdStateFolder(folder: string): Promise<Disposable> {
   throw new Fault("unavailable", `hold the state folder ${folder}: others keep taking it`);
 }
 
+/** Number of the living process that holds the folder; `undefined` when nobody does. */
+export function findHolder(folder: string): number | undefined {
+  const holder = readHolder(join(folder, "lock"));
+  return holder && startIdentity(holder.pid) === holder.identity ? holder.pid : undefined;
+}
+
 function createExclusive(path: string, content: string): boolean {
   try {
     const file = openSync(path, "wx", 0o600);

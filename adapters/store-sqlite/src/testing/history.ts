@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { noLog } from "@mecha/kit";
 import { FakeClock, SeededRandom } from "@mecha/kit/testing";
 import type { EntityAddress, EntityListing, Payload, Store } from "@mecha/state/store";
-import { openSqliteStore } from "../index.ts";
+import { type FileStore, openSqliteStore } from "../index.ts";
 
 export interface AppenderPlan {
   readonly dir: string;
@@ -37,7 +37,7 @@ export function payloadOf(lane: number, sequence: number, bytes: number): Payloa
 }
 
 /** Opens the store of a test folder. */
-export function openTestStore(dir: string): Promise<Store> {
+export function openTestStore(dir: string): Promise<FileStore> {
   return openSqliteStore({ dir, clock: new FakeClock(), log: noLog, random: new SeededRandom(1) });
 }
 

@@ -1,18 +1,24 @@
 /** The command line's side of the admin API. */
 import { Fault, type FaultCode, faultCodes } from "@mecha/kit";
 import { readAdminAddress, readAdminToken } from "./files.ts";
-import type { EntityDetailJson, EntityPageJson, ErrorJson, FunctionJson, HistoryJson, PastJson, StatusJson } from "./model.ts";
+import type { BackupJson, EntityDetailJson, EntityPageJson, ErrorJson, FunctionJson, HistoryJson, PastJson, StatusJson } from "./model.ts";
 
 /** How long one answer may take, ms; a search through a large store takes well under a second. */
 const answerTimeoutMs = 30_000;
 
+type Ask = <T>(method: "GET" | "POST", path: string) => Promise<T>;
+
 export class AdminClient {
   readonly url: string;
-  readonly #get: <T>(path: string) => Promise<T>;
+  readonly #ask: Ask;
 
-  private constructor(url: string, get: <T>(path: string) => Promise<T>) {
+  private constructor(url: string, ask: Ask) {
     this.url = url;
-    this.#get = get;
+    this.#ask = ask;
+  }
+
+  #get<T>(path: string): Promise<T> {
+    return this.#ask("GET", path);
   }
 
   /** @throws Fault("unavailable") saying how to start Mecha when none runs for that state folder. */
@@ -24,7 +30,7 @@ export class AdminClient {
         `no Mecha runs with the state folder ${stateFolder}; start it with \`mecha up\`, or name its project with -C`,
       );
     const token = await readAdminToken(stateFolder);
-    return new AdminClient(address.url, (path) => request(new URL(path, address.url), token.reveal(), address.pid));
+    return new AdminClient(address.url, (method, path) => request(method, new URL(path, address.url), token.reveal(), address.pid));
   }
 
   status(): Promise<StatusJson> {
@@ -43,6 +49,14 @@ export class AdminClient {
     return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}`);
   }
 
+  beginBackup(): Promise<BackupJson> {
+    return this.#ask("POST", "/v1/backups");
+  }
+
+  backup(id: string): Promise<BackupJson> {
+    return this.#get(`/v1/backups/${encodeURIComponent(id)}`);
+  }
+
   history(service: string, id: string, query: Readonly<Record<string, string | undefined>>): Promise<HistoryJson> {
     return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}/events${queryText(query)}`);
   }
@@ -52,10 +66,10 @@ export class AdminClient {
   }
 }
 
-async function request<T>(url: URL, token: string, pid: number): Promise<T> {
+async function request<T>(method: string, url: URL, token: string, pid: number): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(answerTimeoutMs) });
+    response = await fetch(url, { method, headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(answerTimeoutMs) });
   } catch (cause) {
     throw new Fault(
       "unavailable",

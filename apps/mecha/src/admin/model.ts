@@ -127,6 +127,13 @@ export interface ChangesJson {
   readonly more: number;
 }
 
+/** A backup that was begun. */
+export type BackupJson =
+  | { readonly id: string; readonly state: "copying"; readonly pages: number; readonly of: number }
+  /** `file` lies in the state folder; whoever asked takes it away. */
+  | { readonly id: string; readonly state: "done"; readonly file: string }
+  | { readonly id: string; readonly state: "failed"; readonly problem: string };
+
 /** Body of every refusal. */
 export interface ErrorJson {
   readonly code: string;

@@ -1,7 +1,8 @@
-/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. Read only. */
+/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. Reads only, but for backups. */
 import { readFileSync } from "node:fs";
 import { type Clock, explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
 import type { HttpExchange, HttpHandler } from "@mecha/wire";
+import type { Backups } from "./backups.ts";
 import { type EntitySource, entityDetail, entityHistory, listEntities, pageMax } from "./entities.ts";
 import { checkOrigin, checkToken } from "./guard.ts";
 import type { LiveFeed } from "./live.ts";
@@ -12,6 +13,8 @@ import { entityPast } from "./past.ts";
 export interface AdminView extends EntitySource {
   readonly status: () => StatusJson;
   readonly live: LiveFeed;
+  /** Absent: the store is in memory. */
+  readonly backups?: Backups | undefined;
 }
 
 export interface AdminConfig {
@@ -45,9 +48,13 @@ const pageDefault = 50;
 
 type Route = (view: AdminView, match: readonly string[], query: URLSearchParams, clock: Clock) => unknown;
 
+/** The paths that begin something. */
+const posts: readonly (readonly [RegExp, Route])[] = [[/^\/v1\/backups$/u, (view) => backupsOf(view).begin()]];
+
 /** First match wins. Parameters are the pattern's groups, decoded. */
 const routes: readonly (readonly [RegExp, Route])[] = [
   [/^\/v1\/status$/u, (view) => view.status()],
+  [/^\/v1\/backups\/([^/]+)$/u, (view, [id = ""]) => backupsOf(view).get(id)],
   [/^\/v1\/functions$/u, (view) => ({ functions: view.status().functions })],
   [/^\/v1\/entities$/u, (view, _match, query) => listEntities(view, entitiesQuery(query))],
   [/^\/v1\/entities\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = ""]) => entityDetail(view, service, id)],
@@ -67,9 +74,11 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
   return async (exchange) => {
     try {
       checkOrigin(exchange.headers, config.port());
-      if (exchange.method !== "GET" && exchange.method !== "HEAD")
-        refuse(exchange, 405, "unimplemented", "the admin API is read only; use GET");
-      else if (exchange.path.startsWith("/v1/")) await answerApi(view, config, exchange);
+      if (exchange.method === "POST" && posts.some(([pattern]) => pattern.test(exchange.path)))
+        await answerApi(view, config, exchange, posts);
+      else if (exchange.method !== "GET" && exchange.method !== "HEAD")
+        refuse(exchange, 405, "unimplemented", "the admin API only reads, but for POST /v1/backups; use GET");
+      else if (exchange.path.startsWith("/v1/")) await answerApi(view, config, exchange, routes);
       else answerPage(exchange);
     } catch (error) {
       answerFault(exchange, error, config.log);
@@ -77,13 +86,13 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
   };
 }
 
-async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExchange): Promise<void> {
+async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExchange, known: typeof routes): Promise<void> {
   checkToken(exchange.headers, config.token);
   if (exchange.path === "/v1/events") {
     view.live.subscribe(exchange, commonHeaders);
     return;
   }
-  for (const [pattern, route] of routes) {
+  for (const [pattern, route] of known) {
     const match = pattern.exec(exchange.path);
     if (!match) continue;
     const answer = await route(view, match.slice(1).map(decoded), new URLSearchParams(exchange.query), config.clock);
@@ -91,6 +100,11 @@ async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExc
     return;
   }
   throw new Fault("notFound", `no such path: ${exchange.path}; docs/reference/admin-api.md lists them`);
+}
+
+function backupsOf(view: AdminView): Backups {
+  if (view.backups) return view.backups;
+  throw new Fault("precondition", "the state is in memory (spec.store.kind: memory); there is nothing to back up");
 }
 
 function answerPage(exchange: HttpExchange): void {

@@ -10,8 +10,8 @@ import { consoleLog } from "@mecha/host";
 import { type Config, explain, Fault, type Log, noMetrics, Scope } from "@mecha/kit";
 import { endLeftovers, type FunctionProcess, type FunctionState, openFunctionProcess } from "@mecha/runtime-process";
 import { openSidecar, type Sidecar } from "@mecha/sidecar";
-import type { Store } from "@mecha/state";
 import type { DescriptorSet } from "@mecha/wire";
+import { Backups } from "../admin/backups.ts";
 import { LiveFeed } from "../admin/live.ts";
 import { openAdmin, portFault } from "../admin/listener.ts";
 import type { FunctionJson, StatusJson } from "../admin/model.ts";
@@ -27,7 +27,7 @@ import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
 import { ingressAccess } from "./access.ts";
 import { isLoopback, type RunSettings } from "./settings.ts";
-import { openStore } from "./store.ts";
+import { type OpenedStore, openStore } from "./store.ts";
 
 /** Functions listen here, whatever callers reach: only the sidecar talks to them. */
 const functionHost = "127.0.0.1";
@@ -107,7 +107,8 @@ class ProjectRun {
     const hosted = [...functions, ...(attached ? [attached] : [])];
     const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
     if (directory !== undefined) await this.#holdFolder(directory);
-    const store = this.#scope.own(await openStore(storeSettings, { clock, random, log }));
+    const { store, copy } = await openStore(storeSettings, { clock, random, log });
+    this.#scope.own(store);
     const sidecar = this.#scope.own(
       await openSidecar(
         {
@@ -131,7 +132,7 @@ class ProjectRun {
         throw portFault(error, ingress.port, "ingress port", "--port, or spec.ingress.port in mecha.yaml");
       }),
     );
-    const page = await this.#openAdmin(sidecar, { store, log });
+    const page = await this.#openAdmin(sidecar, { store, copy, log });
     this.#scope.own(this.#live); // before the listener closes, its streams must have ended
     for (const [i, fn] of functions.entries()) await this.#startFunction(sidecar, fn, `spec.functions[${i}]`);
     if (attached) sidecar.functionStarted(attached.name, attached);
@@ -145,14 +146,15 @@ class ProjectRun {
   }
 
   /** Address of the page; `undefined` without an admin listener. */
-  async #openAdmin(sidecar: Sidecar, { store, log }: { readonly store: Store; readonly log: Log }): Promise<string | undefined> {
+  async #openAdmin(sidecar: Sidecar, { store, copy, log }: OpenedStore & { readonly log: Log }): Promise<string | undefined> {
     const {
       adminPort: port,
       store: { directory },
     } = this.#settings;
     if (port === undefined || directory === undefined) return undefined;
     const descriptors = (service: string): DescriptorSet | undefined => sidecar.descriptors(service);
-    const view = { store, engine: sidecar.engine, descriptors, status: () => this.#status(sidecar), live: this.#live };
+    const backups = copy && new Backups(directory, copy, this.#io.random);
+    const view = { store, engine: sidecar.engine, descriptors, status: () => this.#status(sidecar), live: this.#live, backups };
     return this.#scope.own(await openAdmin(view, { port, stateFolder: directory, clock: this.#io.clock, log })).page;
   }
 

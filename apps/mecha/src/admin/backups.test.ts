@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { SeededRandom } from "@mecha/kit/testing";
+import { Backups } from "./backups.ts";
+
+const root = mkdtempSync(join(tmpdir(), "mecha-backups-"));
+after(() => rmSync(root, { recursive: true }));
+
+test("one backup at a time, told of until the next; what an earlier run left is removed", async () => {
+  mkdirSync(join(root, "backup"));
+  writeFileSync(join(root, "backup/left.db"), "");
+  const copies: {
+    readonly file: string;
+    readonly end: PromiseWithResolvers<void>;
+    readonly progress: (pages: number, of: number) => void;
+  }[] = [];
+  const copy = (file: string, progress: (pages: number, of: number) => void): Promise<void> => {
+    const end = Promise.withResolvers<void>();
+    copies.push({ file, end, progress });
+    return end.promise;
+  };
+  const backups = new Backups(root, copy, new SeededRandom(1));
+  assert.ok(!existsSync(join(root, "backup")));
+  const first = await backups.begin();
+  assert.equal(statSync(join(root, "backup")).mode & 0o777, 0o700);
+  copies[0]?.progress(3, 10);
+  assert.deepEqual(backups.get(first.id), { id: first.id, state: "copying", pages: 3, of: 10 });
+  await assert.rejects(backups.begin(), { code: "exhausted" });
+  copies[0]?.end.resolve();
+  await copies[0]?.end.promise;
+  assert.deepEqual(backups.get(first.id), { id: first.id, state: "done", file: copies[0]?.file });
+
+  const second = await backups.begin();
+  assert.notEqual(second.id, first.id);
+  assert.throws(() => backups.get(first.id), { code: "notFound" });
+  copies[1]?.end.reject(new Error("disk full"));
+  await copies[1]?.end.promise.catch(() => undefined);
+  assert.deepEqual(backups.get(second.id), { id: second.id, state: "failed", problem: "disk full" });
+});

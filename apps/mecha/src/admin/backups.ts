@@ -1,0 +1,55 @@
+/**
+ * Backups of a running Mecha, begun over the admin API. They are written into the state folder and nowhere else, so the API can be used to fill no
+ * other place; whoever asked takes the finished file away. One at a time; what an earlier run left is removed at the start.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { explain, Fault, type Random, uuid } from "@mecha/kit";
+import { privateFolder } from "@mecha/host";
+import type { BackupJson } from "./model.ts";
+
+/** Copies the store into a new file. */
+export type CopyStore = (file: string, progress: (pages: number, of: number) => void) => Promise<void>;
+
+/** Folder of unfinished and not yet fetched backups, in the state folder. */
+export const backupFolderName = "backup";
+
+export class Backups {
+  readonly #folder: string;
+  readonly #copy: CopyStore;
+  readonly #random: Random;
+  /** The newest one. */
+  #last: BackupJson | undefined;
+
+  constructor(stateFolder: string, copy: CopyStore, random: Random) {
+    this.#folder = join(stateFolder, backupFolderName);
+    this.#copy = copy;
+    this.#random = random;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** @throws Fault("exhausted") while one is being made. */
+  async begin(): Promise<BackupJson> {
+    if (this.#last?.state === "copying") throw new Fault("exhausted", "a backup is being made; wait for it, or for its end");
+    const id = uuid(this.#random);
+    const file = join(this.#folder, `${id}.db`);
+    this.#last = { id, state: "copying", pages: 0, of: 0 };
+    try {
+      await privateFolder(this.#folder);
+    } catch (error) {
+      this.#last = undefined;
+      throw error;
+    }
+    this.#copy(file, (pages, of) => (this.#last = { id, state: "copying", pages, of })).then(
+      () => (this.#last = { id, state: "done", file }),
+      (error: unknown) => (this.#last = { id, state: "failed", problem: explain(error) }),
+    );
+    return this.#last;
+  }
+
+  /** @throws Fault("notFound") when a newer one was begun, or none of that id. */
+  get(id: string): BackupJson {
+    if (this.#last?.id === id) return this.#last;
+    throw new Fault("notFound", `there is no backup ${JSON.stringify(id)}; only the newest one is remembered`);
+  }
+}
