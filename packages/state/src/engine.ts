@@ -54,4 +54,9 @@ export interface StateEngine extends AsyncDisposable {
    */
   drain(graceMs: number): Promise<number>;
   active(limit: number): readonly ActiveEntity[];
+  /**
+   * Cancels a timer, for people; entities do it with a reply. A firing that is at the function already goes on.
+   * @returns whether there was one.
+   */
+  cancelTimer(service: string, entityId: string, name: string): Promise<boolean>;
 }

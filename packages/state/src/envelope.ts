@@ -10,6 +10,7 @@ import { Fault } from "@mecha/kit";
 import type { Answer } from "./engine.ts";
 import { commandHash } from "./keys/hash.ts";
 import type { CallContext, Command, ComponentMethod, Reply } from "./model.ts";
+import type { Firing } from "./timers/firing.ts";
 import { type TimerWheel, WheelTimer } from "./timing/wheel.ts";
 
 /** Which command asked for this one, for the function's developer. */
@@ -51,6 +52,8 @@ export class Envelope extends WheelTimer {
   readonly enqueuedMs: number;
   /** Called when it is finished, before anybody hears of it. Set by who tracks its key. */
   leaving: (() => void) | undefined = undefined;
+  /** It is a timer's. */
+  firing: Firing | undefined = undefined;
   #hash: Uint8Array | undefined = undefined;
   #followers: Envelope[] | undefined = undefined;
   readonly #answer: Answer;

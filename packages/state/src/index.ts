@@ -10,3 +10,4 @@ export { askShadow, type ShadowPorts, type ShadowQuestion } from "./shadow.ts";
 export type { EntityHandle, EntityListing, EntityRecord, Step, Store, StoredEvent, Verdict } from "./store.ts";
 export { checkAddress, eventsMax, eventsPageBytes, listMax, noEntity, rowsMax } from "./store.ts";
 export type * from "./rows.ts";
+export { readSchedule } from "./timers/changes.ts";

@@ -22,6 +22,8 @@ import type { CallContext, Command, CommandMetadata, Component, ComponentMethod,
 import type { EngineParts, EngineStore } from "./parts.ts";
 import { rowsMax } from "./rows.ts";
 import type { Dispatcher } from "./tail.ts";
+import type { Firing } from "./timers/firing.ts";
+import { Timers } from "./timers/timers.ts";
 import { TimerWheel, WheelTimer } from "./timing/wheel.ts";
 
 /** Pause between two looks for expired keys, and when the last one found as many as it may forget at once. */
@@ -72,6 +74,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   readonly #wheel: TimerWheel;
   readonly #components: Components;
   readonly #outbox: Outbox;
+  readonly #timers: Timers;
   #newKeys = 0;
   readonly #actions: OpenActions = new MemberList<OpenAction>();
   /** Why new calls are refused; `undefined` = they are not. */
@@ -101,6 +104,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const keyBase = uuid(ports.random);
     const draining = (): boolean => this.#refusal !== undefined;
     this.#outbox = new Outbox({ store, clock, wheel: this.#wheel, log, limits, dispatcher: this, draining });
+    this.#timers = new Timers({ store, clock, wheel: this.#wheel, log, fire: (firing, answer) => this.#fireTimer(firing, answer), fatal });
     this.#parts = {
       store,
       clock,
@@ -115,6 +119,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       meters,
       dispatcher: this,
       outbox: this.#outbox,
+      timers: this.#timers,
       findTarget: (service, command, payload) => this.#findTarget(service, command, payload),
       newKey: () => `~${keyBase}.${(++this.#newKeys).toString(36)}`,
       observe,
@@ -141,7 +146,9 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
 
   setComponents(components: readonly Component[]): void {
     this.#components.replace(components, this.#nowMs());
-    if (this.#ended === undefined) this.#outbox.wake();
+    if (this.#ended !== undefined) return;
+    this.#outbox.wake();
+    this.#timers.wake();
   }
 
   component(service: string): Component | undefined {
@@ -235,6 +242,31 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const nowMs = this.#received(host);
     const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#wheel, this);
     this.#entity(host, entityId).machine.command(envelope, nowMs);
+  }
+
+  /** The entity is the timer's own, whatever its payload says. `false`: nobody serves it now. */
+  #fireTimer(firing: Firing, answer: Answer): boolean {
+    const { address, kind, command: name, payload, metadata } = firing.row;
+    const route = this.#components.route(address.service);
+    if (route?.kind !== "entity" || route.host.kind !== kind || route.host.persistenceId !== address.persistenceId) return false;
+    const method = route.component.methods.get(name);
+    const context: CallContext = { hops: 1 };
+    const refusal = method === undefined ? this.#unknownCommand(address.service, name) : this.#refuse(route, method, context);
+    if (method === undefined || refusal !== undefined) {
+      answer(refusal, undefined);
+      return true;
+    }
+    const { host } = route;
+    const nowMs = this.#received(host);
+    const command: Command = { name, payload, id: firing.commandId, ...(metadata && { metadata }) };
+    const envelope = new Envelope(host.service, method, command, context, undefined, answer, nowMs, this.#wheel, this);
+    envelope.firing = firing;
+    this.#entity(host, address.entityId).machine.command(envelope, nowMs);
+    return true;
+  }
+
+  cancelTimer(service: string, entityId: string, name: string): Promise<boolean> {
+    return this.#timers.cancel(service, entityId, name);
   }
 
   #received(host: EntityHost): number {
@@ -341,6 +373,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   async drain(graceMs: number): Promise<number> {
     if (!(graceMs >= 0)) throw new Fault("invalid", `drain: graceMs is ${graceMs}; give 0 or more`);
     this.#refusal ??= new Fault("unavailable", "Mecha is shutting down; not applied, retry elsewhere or later");
+    this.#timers.stop();
     const nowMs = this.#nowMs();
     for (const entity of [...this.#components.entities()]) entity.machine.passivate(nowMs);
     await this.#idleWithin(graceMs);
@@ -389,6 +422,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     this.#refusal = fault;
     this.#ended = fault;
     this.#outbox.stop();
+    this.#timers.stop();
     this.#cutAll(fault);
     await this.#parts.committer.end(fault);
     const nowMs = this.#nowMs();
@@ -403,6 +437,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     this.#ended = fault;
     this.#refusal = fault;
     this.#outbox.stop();
+    this.#timers.stop();
     this.#ports.log.error("state engine stopped", { cause: fault });
     // On an empty stack: the entity that found out is in the middle of something.
     queueMicrotask(() => {

@@ -11,10 +11,11 @@ import type { FindTarget } from "./outbox/messages.ts";
 import type { Outbox } from "./outbox/outbox.ts";
 import type { Store } from "./store.ts";
 import type { Dispatcher } from "./tail.ts";
+import type { Timers } from "./timers/timers.ts";
 import type { TimerWheel } from "./timing/wheel.ts";
 
 /** The part of a store that entities need. Listing is for admin. */
-export type EngineStore = Pick<Store, "open" | "events" | "commit" | "release" | "outbox" | "settle" | "sweep">;
+export type EngineStore = Pick<Store, "open" | "events" | "commit" | "release" | "outbox" | "settle" | "sweep" | "timers" | "timersDue">;
 
 /** See the file's header. */
 export interface EngineParts {
@@ -33,6 +34,7 @@ export interface EngineParts {
   readonly meters: Meters;
   readonly dispatcher: Dispatcher;
   readonly outbox: Outbox;
+  readonly timers: Timers;
   readonly findTarget: FindTarget;
   /** A key for a command that came without one, so that what it asks for has keys. Never the same twice. */
   newKey(): string;

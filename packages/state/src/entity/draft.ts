@@ -4,8 +4,10 @@ import { encodeAnswer } from "../keys/answer.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { EntityReply, Payload } from "../model.ts";
 import type { MessagePlan } from "../outbox/messages.ts";
-import type { DeduplicationRecord } from "../rows.ts";
+import type { DeduplicationRecord, TimerChange } from "../rows.ts";
 import type { EntityHandle, Step } from "../store.ts";
+import { timerChanges } from "../timers/changes.ts";
+import { firingKeyTtlMs } from "../timers/firing.ts";
 import { LedgerStep } from "./ledger.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -15,6 +17,7 @@ const stepOverheadBytes = 128;
 
 const noMessages: readonly { readonly payload: Payload }[] = [];
 const noEvents: readonly Payload[] = [];
+const noTimers: readonly TimerChange[] = [];
 
 /** What `draftStep` needs to know of the entity. */
 export interface DraftBase {
@@ -29,6 +32,8 @@ export interface DraftBase {
   readonly keyTtlMs: number;
   /** What of the reply goes to the outbox; `stored`: the step is stored anyway. */
   readonly plan: (stored: boolean) => MessagePlan | undefined;
+  /** Names a timer that is set. */
+  readonly newKey: () => string;
 }
 
 /** `restart=true` asks for this reply's events to be dropped; only event sourced entities honour it (facts/cloudstate.md §1.12). */
@@ -69,9 +74,10 @@ export function draftStep(base: DraftBase, envelope: Envelope, reply: EntityRepl
   const value = discard || base.kind === "eventSourced" ? undefined : reply.state;
   const changes = events.length > 0 || value !== undefined;
   const record = envelope.command.id === undefined ? undefined : recordOf(base, envelope, envelope.command.id, reply, changes);
+  const timers = timersOf(base, envelope, discard ? undefined : reply.timers);
   const asks = reply.effects.length > 0 || reply.action.do === "forward";
-  const plan = asks ? base.plan(changes || record !== undefined) : undefined;
-  if (!changes && record === undefined && plan === undefined && !base.fenceReads) {
+  const plan = asks ? base.plan(changes || record !== undefined || timers !== undefined) : undefined;
+  if (!changes && record === undefined && plan === undefined && timers === undefined && !base.fenceReads) {
     // A snapshot without events is illegal and ignored, as in the reference.
     return new LedgerStep(envelope, reply, undefined, base.sequence, 0);
   }
@@ -100,13 +106,23 @@ export function draftStep(base: DraftBase, envelope: Envelope, reply: EntityRepl
   }
   for (const message of plan?.messages ?? noMessages) bytes += stepOverheadBytes + message.payload.value.byteLength;
   if (plan !== undefined) step.outbox = plan.messages;
+  if (timers !== undefined) step.timers = timers;
+  for (const timer of timers ?? noTimers) bytes += stepOverheadBytes + (timer.do === "set" ? timer.payload.value.byteLength : 0);
   const drafted = new LedgerStep(envelope, reply, step, base.sequence + events.length + (value === undefined ? 0 : 1), bytes);
   drafted.plan = plan;
   return drafted;
 }
 
+/** A firing moves its timer on, whatever its command answered; behind it comes what the reply asks for (E12). */
+function timersOf(base: DraftBase, { firing }: Envelope, asked: EntityReply["timers"]): readonly TimerChange[] | undefined {
+  if (firing === undefined && (asked === undefined || asked.length === 0)) return undefined;
+  const changes = timerChanges(asked ?? [], base.wallMs, base.newKey);
+  return firing === undefined ? changes : [firing.change, ...changes];
+}
+
 /** What is recorded under the command's key: its answer, unless it failed and changed nothing; then it may be tried again (E9). */
 function recordOf(base: DraftBase, envelope: Envelope, key: string, reply: EntityReply, changes: boolean): DeduplicationRecord | undefined {
   if (reply.action.do === "fail" && !changes) return undefined;
-  return { key, payloadHash: envelope.hash, answer: encodeAnswer(reply.action), expiresMs: base.wallMs + base.keyTtlMs };
+  const ttlMs = envelope.firing === undefined ? base.keyTtlMs : firingKeyTtlMs;
+  return { key, payloadHash: envelope.hash, answer: encodeAnswer(reply.action), expiresMs: base.wallMs + ttlMs };
 }

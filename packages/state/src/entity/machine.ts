@@ -24,6 +24,7 @@ import type { EngineLimits } from "../limits.ts";
 import type { ClientAction, EntityInit, EntityReply } from "../model.ts";
 import type { MessagePlan } from "../outbox/messages.ts";
 import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
+import { timersProblem } from "../timers/changes.ts";
 import { asksRestart, draftStep, findExcess } from "./draft.ts";
 import { Ledger, type LedgerStep, type Outcome } from "./ledger.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -58,6 +59,8 @@ export interface EntityActions extends EventSink {
   repeat(envelope: Envelope, action: ClientAction): void;
   /** What of a reply goes to the outbox. Asked only for replies with effects or a forward. */
   plan(envelope: Envelope, reply: EntityReply, stored: boolean): MessagePlan | undefined;
+  /** A name for what has none yet; never the same twice. */
+  newKey(): string;
   /** Wall ms now, for keys that expire. */
   wallMs(): number;
   /** A command ends without a step, or its step failed. */
@@ -203,11 +206,19 @@ export class EntityMachine {
     return true;
   }
 
+  /** It does not need the function: a firing that nobody wants any more, or a command that was answered before. */
+  #isSettled(envelope: Envelope): boolean {
+    if (envelope.firing?.stale === true) {
+      this.#out.fail(envelope, new Fault("cancelled", `${this.#name}: timer ${envelope.firing.row.name} was set anew or cancelled`));
+      return true;
+    }
+    return envelope.command.id !== undefined && this.#repeats(envelope, this.#keys.find(envelope, this.#out.wallMs()));
+  }
+
   /** The next command that nobody has answered yet. */
   #next(): Envelope | undefined {
     for (let envelope = this.#mailbox.shift(); envelope !== undefined; envelope = this.#mailbox.shift()) {
-      const keyed = envelope.command.id !== undefined;
-      if (!keyed || !this.#repeats(envelope, this.#keys.find(envelope, this.#out.wallMs()))) return envelope;
+      if (!this.#isSettled(envelope)) return envelope;
       // The answer may have called us again.
       if (this.#phase !== "active" || this.#atFunction !== undefined) return undefined;
     }
@@ -405,7 +416,12 @@ export class EntityMachine {
     }
     const excess = findExcess(this.#kind, reply, this.#limits);
     if (excess !== undefined) {
-      this.#refuseReply(envelope, excess, nowMs);
+      this.#refuseReply(new Fault("exhausted", this.#replyText(envelope, excess)), nowMs);
+      return;
+    }
+    const wrong = reply.timers && timersProblem(reply.timers);
+    if (wrong !== undefined) {
+      this.#refuseReply(new Fault("internal", this.#replyText(envelope, wrong)), nowMs);
       return;
     }
     this.#atFunction = undefined;
@@ -414,7 +430,8 @@ export class EntityMachine {
     const restart = asksRestart(this.#kind, reply);
     const { fenceReads, keyTtlMs } = this.#limits;
     const plan = (stored: boolean): MessagePlan | undefined => this.#out.plan(envelope, reply, stored);
-    const base = { kind: this.#kind, handle: this.#handle, sequence: this.#assignedSequence, wallMs, fenceReads, keyTtlMs, plan };
+    const newKey = (): string => this.#out.newKey();
+    const base = { kind: this.#kind, handle: this.#handle, sequence: this.#assignedSequence, wallMs, fenceReads, keyTtlMs, plan, newKey };
     const step = draftStep(base, envelope, reply, restart);
     this.#assignedSequence = step.endSequence;
     this.#ledger.push(step);
@@ -430,12 +447,15 @@ export class EntityMachine {
     return `reply for command ${commandId}, ${expected}`;
   }
 
-  /** The reply is too large to store. The function has applied it already, so it must be loaded afresh. */
-  #refuseReply(envelope: Envelope, excess: string, nowMs: number): void {
-    const text = `${this.#name}: reply to ${envelope.command.name}: ${excess}`;
-    this.#out.reportError(text);
+  #replyText(envelope: Envelope, problem: string): string {
+    return `${this.#name}: reply to ${envelope.command.name}: ${problem}`;
+  }
+
+  /** The reply cannot be stored. The function has applied it already, so it must be loaded afresh. */
+  #refuseReply(fault: Fault, nowMs: number): void {
+    this.#out.reportError(fault.message);
     this.#leaveStream();
-    this.#failAtFunction(new Fault("exhausted", text));
+    this.#failAtFunction(fault);
     this.#goOn(nowMs);
   }
 

@@ -199,11 +199,19 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   commit(step: LedgerStep): void {
     step.owner = this;
+    const timers = step.step?.timers;
+    if (timers !== undefined) this.#parts.timers.handed(this.#address, timers);
     this.#parts.committer.add(step as LedgerStep & { readonly step: Step });
   }
 
   verdict(step: LedgerStep, outcome: Outcome): void {
+    const timers = step.step?.timers;
+    if (timers !== undefined) this.#parts.timers.settled(this.#address, timers, outcome);
     this.machine.verdict(step, outcome, this.#nowMs());
+  }
+
+  newKey(): string {
+    return this.#parts.newKey();
   }
 
   // ---- stream ---------------------------------------------------------------------------------------------------------------------

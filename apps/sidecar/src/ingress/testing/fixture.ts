@@ -102,6 +102,9 @@ export class ScriptedEngine implements StateEngine {
   active(): readonly ActiveEntity[] {
     return [];
   }
+  async cancelTimer(): Promise<boolean> {
+    return false;
+  }
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
