@@ -82,6 +82,13 @@ export interface CallContext {
   readonly trace?: string;
   /** Aborted when the caller went away: drops the reply, never the command (E7). */
   readonly signal?: AbortSignal;
+  /** The same as a plain fact, for callers that make a signal only when asked: making one costs more than the rest of a call's context. */
+  readonly gone?: boolean;
+}
+
+/** Whether a call's caller went away. */
+export function isGone(context: CallContext): boolean {
+  return context.gone ?? context.signal?.aborted === true;
 }
 
 /** An answer to a caller. */

@@ -2,7 +2,7 @@
 import { Fault } from "@mecha/kit";
 import type { CallContext } from "@mecha/state";
 
-/** A context whose signal is made only when somebody asks for it: most calls end before anybody does. */
+/** A caller and its call's context. */
 export interface Caller {
   readonly context: CallContext;
   /** The caller went away. */
@@ -10,28 +10,39 @@ export interface Caller {
 }
 
 export function newCaller(deadlineMs: number | undefined, trace: string | undefined): Caller {
-  let gone = false;
-  let controller: AbortController | undefined;
-  return {
-    context: {
-      hops: 0,
-      ...(deadlineMs === undefined ? {} : { deadlineMs }),
-      ...(trace === undefined ? {} : { trace }),
-      // An own getter, so that `{...context}` keeps a working signal.
-      get signal(): AbortSignal {
-        if (!controller) {
-          controller = new AbortController();
-          if (gone) controller.abort(callerGone());
-        }
-        return controller.signal;
-      },
-    },
-    leave() {
-      if (gone) return;
-      gone = true;
-      controller?.abort(callerGone());
-    },
-  };
+  return new CallerContext(deadlineMs, trace);
+}
+
+/** Both in one object, whose signal is made only when somebody asks for it: most calls end before anybody does. */
+class CallerContext implements Caller, CallContext {
+  readonly hops = 0;
+  declare readonly deadlineMs?: number;
+  declare readonly trace?: string;
+  gone = false;
+  #controller: AbortController | undefined;
+
+  constructor(deadlineMs: number | undefined, trace: string | undefined) {
+    if (deadlineMs !== undefined) this.deadlineMs = deadlineMs;
+    if (trace !== undefined) this.trace = trace;
+  }
+
+  get context(): CallContext {
+    return this;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.gone) this.#controller.abort(callerGone());
+    }
+    return this.#controller.signal;
+  }
+
+  leave(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.#controller?.abort(callerGone());
+  }
 }
 
 function callerGone(): Fault {
