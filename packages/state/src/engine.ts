@@ -1,6 +1,7 @@
 /** The state engine's face: what ingress and admin call. `openEngine` (open.ts) makes one. */
 import type { Fault } from "@mecha/kit";
 import type { CallContext, Command, CommandMetadata, Component, Reply } from "./model.ts";
+import type { OutboxQuery, OutboxRow } from "./rows.ts";
 
 /** Streamed action call, caller → engine. After `cancel`, and after `closed`, its methods do nothing. */
 export interface StreamedCall {
@@ -54,6 +55,12 @@ export interface StateEngine extends AsyncDisposable {
    */
   drain(graceMs: number): Promise<number>;
   active(limit: number): readonly ActiveEntity[];
+  /** Effects and forwards that are not done yet, or were given up (E10). For people. */
+  outbox(query: OutboxQuery): Promise<readonly OutboxRow[]>;
+  /** Tries messages again that were given up. Returns how many of them there are. */
+  retryMessages(ids: readonly number[]): Promise<number>;
+  /** Gives up messages for good, whether they wait or were given up before; one that is on its way may still arrive. Returns how many there were. */
+  discardMessages(ids: readonly number[]): Promise<number>;
   /**
    * Cancels a timer, for people; entities do it with a reply. A firing that is at the function already goes on.
    * @returns whether there was one.

@@ -20,7 +20,7 @@ import { Meters } from "./meters.ts";
 import { Outbox } from "./outbox/outbox.ts";
 import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, Payload } from "./model.ts";
 import type { EngineParts, EngineStore } from "./parts.ts";
-import { rowsMax } from "./rows.ts";
+import { type OutboxQuery, type OutboxRow, rowsMax } from "./rows.ts";
 import type { Dispatcher } from "./tail.ts";
 import type { Firing } from "./timers/firing.ts";
 import { Timers } from "./timers/timers.ts";
@@ -366,6 +366,20 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       found.push({ service: host.service, entityId, sequence, queued, phase });
     }
     return found;
+  }
+
+  // ---- outbox ---------------------------------------------------------------------------------------------------------------------
+
+  outbox(query: OutboxQuery): Promise<readonly OutboxRow[]> {
+    return this.#ports.store.outbox(query);
+  }
+
+  retryMessages(ids: readonly number[]): Promise<number> {
+    return this.#outbox.retry(ids);
+  }
+
+  discardMessages(ids: readonly number[]): Promise<number> {
+    return this.#outbox.discard(ids);
   }
 
   // ---- the end --------------------------------------------------------------------------------------------------------------------

@@ -134,17 +134,42 @@ export class Outbox {
 
   // ---- people ---------------------------------------------------------------------------------------------------------------------
 
-  /** Takes messages out of the outbox, or back into it. The store has been told; lanes are brought in line. */
-  changed(ids: ReadonlySet<number>): void {
-    for (const lane of [...this.#lanes.values()]) {
-      for (const waiting of lane.queue.filter(({ id }, at) => ids.has(id) && !(at === 0 && lane.sending))) {
-        lane.queue.splice(lane.queue.indexOf(waiting), 1);
-        this.#bytes -= sizeOf(waiting.message);
-        this.#tell(waiting);
-      }
-      this.#release(lane);
-    }
+  /** Tries messages again that were given up. @returns how many of `ids` there are. */
+  async retry(ids: readonly number[]): Promise<number> {
+    const dead = await this.#stored(ids, "dead");
+    this.#parts.store.settle(dead.map((id) => ({ id, to: "waiting", attempts: 0, dueMs: 0 })));
     this.lost();
+    return dead.length;
+  }
+
+  /** Gives up messages for good. @returns how many of `ids` there are. */
+  async discard(ids: readonly number[]): Promise<number> {
+    const stored = [...(await this.#stored(ids, "dead")), ...(await this.#stored(ids, "waiting"))];
+    this.#parts.store.settle(stored.map((id) => ({ id, to: "removed" })));
+    const gone = new Set(stored);
+    for (const lane of [...this.#lanes.values()]) this.#drop(lane, gone);
+    return stored.length;
+  }
+
+  async #stored(ids: readonly number[], state: OutboxRow["state"]): Promise<readonly number[]> {
+    const found: number[] = [];
+    for (const id of ids) {
+      const [row] = await this.#parts.store.outbox({ state, afterId: id - 1, limit: 1 });
+      if (row?.id === id) found.push(id);
+    }
+    return found;
+  }
+
+  /** Takes messages out of a lane's memory; the one on its way stays until it is answered. */
+  #drop(lane: Lane, ids: ReadonlySet<number>): void {
+    const dropped = lane.queue.filter(({ id }, at) => ids.has(id) && !(at === 0 && lane.sending));
+    if (dropped.length === 0) return;
+    for (const waiting of dropped) {
+      lane.queue.splice(lane.queue.indexOf(waiting), 1);
+      this.#bytes -= sizeOf(waiting.message);
+      this.#tell(waiting);
+    }
+    this.#release(lane);
   }
 
   // ---- lanes ----------------------------------------------------------------------------------------------------------------------

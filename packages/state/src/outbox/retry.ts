@@ -10,6 +10,9 @@ export type AfterFailure =
   /** Kept for people to look at. */
   | { readonly do: "bury" };
 
+/** Attempts of a message whose target's function ends each time: it may be the message that kills it. About a minute with the pauses. */
+export const unknownAttemptsMax = 10;
+
 /** Nothing of ours was applied, or it is not known and the key tells: the next attempt may fare better. */
 const passing: ReadonlySet<FaultCode> = new Set(["unavailable", "exhausted", "deadline", "aborted", "cancelled", "unknown"]);
 
@@ -20,6 +23,7 @@ export function afterFailure(
   limits: Pick<EngineLimits, "outboxAttemptsMax" | "outboxBackoffMinMs" | "outboxBackoffMaxMs">,
 ): AfterFailure {
   if (isChosen(fault)) return { do: "drop" };
-  if (!passing.has(fault.code) || attempts >= limits.outboxAttemptsMax) return { do: "bury" };
+  const attemptsMax = fault.code === "unknown" ? Math.min(unknownAttemptsMax, limits.outboxAttemptsMax) : limits.outboxAttemptsMax;
+  if (!passing.has(fault.code) || attempts >= attemptsMax) return { do: "bury" };
   return { do: "retry", pauseMs: Math.min(limits.outboxBackoffMaxMs, limits.outboxBackoffMinMs * 2 ** Math.min(attempts - 1, 30)) };
 }

@@ -105,6 +105,15 @@ export class ScriptedEngine implements StateEngine {
   async cancelTimer(): Promise<boolean> {
     return false;
   }
+  async outbox(): Promise<[]> {
+    return [];
+  }
+  async retryMessages(): Promise<number> {
+    return 0;
+  }
+  async discardMessages(): Promise<number> {
+    return 0;
+  }
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
