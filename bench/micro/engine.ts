@@ -92,6 +92,19 @@ class VoidStore implements Store {
     return steps.map(() => ({ is: "committed" }));
   }
   release(): void {}
+  async outbox(): Promise<readonly never[]> {
+    return [];
+  }
+  async settle(): Promise<void> {}
+  async timersDue(): Promise<readonly never[]> {
+    return [];
+  }
+  async timers(): Promise<readonly never[]> {
+    return [];
+  }
+  async sweep(): Promise<number> {
+    return 0;
+  }
   async list(): Promise<readonly never[]> {
     return [];
   }

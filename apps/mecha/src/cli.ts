@@ -67,6 +67,11 @@ ${exitHelp}`,
     .option("--host <host>", "ingress address (spec.ingress.host)")
     .option("--admin-port <port>", "port of the admin page and API; 0 takes a free one (spec.admin.port)", portNumber)
     .option("--state <dir>", "state folder (spec.store.directory)")
+    .option(
+      "--metrics-port <port>",
+      "serve Prometheus metrics on this port; 0 takes a free one (METRICS_PORT, spec.metrics.port; off)",
+      portNumber,
+    )
     .option("--allow-origin <origin>", "let web pages of this origin call (spec.ingress.allowedOrigins); may be repeated", origin)
     .option("--allow-host <name>", "serve callers that have this name for the machine (spec.ingress.hosts); may be repeated", hostName)
     .option("--body-max <size>", "largest HTTP body, like 4MiB (spec.ingress.bodyMaxBytes)", bodySize)
@@ -86,6 +91,7 @@ ${exitHelp}`,
     .option("--admin-port <port>", "port of the admin page and API, with --state (9001)", portNumber)
     .addOption(new Option("--protocol <name>", "what the function speaks (MECHA_PROTOCOL, auto)").choices(functionProtocols))
     .addOption(new Option("--strict <dialect>", "answer callers as Cloudstate's own proxy does (MECHA_STRICT, off)").choices(strictNames))
+    .option("--metrics-port <port>", "serve Prometheus metrics on this port; 0 takes a free one (METRICS_PORT, off)", portNumber)
     .option("--allow-origin <origin>", "let web pages of this origin call (MECHA_ALLOWED_ORIGINS); may be repeated", origin)
     .option("--allow-host <name>", "serve callers that have this name for the machine (MECHA_ALLOWED_HOSTS); may be repeated", hostName)
     .option("--body-max <size>", "largest HTTP body, like 4MiB (MECHA_BODY_MAX)", bodySize)

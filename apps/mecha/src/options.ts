@@ -1,5 +1,5 @@
 /** Environment variables of the command line tool. docs/reference/configuration.md is generated from this table. */
-import { durationMs, minute, oneOf, second } from "@mecha/kit";
+import { durationMs, minute, oneOf, port, second, text } from "@mecha/kit";
 
 export const title = "mecha";
 
@@ -22,5 +22,17 @@ export const options = {
     values: ["debug", "info", "warn", "error"],
     default: "warn",
     doc: "Entries below it are left out. What a person has to know is printed anyway.",
+  }),
+  metricsHost: text({
+    env: "METRICS_HOST",
+    default: undefined,
+    doc: "Address of the metrics listener (Prometheus). Setting it opens the listener; beyond loopback only with `--insecure`. `127.0.0.1` when only the port is set.",
+    pattern: /^\S{1,255}$/u,
+    expected: "a host name or address",
+  }),
+  metricsPort: port({
+    env: "METRICS_PORT",
+    default: undefined,
+    doc: "Port of the metrics listener. Setting it opens the listener; `9090` when only the address is set.",
   }),
 };

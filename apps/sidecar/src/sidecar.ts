@@ -114,7 +114,7 @@ class RunningSidecar implements Sidecar {
     this.#ports = ports;
     const options = { ...config.engine, onFatal: fatal, ...(observe && { observe }) };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, options }));
-    this.#ingress = openIngress({ engine: this.engine, clock, log, options: config.ingress, otherGrpc: this.#otherGrpc() });
+    this.#ingress = openIngress({ engine: this.engine, clock, log, metrics, options: config.ingress, otherGrpc: this.#otherGrpc() });
     this.#health.set("", "notServing");
     for (const name of config.functions) this.#links.set(name, this.#scope.own(this.#link(name)));
   }

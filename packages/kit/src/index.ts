@@ -21,7 +21,16 @@ export {
 } from "./config.ts";
 export { assert, explain, Fault, type FaultCode, faultCodeOfGrpc, faultCodes, type FaultFacts } from "./fault.ts";
 export { type Log, type LogFields, type LogLevel, noLog, Secret } from "./log.ts";
-export { type Counter, type Gauge, type Histogram, type Metrics, noMetrics } from "./metrics.ts";
+export {
+  type BoundCounter,
+  type BoundHistogram,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  latencyBuckets,
+  type Metrics,
+  noMetrics,
+} from "./metrics.ts";
 export { type Random, uuid } from "./random.ts";
 export { MetricsRegistry } from "./registry.ts";
 export { Scope } from "./scope.ts";

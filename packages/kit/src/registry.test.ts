@@ -74,3 +74,45 @@ test("the numbers of a test: value of a histogram is its count, of an unknown me
   noMetrics.gauge("g", "").set(1);
   noMetrics.histogram("h", "", [1]).observe(1);
 });
+
+test("a bound series adds to the same numbers", () => {
+  const metrics = new MetricsRegistry();
+  const calls = metrics.counter("mecha_calls_total", "Calls.", ["service"]);
+  const cart = calls.of("Cart");
+  cart.add();
+  cart.add(2);
+  calls.add(1, "Cart");
+  assert.equal(metrics.value("mecha_calls_total", "Cart"), 4);
+  assert.throws(() => cart.add(-1), /only goes up/);
+  const seconds = metrics.histogram("mecha_seconds", "Time.", [1], ["service"]);
+  seconds.of("Cart").observe(0.5);
+  seconds.observe(1, "Cart");
+  assert.equal(metrics.value("mecha_seconds", "Cart"), 2);
+  noMetrics.counter("a_total", "").of("x").add();
+});
+
+test("a summary has the quantiles of its latest observations, and the sum of all", () => {
+  const metrics = new MetricsRegistry();
+  const seconds = metrics.summary("mecha_active_seconds", "Active.", [0.5, 0.99, 1], ["name"]);
+  const cart = seconds.of("cart");
+  for (let i = 1; i <= 100; i++) cart.observe(i);
+  assert.deepEqual(metrics.expose().split("\n").slice(1, 7), [
+    "# TYPE mecha_active_seconds summary",
+    'mecha_active_seconds{name="cart",quantile="0.5"} 50',
+    'mecha_active_seconds{name="cart",quantile="0.99"} 99',
+    'mecha_active_seconds{name="cart",quantile="1"} 100',
+    'mecha_active_seconds_sum{name="cart"} 5050',
+    'mecha_active_seconds_count{name="cart"} 100',
+  ]);
+  for (let i = 0; i < 2_000; i++) cart.observe(7);
+  assert.match(metrics.expose(), /quantile="1"\} 7\n/, "old observations are gone");
+});
+
+test("only what is asked for by name is exposed, and nothing without a value", () => {
+  const metrics = new MetricsRegistry();
+  metrics.counter("a_total", "A.").add();
+  metrics.counter("b_total", "B.").add();
+  metrics.counter("c_total", "C.", ["x"]);
+  assert.match(metrics.expose(new Set(["b_total", "c_total"])), /^# HELP b_total B\.\n# TYPE b_total counter\nb_total 1\n$/);
+  assert.deepEqual(metrics.describe().map(({ name, kind }) => [name, kind]), [["a_total", "counter"], ["b_total", "counter"], ["c_total", "counter"]]); // prettier-ignore
+});

@@ -76,7 +76,7 @@ export class Components {
   #newHost(component: Component): EntityHost {
     const { service } = component;
     const gate = this.#gateOf(component.function);
-    const host = new EntityHost(component, gate, this.#passivationMs(component), this.#parts.meters.of(service));
+    const host = new EntityHost(component, gate, this.#passivationMs(component), this.#parts.meters.of(service, component));
     this.#hosts.set(service, [...(this.#hosts.get(service) ?? []), host]);
     return host;
   }

@@ -50,6 +50,8 @@ export class Envelope extends WheelTimer {
   readonly context: CallContext;
   readonly origin: Origin | undefined;
   readonly enqueuedMs: number;
+  /** It could not go to its entity at once. */
+  waited = false;
   /** Called when it is finished, before anybody hears of it. Set by who tracks its key. */
   leaving: (() => void) | undefined = undefined;
   /** It is a timer's. */

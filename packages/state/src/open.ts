@@ -94,7 +94,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     this.#wheel = new TimerWheel(clock);
     const activations = new Activations(limits.activeEntitiesMax, limits.activationsMax);
     const meters = new Meters(metrics, this.#wheel, () => ({ active: activations.active, open: this.open }));
-    const committer = new Committer(store, limits, {
+    const committer = new Committer(meters.timed(store, clock), limits, {
       grouped: (steps) => meters.group(steps),
       fatal: (fault) => this.#fatal(fault),
     });
@@ -241,7 +241,12 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     }
     const nowMs = this.#received(host);
     const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#wheel, this);
-    this.#entity(host, entityId).machine.command(envelope, nowMs);
+    const { machine } = this.#entity(host, entityId);
+    const queuedBefore = machine.queued;
+    machine.command(envelope, nowMs);
+    if (machine.queued <= queuedBefore) return;
+    envelope.waited = true;
+    host.meters.queuedCommands++;
   }
 
   /** The entity is the timer's own, whatever its payload says. `false`: nobody serves it now. */

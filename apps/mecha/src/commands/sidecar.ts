@@ -5,7 +5,7 @@ import type { Io } from "../io.ts";
 import { options as declared } from "../options.ts";
 import { type AccessFlags, accessOfEnvironment, withFlags } from "../up/access.ts";
 import { runProject } from "../up/run.ts";
-import { checkHost } from "../up/settings.ts";
+import { checkHost, metricsAddress } from "../up/settings.ts";
 import { environmentOf } from "./up.ts";
 
 /** Flags of `mecha sidecar`. They win over the environment. */
@@ -14,6 +14,7 @@ export interface SidecarOptions extends AccessFlags {
   readonly port?: number;
   readonly host?: string;
   readonly adminPort?: number;
+  readonly metricsPort?: number;
   readonly insecure?: boolean;
   readonly protocol?: FunctionProtocol;
   readonly strict?: "off" | "cloudstate-0.2";
@@ -40,6 +41,7 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
       attached: { name: "function", host: config.functionHost, port: config.functionPort, protocol: options.protocol ?? config.protocol },
       ingress: { host, port: options.port ?? config.ingressPort, ...(strict === "off" ? {} : { strict }) },
       access: withFlags(accessOfEnvironment(config), options),
+      metrics: metricsAddress({ host: config.metricsHost, port: options.metricsPort ?? config.metricsPort }, options.insecure ?? false),
       adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
       store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
       hints: [],

@@ -11,7 +11,10 @@ import { settingsOf, type UpOptions } from "../up/settings.ts";
 export async function up(io: Io, options: UpOptions): Promise<ExitCode> {
   const config = environmentOf(io, declared);
   const found = await openProject(resolve(io.cwd, options.folder), io.cwd);
-  const settings = settingsOf(found, options, options.state === undefined ? undefined : resolve(io.cwd, options.state));
+  const settings = settingsOf(found, options, options.state === undefined ? undefined : resolve(io.cwd, options.state), {
+    host: config.metricsHost,
+    port: config.metricsPort,
+  });
   return runProject(io, settings, config);
 }
 

@@ -24,6 +24,7 @@ test("a small project gets its defaults", () => {
       store: { kind: "sqlite", directory: ".mecha", durability: "full" },
       ingress: { host: "127.0.0.1", port: 9000, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined },
       admin: { port: 9001 },
+      metrics: { port: undefined },
       try: [],
     },
   });
@@ -36,6 +37,7 @@ test("every field can be given", () => {
   store: { kind: memory, directory: /var/x, durability: relaxed }
   ingress: { host: 0.0.0.0, port: 80, hosts: [shop.example], allowedOrigins: ["https://shop.example"], bodyMaxBytes: 2048 }
   admin: { port: 81 }
+  metrics: { port: 82 }
   try: [{ title: look, command: "curl $INGRESS/" }]
 `;
   const { spec } = projectOf(readProject(source), "mecha.yaml");
@@ -51,6 +53,11 @@ test("every field can be given", () => {
     port: 8080,
   });
   assert.deepEqual(spec.store, { kind: "memory", directory: "/var/x", durability: "relaxed" });
+  assert.deepEqual(
+    [spec.ingress.hosts, spec.ingress.allowedOrigins, spec.ingress.bodyMaxBytes],
+    [["shop.example"], ["https://shop.example"], 2048],
+  );
+  assert.equal(spec.metrics.port, 82);
   assert.deepEqual(spec.try, [{ title: "look", command: "curl $INGRESS/" }]);
 });
 
@@ -65,7 +72,11 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
       '7:7 spec.functions[0]: unknown field "comand"; did you mean "command"?',
     ],
   ],
-  ["a foreign field", `${cart}  replicas: 3\n`, ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, try']],
+  [
+    "a foreign field",
+    `${cart}  replicas: 3\n`,
+    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, metrics, try'],
+  ],
   ["a wrong version", cart.replace("v1alpha1", "v1"), ['1:13 apiVersion: expected "mecha.dev/v1alpha1", got "mecha.dev/v1"']],
   [
     "a wrong word",
@@ -122,7 +133,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
     "an alias to nothing",
     `${head}spec: *nowhere`,
     [
-      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `try`, got the alias *nowhere, which has no anchor before it",
+      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `metrics`, `try`, got the alias *nowhere, which has no anchor before it",
     ],
   ],
   [

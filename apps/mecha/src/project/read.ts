@@ -65,6 +65,7 @@ function checkMeaning(project: Project, report: (path: string, text: string) => 
     else report(path, `port ${port} is already that of ${holder}; choose another`);
   };
   takePort(admin.port, "spec.admin.port");
+  takePort(project.spec.metrics.port, "spec.metrics.port");
   functions.forEach((fn, i) => {
     const path = `spec.functions[${i}]`;
     const first = names.get(fn.name);

@@ -98,6 +98,10 @@ const adminFields = {
   port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),
 };
 
+const metricsFields = {
+  port: optional(portNumber, "Port of the metrics listener (Prometheus), on loopback.", undefined, "no listener"),
+};
+
 const tryFields = {
   title: required(text({ expected: "text", maxChars: 200 }), "What the line does."),
   command: required(
@@ -116,6 +120,7 @@ const specFields = {
   ),
   ingress: optional(map(ingressFields), "Where callers come in.", ingressDefault, "`127.0.0.1:9000`"),
   admin: optional(map(adminFields), "The admin listener.", { port: 9_001 }, "port 9001"),
+  metrics: optional(map(metricsFields), "Where metrics can be read.", { port: undefined }, "nowhere"),
   try: optional(list(map(tryFields), { max: 9 }), "Lines `mecha up` prints for a person to try.", [], "`[]`"),
 };
 

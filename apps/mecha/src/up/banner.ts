@@ -8,6 +8,7 @@ export interface BannerFacts {
   readonly status: StatusJson;
   /** Address of the page, token in its fragment. */
   readonly page: string | undefined;
+  readonly metrics?: string | undefined;
   readonly cwd: string;
   readonly colour: boolean;
   /** How long the start took, ms. */
@@ -17,13 +18,14 @@ export interface BannerFacts {
 /** Routes shown for each service; the page has them all. */
 const routesMax = 8;
 
-export function banner({ settings, status, page, cwd, colour, tookMs }: BannerFacts): string {
+export function banner({ settings, status, page, metrics, cwd, colour, tookMs }: BannerFacts): string {
   const paint = painter(colour);
   const { ingress } = status;
   const lines = ["", `  ${paint.bold(settings.name)} is ready ${paint.dim(`(${(tookMs / 1_000).toFixed(1)} s)`)}`, ""];
   const row = (name: string, value: string): void => void lines.push(`  ${paint.dim(name.padEnd(10))}${value}`);
   row("callers", `${paint.accent(`http://${ingress.host}:${ingress.port}`)}  gRPC and HTTP/JSON`);
   if (page !== undefined) row("page", paint.accent(page));
+  if (metrics !== undefined) row("metrics", paint.accent(metrics));
   row("state", stateText(settings, cwd));
   for (const fn of status.functions) {
     lines.push(

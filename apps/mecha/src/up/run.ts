@@ -7,12 +7,13 @@
  */
 import { join } from "node:path";
 import { consoleLog } from "@mecha/host";
-import { type Config, explain, Fault, type Log, noMetrics, Scope } from "@mecha/kit";
+import { type Config, explain, Fault, type Log, MetricsRegistry, Scope } from "@mecha/kit";
 import { endLeftovers, type FunctionProcess, type FunctionState, openFunctionProcess } from "@mecha/runtime-process";
 import { openSidecar, type Sidecar } from "@mecha/sidecar";
 import type { DescriptorSet } from "@mecha/wire";
 import { Backups } from "../admin/backups.ts";
 import { LiveFeed } from "../admin/live.ts";
+import { openMetricsListener, processMetrics } from "../metrics-listener.ts";
 import { openAdmin, portFault } from "../admin/listener.ts";
 import type { FunctionJson, StatusJson } from "../admin/model.ts";
 import { type ExitCode, exitCodes, UsageError } from "../exit.ts";
@@ -55,9 +56,11 @@ class ProjectRun {
   readonly #startedMs: number;
   readonly #startedAt: string;
   readonly #live: LiveFeed;
+  readonly #metrics = new MetricsRegistry();
   readonly #end = Promise.withResolvers<End>();
   #state: StatusJson["state"] = "starting";
   #look: () => void = () => undefined;
+  #metricsUrl: string | undefined;
 
   constructor(io: Io, settings: RunSettings, config: Config<typeof options>) {
     this.#io = io;
@@ -122,7 +125,7 @@ class ProjectRun {
           clock,
           random,
           log,
-          metrics: noMetrics,
+          metrics: this.#metrics,
           store,
           changed: () => this.#changed(),
           observe: (change) => this.#live.change(change),
@@ -132,6 +135,7 @@ class ProjectRun {
         throw portFault(error, ingress.port, "ingress port", "--port, or spec.ingress.port in mecha.yaml");
       }),
     );
+    await this.#openMetrics(log);
     const page = await this.#openAdmin(sidecar, { store, copy, log });
     this.#scope.own(this.#live); // before the listener closes, its streams must have ended
     for (const [i, fn] of functions.entries()) await this.#startFunction(sidecar, fn, `spec.functions[${i}]`);
@@ -143,6 +147,14 @@ class ProjectRun {
     this.#scope.own(await holdStateFolder(directory));
     for (const left of endLeftovers(join(directory, "run")))
       this.#console.say(`ended process ${left.pid}, which function ${left.function} left behind`);
+  }
+
+  async #openMetrics(log: Log): Promise<void> {
+    const { metrics } = this.#settings;
+    if (metrics === undefined) return;
+    const { clock } = this.#io;
+    const listener = this.#scope.own(await openMetricsListener(processMetrics(this.#metrics, version), { ...metrics, clock, log }));
+    this.#metricsUrl = `http://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}/metrics`;
   }
 
   /** Address of the page; `undefined` without an admin listener. */
@@ -223,6 +235,7 @@ class ProjectRun {
       settings: this.#settings,
       status: this.#status(sidecar),
       page,
+      metrics: this.#metricsUrl,
       cwd,
       colour,
       tookMs: clock.monotonic() - this.#startedMs,

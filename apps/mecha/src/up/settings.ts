@@ -5,12 +5,36 @@ import { UsageError } from "../exit.ts";
 import { type FoundProject, inProject } from "../project/find.ts";
 import type { Project, ProjectFunction } from "../project/schema.ts";
 
+/** Where metrics can be read. */
+export interface MetricsAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Port of the metrics listener when only its address is given; the reference's. */
+const metricsPortDefault = 9_090;
+
+/**
+ * Nobody is told anything unless somebody asks: 9090 is Prometheus' own port, and two projects on one machine would fight for it.
+ * @throws UsageError for an address beyond loopback without `--insecure`.
+ */
+export function metricsAddress(
+  given: { readonly host: string | undefined; readonly port: number | undefined },
+  insecure: boolean,
+): MetricsAddress | undefined {
+  const { host = "127.0.0.1", port = metricsPortDefault } = given;
+  if (given.host === undefined && given.port === undefined) return undefined;
+  checkHost(host, insecure, "METRICS_HOST");
+  return { host, port };
+}
+
 /** Flags of `mecha up`. */
 export interface UpOptions extends AccessFlags {
   readonly folder: string;
   readonly port?: number;
   readonly host?: string;
   readonly adminPort?: number;
+  readonly metricsPort?: number;
   /** Relative to the working directory. */
   readonly state?: string;
   readonly insecure?: boolean;
@@ -27,6 +51,8 @@ export interface RunSettings {
   readonly attached?: { readonly name: string; readonly host: string; readonly port: number; readonly protocol: FunctionProtocol };
   readonly ingress: { readonly host: string; readonly port: number; readonly strict?: "cloudstate-0.2" };
   readonly access: Access;
+  /** `undefined`: no metrics listener. */
+  readonly metrics: MetricsAddress | undefined;
   /** `undefined`: no admin listener. */
   readonly adminPort: number | undefined;
   readonly store:
@@ -36,8 +62,13 @@ export interface RunSettings {
   readonly hints: Project["spec"]["try"];
 }
 
-/** @param stateFolder `--state`, made absolute. @throws UsageError for an address beyond loopback without `--insecure`. */
-export function settingsOf({ project, folder }: FoundProject, options: UpOptions, stateFolder: string | undefined): RunSettings {
+/** @param stateFolder `--state`, made absolute. @param metrics The environment's. @throws UsageError for an address beyond loopback without `--insecure`. */
+export function settingsOf(
+  { project, folder }: FoundProject,
+  options: UpOptions,
+  stateFolder: string | undefined,
+  metrics: { readonly host: string | undefined; readonly port: number | undefined } = { host: undefined, port: undefined },
+): RunSettings {
   const { functions, store, ingress, admin } = project.spec;
   const host = options.host ?? ingress.host;
   checkHost(host, options.insecure ?? false, options.host === undefined ? "spec.ingress.host" : "--host");
@@ -47,6 +78,10 @@ export function settingsOf({ project, folder }: FoundProject, options: UpOptions
     functions,
     ingress: { host, port: options.port ?? ingress.port },
     access: withFlags(ingress, options),
+    metrics: metricsAddress(
+      { host: metrics.host, port: options.metricsPort ?? metrics.port ?? project.spec.metrics.port },
+      options.insecure ?? false,
+    ),
     adminPort: options.adminPort ?? admin.port,
     store: { kind: store.kind, durability: store.durability, directory: stateFolder ?? inProject(folder, store.directory) },
     hints: project.spec.try,

@@ -1,5 +1,5 @@
 /** HTTP requests to commands: JSON and raw bodies by google.api.http, gRPC-Web by its content type. */
-import { type Clock, explain, Fault, type Log } from "@mecha/kit";
+import { type Clock, explain, Fault, faultCodes, type Log } from "@mecha/kit";
 import type { Command, Reply, StateEngine } from "@mecha/state";
 import {
   type CallRouter,
@@ -18,6 +18,7 @@ import { newCaller } from "./caller.ts";
 import { faultOf, noAnswer, passesHeaders, replyBytes } from "./grpc.ts";
 import { admit, admittedExchange, preflight } from "./guard.ts";
 import { commandId, headersOfReply, metadataOfHeaders, traceOf } from "./headers.ts";
+import type { IngressMeters } from "./meters.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { streamForm } from "./stream-forms.ts";
 import { type HttpTarget, type IngressTable, nameOf } from "./table.ts";
@@ -28,8 +29,11 @@ export interface HttpDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly options: ResolvedOptions;
-  /** What gRPC callers reach: gRPC-Web and streamed answers take the same handlers. */
-  readonly grpc: CallRouter;
+  readonly meters: IngressMeters;
+  /** The handlers gRPC callers reach too: for gRPC-Web. */
+  readonly web: CallRouter;
+  /** The same for server-streaming methods over HTTP. */
+  readonly streams: CallRouter;
   /** The table of the moment: a request keeps the one it began with. */
   table(): IngressTable;
 }
@@ -54,7 +58,7 @@ export function httpHandler(deps: HttpDeps): HttpHandler {
         return undefined;
       }
       exchange = admittedExchange(arrived, admitted);
-      const waiting = isGrpcWeb(exchange) ? serveGrpcWeb(exchange, deps.grpc, webOptions(deps)) : dispatch(exchange, deps);
+      const waiting = isGrpcWeb(exchange) ? serveGrpcWeb(exchange, deps.web, webOptions(deps)) : dispatch(exchange, deps);
       return waiting?.catch(refused);
     } catch (problem) {
       refused(problem);
@@ -104,7 +108,7 @@ function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> | undef
 /** A server-streaming method: its gRPC handler, with the answers in HTTP's forms. No deadline: a stream may stay open. */
 function stream(exchange: HttpExchange, target: HttpTarget, message: Uint8Array, deps: HttpDeps): void {
   const path = `/${target.component.service}/${target.method.name}`;
-  const handler = deps.grpc(path);
+  const handler = deps.streams(path);
   if (!handler) throw new Fault("unavailable", `${nameOf(target)} is not served any more; try again`);
   let rest: Uint8Array | undefined = message;
   const next = (): Uint8Array | undefined => {
@@ -190,7 +194,10 @@ function run(exchange: HttpExchange, target: HttpTarget, command: Command, deps:
   exchange.onClose(() => {
     caller.leave();
   });
+  const meter = deps.meters.http(target);
+  const startMs = meter.start();
   deps.engine.call(target.component.service, command, caller.context, (fault, reply) => {
+    meter.ended(fault ? faultCodes[faultOf(fault).code].grpc : 0, startMs);
     send(exchange, fault || !reply ? faultAnswer(faultOf(fault), deps.options.strict) : answerOf(target, reply, deps));
   });
 }
@@ -219,11 +226,14 @@ function bodyOf({ route }: HttpTarget, message: Uint8Array): { readonly contentT
   return { contentType, body: data };
 }
 
-function refuse(exchange: HttpExchange, problem: unknown, { log, options }: HttpDeps): void {
+function refuse(exchange: HttpExchange, problem: unknown, { log, meters, options }: HttpDeps): void {
   if (problem instanceof Fault) {
-    send(exchange, refusalAnswer(problem, options.strict));
+    const answer = refusalAnswer(problem, options.strict);
+    meters.refused(answer.status);
+    send(exchange, answer);
     return;
   }
+  meters.refused(500);
   log.error("request failed inside the ingress", { method: exchange.method, path: exchange.path, error: explain(problem) });
   send(exchange, refusalAnswer(new Fault("internal", "the request failed inside the sidecar"), options.strict));
 }

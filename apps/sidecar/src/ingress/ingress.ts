@@ -6,19 +6,21 @@
  * N2 an update that fails changes nothing
  * N3 every answer of the engine ends its call exactly once
  */
-import type { Clock, Log } from "@mecha/kit";
+import { type Clock, type Log, type Metrics, noMetrics } from "@mecha/kit";
 import type { StateEngine } from "@mecha/state";
 import type { CallHandler, CallRouter, HttpHandler } from "@mecha/wire";
 import { grpcHandler } from "./grpc.ts";
 import { httpHandler } from "./http.ts";
+import { IngressMeters, metered, type Way } from "./meters.ts";
 import { ingressDefaults, type IngressOptions, type ResolvedOptions } from "./options.ts";
-import { buildTable, type Hosted, type IngressTable } from "./table.ts";
+import { buildTable, type Hosted, type IngressTable, type Target } from "./table.ts";
 
 export interface IngressDeps {
   readonly engine: StateEngine;
   readonly clock: Clock;
   readonly log: Log;
   readonly options?: IngressOptions;
+  readonly metrics?: Metrics;
   /** Handlers of paths no component has: reflection, health. */
   readonly otherGrpc?: CallRouter;
 }
@@ -38,17 +40,35 @@ export interface Ingress {
 }
 
 /** Serves nothing until the first `update`. */
-export function openIngress({ engine, clock, log, options = {}, otherGrpc = () => undefined }: IngressDeps): Ingress {
+export function openIngress({ engine, clock, log, options = {}, metrics = noMetrics, otherGrpc = () => undefined }: IngressDeps): Ingress {
+  const meters = new IngressMeters(metrics, clock);
   const resolved: ResolvedOptions = { ...ingressDefaults, ...options };
   let table: IngressTable = buildTable([], resolved.strict);
-  let handlers = new Map<string, CallHandler>();
-  const grpc: CallRouter = (path) => handlers.get(path) ?? otherGrpc(path);
+  let handlers = new Map<string, Record<Way, CallHandler>>();
+  const router =
+    (way: Way): CallRouter =>
+    (path) =>
+      handlers.get(path)?.[way] ?? otherGrpc(path);
+  const handlersOf = (target: Target): Record<Way, CallHandler> => {
+    const handler = grpcHandler(target, engine, resolved);
+    const by = (way: Way): CallHandler => metered(handler, meters.of(target, way));
+    return { grpc: by("grpc"), "grpc-web": by("grpc-web"), http: by("http") };
+  };
   return {
-    grpc,
-    http: httpHandler({ engine, clock, log, options: resolved, grpc, table: () => table }),
+    grpc: router("grpc"),
+    http: httpHandler({
+      engine,
+      clock,
+      log,
+      options: resolved,
+      meters,
+      web: router("grpc-web"),
+      streams: router("http"),
+      table: () => table,
+    }),
     update(hosted) {
       const next = buildTable(hosted, resolved.strict); // keeps N2: nothing is assigned when this throws
-      handlers = new Map([...next.grpc].map(([path, target]) => [path, grpcHandler(target, engine, resolved)]));
+      handlers = new Map([...next.grpc].map(([path, target]) => [path, handlersOf(target)]));
       table = next; // keeps N1
     },
   };

@@ -164,6 +164,10 @@ export class EntityMachine {
   get atFunction(): Envelope | undefined {
     return this.#atFunction;
   }
+  /** When the last command was sent, monotonic ms. */
+  get sentMs(): number {
+    return this.#sentMs;
+  }
   /** Active, with nothing to do. */
   get resting(): boolean {
     return this.#resting;

@@ -9,7 +9,17 @@
 import { Fault, faultCodeOfGrpc } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import { forwardKey } from "../keys/derive.ts";
-import type { ClientAction, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, Reply, StreamFailure } from "../model.ts";
+import type {
+  ClientAction,
+  EntityAddress,
+  EntityInit,
+  EntityReply,
+  EntityStream,
+  EntityStreamEvents,
+  Payload,
+  Reply,
+  StreamFailure,
+} from "../model.ts";
 import { type MessagePlan, type MessageSource, planMessages } from "../outbox/messages.ts";
 import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
@@ -63,6 +73,10 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   #stream: EntityStream | undefined = undefined;
   #listener: StreamListener | undefined = undefined;
   #handle: EntityHandle | undefined = undefined;
+  /** Monotonic ms: when the record was asked for, the entity became active, the store or the function last answered. For meters. */
+  #openedMs = 0;
+  #activeSinceMs = 0;
+  #answeredMs = 0;
   /** Number of the current attempt to use the store (H1). */
   #attempt = 0;
 
@@ -129,6 +143,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     this.#attempt++;
     this.#parts.wheel.cancel(this);
     if (this.hasPlace) this.#count("passivatedEntities");
+    if (this.#activeSinceMs > 0) this.host.meters.ended(this.#nowMs() - this.#activeSinceMs);
     this.host.entities.delete(this.entityId);
     this.#parts.activations.leave(this);
     this.#parts.commands.fewer();
@@ -145,6 +160,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     this.#dropHandle();
     const attempt = ++this.#attempt;
     const { store } = this.#parts;
+    this.#openedMs = this.#nowMs();
     store.open(this.#address, this.host.kind, this.wallMs()).then(
       (record) => this.#opened(attempt, record),
       (cause: unknown) => this.#openFailed(attempt, cause),
@@ -157,7 +173,8 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
       return;
     }
     this.#handle = record.handle;
-    this.machine.opened(record, this.#nowMs());
+    this.#answeredMs = this.#nowMs();
+    this.machine.opened(record, this.#answeredMs);
   }
 
   #openFailed(attempt: number, cause: unknown): void {
@@ -199,6 +216,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   commit(step: LedgerStep): void {
     step.owner = this;
+    step.handedMs = this.#answeredMs;
     const timers = step.step?.timers;
     if (timers !== undefined) this.#parts.timers.handed(this.#address, timers);
     this.#parts.committer.add(step as LedgerStep & { readonly step: Step });
@@ -207,7 +225,8 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   verdict(step: LedgerStep, outcome: Outcome): void {
     const timers = step.step?.timers;
     if (timers !== undefined) this.#parts.timers.settled(this.#address, timers, outcome);
-    this.machine.verdict(step, outcome, this.#nowMs());
+    this.#answeredMs = this.#nowMs();
+    this.machine.verdict(step, outcome, this.#answeredMs);
   }
 
   newKey(): string {
@@ -218,14 +237,28 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   openStream(init: EntityInit): void {
     this.#listener = new StreamListener(this);
+    this.#countLoaded(init);
     this.#stream = this.host.component.function.openEntity(this.#address, init, this.#listener);
   }
 
+  #countLoaded(init: EntityInit): void {
+    const { meters } = this.host;
+    const payload = init.kind === "value" ? init.value : init.snapshot?.payload;
+    if (payload === undefined) return;
+    meters.loadedBytes += payload.value.length;
+    if (init.kind === "value") return;
+    meters.loadedSnapshots++;
+    meters.loadedSnapshotBytes += payload.value.length;
+  }
+
   sendEvent(sequence: number, payload: Payload): boolean {
+    this.host.meters.loadedEventBytes += payload.value.length;
+    this.host.meters.loadedBytes += payload.value.length;
     return (this.#stream as EntityStream).event(sequence, payload);
   }
 
   sendCommand(commandId: number, envelope: Envelope): void {
+    if (envelope.waited) this.host.meters.unqueued(this.machine.sentMs - envelope.enqueuedMs);
     (this.#stream as EntityStream).command(commandId, envelope.command);
   }
 
@@ -243,6 +276,8 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   activated(loadedEvents: number): void {
     this.#parts.activations.loaded(this);
+    this.#activeSinceMs = this.#nowMs();
+    this.host.meters.recovered(this.#activeSinceMs - this.#openedMs);
     this.host.meters.loadedEvents += loadedEvents;
     this.#count("activatedEntities");
   }
@@ -257,8 +292,11 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     if (from !== this.#listener) return;
     this.host.gate.alive();
     const expected = this.machine.atFunction;
+    const nowMs = this.#nowMs();
+    this.#answeredMs = nowMs;
+    if (expected !== undefined) this.host.meters.processed(nowMs - this.machine.sentMs);
     if (expected !== undefined && reply.action.do === "reply") this.#checkType(expected, reply.action.payload);
-    this.machine.reply(reply, this.#nowMs(), this.#parts.clock.wall());
+    this.machine.reply(reply, nowMs, this.#parts.clock.wall());
   }
 
   /** A wrong type is reported and delivered all the same, as in the reference. Once for each method: it is the same mistake. */
@@ -301,7 +339,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   // ---- outcomes -------------------------------------------------------------------------------------------------------------------
 
   release(step: LedgerStep): void {
-    this.host.meters.completedCommands++;
+    this.host.meters.completed(this.#answeredMs - step.envelope.enqueuedMs);
     if (step.step !== undefined) this.#stored(step, step.step);
     const { envelope, reply } = step;
     if (reply.effects.length === 0 && reply.action.do === "reply") envelope.finish(undefined, reply.action);
@@ -314,7 +352,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   repeat(envelope: Envelope, action: ClientAction): void {
-    this.host.meters.completedCommands++;
+    this.host.meters.completed(this.#nowMs() - envelope.enqueuedMs);
     if (action.do === "reply") envelope.finish(undefined, action);
     else this.#runTail(envelope, action, [], { forwardKey: forwardKey(this.#sourceOf(envelope, envelope.command.id ?? "")) });
   }
@@ -333,8 +371,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   #stored(step: LedgerStep, stored: Step): void {
-    this.host.meters.persistedEvents += stored.events.length;
-    this.host.meters.persistedBytes += step.bytes;
+    this.#countStored(step, stored);
     const observe = this.#parts.observe;
     if (observe === undefined || step.endSequence === stored.expectedSequence) return;
     observe({
@@ -344,6 +381,18 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
       cause: stored.cause,
       timeMs: stored.timeMs,
     });
+  }
+
+  #countStored(step: LedgerStep, stored: Step): void {
+    const { meters } = this.host;
+    meters.stored(this.#answeredMs - step.handedMs);
+    meters.persistedBytes += step.bytes;
+    if (stored.snapshot !== undefined) {
+      meters.persistedSnapshots++;
+      meters.persistedSnapshotBytes += stored.snapshot.value.length;
+    }
+    meters.persistedEvents += stored.events.length;
+    for (const event of stored.events) meters.persistedEventBytes += event.value.length;
   }
 
   #runTail(envelope: Envelope, action: ClientAction, effects: EntityReply["effects"], keys: TailKeys): void {

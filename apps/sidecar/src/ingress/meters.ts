@@ -1,0 +1,159 @@
+/**
+ * Figures of the ingress: requests by method, way and status, and how long they took. Labels come from the descriptors, never from a caller, so
+ * their number is that of the methods; the label look-ups are done once for each method and status.
+ */
+import {
+  type BoundCounter,
+  type Clock,
+  type Counter,
+  type FaultCode,
+  faultCodes,
+  type Histogram,
+  latencyBuckets,
+  type Metrics,
+} from "@mecha/kit";
+import type { CallHandler, Metadata, RpcStatus, ServerCall, ServerCallEvents } from "@mecha/wire";
+import type { Target } from "./table.ts";
+
+/** How a request came. */
+export type Way = "grpc" | "grpc-web" | "http";
+
+export class IngressMeters {
+  readonly #requests: Counter;
+  readonly #seconds: Histogram;
+  readonly #refused: Counter;
+  readonly #clock: Clock;
+  /** Of what is reached over HTTP; gone with its table. */
+  readonly #http = new WeakMap<Target, MethodMeter>();
+
+  constructor(metrics: Metrics, clock: Clock) {
+    this.#clock = clock;
+    const labels = ["service", "method", "way", "code"];
+    this.#requests = metrics.counter("mecha_ingress_requests_total", "Requests that ended, by gRPC status; 0 is OK.", labels);
+    this.#seconds = metrics.histogram(
+      "mecha_ingress_request_seconds",
+      "From a request's headers to the end of its answer; streams are left out.",
+      latencyBuckets,
+      labels.slice(0, 3),
+    );
+    this.#refused = metrics.counter(
+      "mecha_ingress_refused_total",
+      "HTTP requests refused before they reached a component, by HTTP status.",
+      ["status"],
+    );
+  }
+
+  refused(status: number): void {
+    this.#refused.add(1, String(status));
+  }
+
+  /** The meter of a unary method over HTTP, made once. */
+  http(target: Target): MethodMeter {
+    let meter = this.#http.get(target);
+    if (meter === undefined) this.#http.set(target, (meter = this.of(target, "http")));
+    return meter;
+  }
+
+  /** The meter of one method, as it is reached one way. */
+  of({ component: { service }, method }: Target, way: Way): MethodMeter {
+    const seconds = this.#seconds.of(service, method.name, way);
+    const isStream = method.streamedIn || method.streamedOut;
+    const counters: BoundCounter[] = [];
+    const clock = this.#clock;
+    return {
+      start: () => clock.monotonic(),
+      ended: (code, startMs) => {
+        (counters[code] ??= this.#requests.of(service, method.name, way, String(code))).add();
+        if (!isStream) seconds.observe((clock.monotonic() - startMs) / 1_000);
+      },
+    };
+  }
+}
+
+export interface MethodMeter {
+  /** What `ended` wants to know. */
+  start(): number;
+  /** `code`: the gRPC status. */
+  ended(code: number, startMs: number): void;
+}
+
+/** `handler` with its calls counted. */
+export function metered(handler: CallHandler, meter: MethodMeter): CallHandler {
+  return (call) => {
+    const counted = new MeteredCall(call, meter);
+    return new MeteredEvents(handler(counted), counted);
+  };
+}
+
+/** Passes everything on; notices the end. */
+class MeteredCall implements ServerCall {
+  readonly #call: ServerCall;
+  readonly #meter: MethodMeter;
+  readonly #startMs: number;
+  #over = false;
+
+  constructor(call: ServerCall, meter: MethodMeter) {
+    this.#call = call;
+    this.#meter = meter;
+    this.#startMs = meter.start();
+  }
+
+  get path(): string {
+    return this.#call.path;
+  }
+  get metadata(): Metadata {
+    return this.#call.metadata;
+  }
+  get deadlineMs(): number | undefined {
+    return this.#call.deadlineMs;
+  }
+  get peer(): string {
+    return this.#call.peer;
+  }
+  pause(): void {
+    this.#call.pause();
+  }
+  resume(): void {
+    this.#call.resume();
+  }
+  sendHeaders(metadata?: Metadata): void {
+    this.#call.sendHeaders(metadata);
+  }
+  send(message: Uint8Array): boolean {
+    return this.#call.send(message);
+  }
+  end(status?: RpcStatus, trailers?: Metadata): void {
+    this.count(status?.code ?? 0);
+    this.#call.end(status, trailers);
+  }
+
+  /** The call is over, whoever ended it. */
+  count(code: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#meter.ended(code, this.#startMs);
+  }
+}
+
+class MeteredEvents implements ServerCallEvents {
+  readonly #events: ServerCallEvents;
+  readonly #call: MeteredCall;
+
+  constructor(events: ServerCallEvents, call: MeteredCall) {
+    this.#events = events;
+    this.#call = call;
+  }
+  message(bytes: Uint8Array): void {
+    this.#events.message(bytes);
+  }
+  halfClose(): void {
+    this.#events.halfClose?.();
+  }
+  drain(): void {
+    this.#events.drain?.();
+  }
+  cancelled(reason: FaultCode): void {
+    this.#call.count(faultCodes[reason].grpc);
+    this.#events.cancelled?.(reason);
+  }
+}
