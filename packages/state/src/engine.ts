@@ -1,5 +1,6 @@
 /** The state engine's face: what ingress and admin call. `openEngine` (open.ts) makes one. */
 import type { Fault } from "@mecha/kit";
+import type { CallHandler } from "@mecha/wire";
 import type { CallContext, Command, CommandMetadata, Component, Reply } from "./model.ts";
 import type { OutboxQuery, OutboxRow } from "./rows.ts";
 
@@ -37,6 +38,14 @@ export interface ActiveEntity {
   readonly phase: string;
 }
 
+/** The engine towards its peers. */
+export interface PeerService {
+  /** By gRPC path. Serve them on a listener that only peers can reach. */
+  handlers(): ReadonlyMap<string, CallHandler>;
+  /** Names of the peers that are connected. */
+  readonly connected: readonly string[];
+}
+
 /** Runs entities and actions. */
 export interface StateEngine extends AsyncDisposable {
   /**
@@ -61,6 +70,8 @@ export interface StateEngine extends AsyncDisposable {
   retryMessages(ids: readonly number[]): Promise<number>;
   /** Gives up messages for good, whether they wait or were given up before; one that is on its way may still arrive. Returns how many there were. */
   discardMessages(ids: readonly number[]): Promise<number>;
+  /** How other processes reach the CRDTs of this one; `undefined` when it has no peers. */
+  readonly replication?: PeerService | undefined;
   /**
    * Cancels a timer, for people; entities do it with a reply. A firing that is at the function already goes on.
    * @returns whether there was one.

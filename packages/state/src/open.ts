@@ -10,6 +10,8 @@ import { CrdtStreamedCall } from "./crdt/entity/call.ts";
 import { CrdtShell } from "./crdt/entity/shell.ts";
 import { aloneAs, defaultNode } from "./crdt/membership.ts";
 import { Replicas } from "./crdt/residence.ts";
+import { Replicator } from "./replication/replicator.ts";
+import type { Peer } from "./replication/link.ts";
 import type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 import { Activations } from "./entity/activations.ts";
 import type { EntityHost, HostedEntity } from "./entity/host.ts";
@@ -21,6 +23,7 @@ import { Outbox } from "./outbox/outbox.ts";
 import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, Payload } from "./model.ts";
 import type { EngineParts, EngineStore } from "./parts.ts";
 import { type OutboxQuery, type OutboxRow, rowsMax } from "./rows.ts";
+import type { Store } from "./store.ts";
 import type { Dispatcher } from "./tail.ts";
 import type { Firing } from "./timers/firing.ts";
 import { Timers } from "./timers/timers.ts";
@@ -38,6 +41,12 @@ export interface EnginePorts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly options?: EngineOptions;
+  /** The other processes that hold the same CRDTs. Absent: there are none. Give each process a `node` of its own. */
+  readonly cluster?: {
+    readonly peers: readonly Peer[];
+    /** Of the same store. */
+    readonly catalog: Pick<Store, "list">;
+  };
 }
 
 /**
@@ -73,6 +82,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   readonly #ports: EnginePorts;
   readonly #wheel: TimerWheel;
   readonly #components: Components;
+  readonly replication: Replicator | undefined;
   readonly #outbox: Outbox;
   readonly #timers: Timers;
   #newKeys = 0;
@@ -100,7 +110,9 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     });
     const fatal = (fault: Fault): void => this.#fatal(fault);
     const { observe } = options ?? {};
-    const membership = aloneAs(options?.node ?? defaultNode, ports.random);
+    const alone = aloneAs(options?.node ?? defaultNode, ports.random);
+    this.replication = ports.cluster && new Replicator({ ...ports.cluster, alone, clock, log });
+    const replicas = new Replicas({ store, committer, clock, limits, observe, fatal }, this.replication ?? alone);
     const keyBase = uuid(ports.random);
     const draining = (): boolean => this.#refusal !== undefined;
     this.#outbox = new Outbox({ store, clock, wheel: this.#wheel, log, limits, dispatcher: this, draining });
@@ -113,8 +125,8 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       limits,
       committer,
       activations,
-      replicas: new Replicas({ store, committer, clock, limits, observe, fatal }, membership),
-      replication: undefined,
+      replicas,
+      replication: this.replication,
       commands: this,
       meters,
       dispatcher: this,
@@ -127,6 +139,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       fatal,
     };
     this.#components = new Components(this.#parts, ports.random);
+    this.replication?.start(replicas);
     this.#sweepAfter(sweepEveryMs);
   }
 
@@ -440,6 +453,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const fault = new Fault("unavailable", "Mecha stopped before this was carried out");
     this.#refusal = fault;
     this.#ended = fault;
+    this.replication?.stop();
     this.#outbox.stop();
     this.#timers.stop();
     this.#cutAll(fault);

@@ -103,7 +103,10 @@ export class Resident implements Committable {
     this.replica = new Replica(table.membership);
     table.parts.store.open(address, "crdt").then(
       (record) => this.#opened(record, votes),
-      (cause: unknown) => this.#openFailed(cause),
+      (cause: unknown) => {
+        if (cause instanceof Fault && cause.code === "dataLoss") table.parts.fatal(cause); // the medium failed (S5)
+        this.#openFailed(cause);
+      },
     );
   }
 
@@ -161,7 +164,6 @@ export class Resident implements Committable {
 
   #openFailed(cause: unknown): void {
     this.#leave();
-    if (this.#handle === undefined && cause instanceof Fault && cause.code === "dataLoss") this.#table.parts.fatal(cause);
     for (const user of [...this.#users]) user.openFailed(cause);
   }
 
