@@ -11,6 +11,7 @@ import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
+import { timerCancel, timerList } from "./commands/timers.ts";
 import { up } from "./commands/up.ts";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
@@ -148,6 +149,27 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     )
     .action(async (service: string, id: string, options: Parameters<typeof entityHistoryCommand>[1]) =>
       entityHistoryCommand(io, options, service, id),
+    );
+
+  const timers = program
+    .command("timers")
+    .description("Look at durable timers, and cancel one.")
+    .addHelpText("after", examples(["mecha timers list"]));
+  client(timers.command("list"))
+    .description("List timers, in the order they were set.")
+    .option("--service <name>", "only of this gRPC service")
+    .option("--id <id>", "with --service: only of this entity")
+    .option("--limit <n>", "at most this many", wholeNumber(1, 1_000_000), 100)
+    .addHelpText("after", examples(["mecha timers list", "mecha timers list --service shop.Cart --id alice -o json"]))
+    .action(async (options: Parameters<typeof timerList>[1]) => timerList(io, options));
+  client(timers.command("cancel"))
+    .description("Cancel a timer of an entity. A firing that is under way goes on.")
+    .argument("<service>", "gRPC service, e.g. shop.Cart")
+    .argument("<id>", "entity id")
+    .argument("<name>", "name of the timer")
+    .addHelpText("after", examples(["mecha timers cancel shop.Cart alice expire"]))
+    .action(async (service: string, id: string, name: string, options: Parameters<typeof timerCancel>[1]) =>
+      timerCancel(io, options, service, id, name),
     );
 
   client(program.command("functions"))

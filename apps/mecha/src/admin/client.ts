@@ -1,12 +1,22 @@
 /** The command line's side of the admin API. */
 import { Fault, type FaultCode, faultCodes } from "@mecha/kit";
 import { readAdminAddress, readAdminToken } from "./files.ts";
-import type { BackupJson, EntityDetailJson, EntityPageJson, ErrorJson, FunctionJson, HistoryJson, PastJson, StatusJson } from "./model.ts";
+import type {
+  BackupJson,
+  EntityDetailJson,
+  EntityPageJson,
+  ErrorJson,
+  FunctionJson,
+  HistoryJson,
+  PastJson,
+  StatusJson,
+  TimerPageJson,
+} from "./model.ts";
 
 /** How long one answer may take, ms; a search through a large store takes well under a second. */
 const answerTimeoutMs = 30_000;
 
-type Ask = <T>(method: "GET" | "POST", path: string) => Promise<T>;
+type Ask = <T>(method: "GET" | "POST" | "DELETE", path: string) => Promise<T>;
 
 export class AdminClient {
   readonly url: string;
@@ -63,6 +73,14 @@ export class AdminClient {
 
   past(service: string, id: string, sequence: number, query: Readonly<Record<string, string | undefined>>): Promise<PastJson> {
     return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}/at/${sequence}${queryText(query)}`);
+  }
+
+  timers(query: Readonly<Record<string, string | undefined>>): Promise<TimerPageJson> {
+    return this.#get(`/v1/timers${queryText(query)}`);
+  }
+
+  cancelTimer(service: string, id: string, name: string): Promise<{ readonly cancelled: true }> {
+    return this.#ask("DELETE", `/v1/timers/${[service, id, name].map(encodeURIComponent).join("/")}`);
   }
 }
 

@@ -114,6 +114,31 @@ export interface PastJson {
   readonly answer: PayloadJson;
 }
 
+/** A durable timer of an entity. */
+export interface TimerJson {
+  readonly service: string;
+  readonly id: string;
+  /** Unique in its entity. */
+  readonly name: string;
+  /** When it fires next. */
+  readonly due: string;
+  /** It fires again and again; neither of the two: once. */
+  readonly everyMs?: number;
+  readonly cron?: string;
+  readonly timeZone?: string;
+  /** What becomes of firings missed while nothing could fire them. */
+  readonly catchUp: "once" | "all" | "skip";
+  /** What it sends its entity. */
+  readonly command: string;
+  readonly payload: PayloadJson;
+}
+
+export interface TimerPageJson {
+  readonly timers: readonly TimerJson[];
+  /** Pass as `after` for the next page. Absent on the last one. */
+  readonly next?: string;
+}
+
 /** An `event: changes` of the live stream. */
 export interface ChangesJson {
   readonly changes: readonly {

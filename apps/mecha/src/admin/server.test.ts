@@ -269,3 +269,70 @@ test("the live stream tells changes, and ends when the feed closes", async (t) =
   admin.view.live[Symbol.dispose]();
   await ended;
 });
+
+test("timers are listed with what they do next, by service and entity, page by page", async (t) => {
+  const admin = await open(t, 1);
+  await setTimers(admin, "shop.Cart", "cart-0000", [
+    { name: "expire", dueMs: 5_000, schedule: "~1 " },
+    { name: "report", dueMs: 6_000, schedule: '~2 {"cron":"0 9 * * *","zone":"Europe/Berlin","catchUp":"skip"}' },
+  ]);
+  await setTimers(admin, "shop.Profile", "a/b", [{ name: "tick tock", dueMs: 7_000, schedule: '~3 {"every":1000}' }]);
+  const { body } = await admin.get("/v1/timers");
+  assert.deepEqual(body.timers[0], {
+    service: "shop.Cart",
+    id: "cart-0000",
+    name: "expire",
+    due: "1970-01-01T00:00:05.000Z",
+    catchUp: "once",
+    command: "Expire",
+    payload: { type: "json.cloudstate.io/x", json: { a: 1 } },
+  });
+  assert.deepEqual(
+    body.timers.map(({ name, everyMs, cron, timeZone, catchUp }: any) => [name, everyMs, cron, timeZone, catchUp]),
+    [
+      ["expire", undefined, undefined, undefined, "once"],
+      ["report", undefined, "0 9 * * *", "Europe/Berlin", "skip"],
+      ["tick tock", 1_000, undefined, undefined, "once"],
+    ],
+  );
+  const names = async (query: string): Promise<unknown> =>
+    (await admin.get(`/v1/timers?${query}`)).body.timers.map(({ name }: any) => name);
+  assert.deepEqual(await names("service=shop.Profile"), ["tick tock"]);
+  assert.deepEqual(await names("service=shop.Profile&id=nobody"), []);
+  const first = (await admin.get("/v1/timers?limit=2")).body;
+  assert.equal(first.timers.length, 2);
+  assert.deepEqual(await names(`limit=2&after=${first.next}`), ["tick tock"]);
+  assert.equal((await admin.get("/v1/timers?id=a")).status, 400);
+});
+
+test("a timer is cancelled by DELETE with the token; nothing else can be deleted", async (t) => {
+  const admin = await open(t, 1);
+  await setTimers(admin, "shop.Profile", "a/b", [{ name: "tick tock", dueMs: 7e12, schedule: '~3 {"every":1000}' }]);
+  const { port } = admin.listener;
+  const remove = (path: string, headers: Record<string, string> = { authorization: `Bearer ${token}` }) =>
+    send(port, { path, headers, method: "DELETE" });
+  const path = "/v1/timers/shop.Profile/a%2Fb/tick%20tock";
+  assert.equal((await remove(path, {})).status, 401);
+  assert.equal((await remove(path, { authorization: `Bearer ${token}`, origin: "http://evil.example" })).status, 403);
+  assert.deepEqual([(await remove(path)).body, (await admin.get("/v1/timers")).body.timers], [{ cancelled: true }, []]);
+  const again = await remove(path);
+  assert.deepEqual(
+    [again.status, again.body.message],
+    [404, 'shop.Profile "a/b" has no timer "tick tock"; `mecha timers list` shows what is set'],
+  );
+  assert.equal((await remove("/v1/entities/shop.Cart/cart-0000")).status, 405);
+});
+
+/** As steps of the entity would have set them. */
+async function setTimers(
+  { view: { store } }: Admin,
+  service: string,
+  id: string,
+  timers: readonly { readonly name: string; readonly dueMs: number; readonly schedule: string }[],
+): Promise<void> {
+  const kind = service === "shop.Cart" ? "eventSourced" : "value";
+  const { handle, sequence } = await store.open(address(service, id), kind);
+  const set = timers.map((timer) => ({ do: "set" as const, ...timer, command: "Expire", payload: packJson("x", { a: 1 }) }));
+  await store.commit([{ ...step(handle, sequence, []), timers: set }]);
+  store.release(handle);
+}

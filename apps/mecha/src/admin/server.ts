@@ -1,4 +1,4 @@
-/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. Reads only, but for backups. */
+/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. It changes nothing but timers and backups. */
 import { readFileSync } from "node:fs";
 import { type Clock, explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
 import type { HttpExchange, HttpHandler } from "@mecha/wire";
@@ -8,6 +8,7 @@ import { checkOrigin, checkToken } from "./guard.ts";
 import type { LiveFeed } from "./live.ts";
 import type { ErrorJson, StatusJson } from "./model.ts";
 import { entityPast } from "./past.ts";
+import { cancelTimer, listTimers } from "./timers.ts";
 
 /** What the API shows. */
 export interface AdminView extends EntitySource {
@@ -48,15 +49,13 @@ const pageDefault = 50;
 
 type Route = (view: AdminView, match: readonly string[], query: URLSearchParams, clock: Clock) => unknown;
 
-/** The paths that begin something. */
-const posts: readonly (readonly [RegExp, Route])[] = [[/^\/v1\/backups$/u, (view) => backupsOf(view).begin()]];
-
 /** First match wins. Parameters are the pattern's groups, decoded. */
 const routes: readonly (readonly [RegExp, Route])[] = [
   [/^\/v1\/status$/u, (view) => view.status()],
   [/^\/v1\/backups\/([^/]+)$/u, (view, [id = ""]) => backupsOf(view).get(id)],
   [/^\/v1\/functions$/u, (view) => ({ functions: view.status().functions })],
   [/^\/v1\/entities$/u, (view, _match, query) => listEntities(view, entitiesQuery(query))],
+  [/^\/v1\/timers$/u, (view, _match, query) => listTimers(view, timersQuery(query))],
   [/^\/v1\/entities\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = ""]) => entityDetail(view, service, id)],
   [
     /^\/v1\/entities\/([^/]+)\/([^/]+)\/events$/u,
@@ -69,16 +68,24 @@ const routes: readonly (readonly [RegExp, Route])[] = [
   ],
 ];
 
+/** What other methods reach. */
+const changes: Readonly<Record<string, typeof routes>> = {
+  POST: [[/^\/v1\/backups$/u, (view) => backupsOf(view).begin()]],
+  DELETE: [
+    [/^\/v1\/timers\/([^/]+)\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = "", name = ""]) => cancelTimer(view, service, id, name)],
+  ],
+};
+
 /** Makes the handler of the admin listener. */
 export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler {
   return async (exchange) => {
     try {
       checkOrigin(exchange.headers, config.port());
-      if (exchange.method === "POST" && posts.some(([pattern]) => pattern.test(exchange.path)))
-        await answerApi(view, config, exchange, posts);
-      else if (exchange.method !== "GET" && exchange.method !== "HEAD")
-        refuse(exchange, 405, "unimplemented", "the admin API only reads, but for POST /v1/backups; use GET");
-      else if (exchange.path.startsWith("/v1/")) await answerApi(view, config, exchange, routes);
+      const { method, path } = exchange;
+      const known = method === "GET" || method === "HEAD" ? routes : changes[method];
+      if (known === undefined || (known !== routes && !known.some(([pattern]) => pattern.test(path))))
+        refuse(exchange, 405, "unimplemented", `${method} ${path}: the admin API takes GET, POST /v1/backups and DELETE of timers`);
+      else if (path.startsWith("/v1/")) await answerApi(view, config, exchange, known);
       else answerPage(exchange);
     } catch (error) {
       answerFault(exchange, error, config.log);
@@ -121,6 +128,18 @@ function entitiesQuery(query: URLSearchParams): Parameters<typeof listEntities>[
     limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault,
     ...(service !== undefined && { service }),
     ...(search !== undefined && { search }),
+    ...(after !== undefined && { after }),
+  };
+}
+
+function timersQuery(query: URLSearchParams): Parameters<typeof listTimers>[1] {
+  const service = query.get("service") || undefined;
+  const id = query.get("id") || undefined;
+  const after = wholeNumber(query, "after", 1, Number.MAX_SAFE_INTEGER);
+  return {
+    limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault,
+    ...(service !== undefined && { service }),
+    ...(id !== undefined && { id }),
     ...(after !== undefined && { after }),
   };
 }

@@ -1,4 +1,4 @@
-/** A function as a process: its settings, its end, and the guide's code run as it is printed. */
+/** A function as a process: its settings, its end, and the guides' code run as it is printed. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,15 +7,21 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 const root = join(import.meta.dirname, "../../../..");
-const guide = readFileSync(join(root, "docs/guides/first-entity.md"), "utf8");
-const blocks = [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string);
-
 // Not below node_modules, where node strips no types, nor outside the repository, where mecha-sdk is not found.
 mkdirSync(join(root, ".cache"), { recursive: true });
-const folder = mkdtempSync(join(root, ".cache", "guide-"));
-after(() => rmSync(folder, { recursive: true }));
-for (const [index, name] of ["main.ts", "main.test.ts", "schema.test.ts"].entries())
-  writeFileSync(join(folder, name), blocks[index] as string);
+const folder = codeOf("first-entity.md", ["main.ts", "main.test.ts", "schema.test.ts"]);
+const timersFolder = codeOf("timers.md", ["main.ts", "main.test.ts"]);
+
+/** A folder with the TypeScript of a guide, in files of these names. */
+function codeOf(guide: string, names: readonly string[]): string {
+  const made = mkdtempSync(join(root, ".cache", "guide-"));
+  after(() => rmSync(made, { recursive: true }));
+  const text = readFileSync(join(root, "docs/guides", guide), "utf8");
+  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string);
+  assert.equal(blocks.length, names.length);
+  for (const [index, name] of names.entries()) writeFileSync(join(made, name), blocks[index] as string);
+  return made;
+}
 
 interface Run {
   readonly child: ChildProcess;
@@ -25,9 +31,9 @@ interface Run {
   readonly code: Promise<unknown>;
 }
 
-function run(args: readonly string[], environment: Record<string, string> = {}): Run {
+function run(args: readonly string[], environment: Record<string, string> = {}, cwd = folder): Run {
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, args, { cwd: folder, env: { ...inherited, ...environment }, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, args, { cwd, env: { ...inherited, ...environment }, stdio: ["pipe", "pipe", "pipe"] });
   let output = "";
   const listeners = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -85,6 +91,16 @@ test("a PORT that is none is explained", async () => {
 
 test("the guide's tests pass", async () => {
   const tested = run(["--test", "main.test.ts", "schema.test.ts"]);
+  assert.equal(await tested.code, 0, tested.output());
+  assert.match(tested.output(), /pass 2/);
+});
+
+test("the timers guide's entity serves, and its tests pass", async () => {
+  const served = run(["main.ts"], { PORT: "0" }, timersFolder);
+  await served.says(/function ready .*components=demo\.Seat/);
+  served.child.kill("SIGTERM");
+  assert.equal(await served.code, 0);
+  const tested = run(["--test", "main.test.ts"], {}, timersFolder);
   assert.equal(await tested.code, 0, tested.output());
   assert.match(tested.output(), /pass 2/);
 });
