@@ -32,6 +32,7 @@ import {
   CrdtTwo,
   type LWWRegisterClock,
   LWWRegisterClockType,
+  type Request,
   type RequestAction,
   type ResponseSchema,
   type State,
@@ -181,7 +182,16 @@ const model = fromProto.crdt(CrdtTckModel, {
   },
 });
 
-const answerNothing = { state: gcounter(), handle: { call: () => ({}) } };
+/** Answers nothing, and is deleted when asked to be. */
+const answerNothing = {
+  state: gcounter(),
+  handle: {
+    call({ actions }: Request, ctx: { delete(): void }) {
+      if (actions.some(({ action }) => action.case === "delete")) ctx.delete();
+      return {};
+    },
+  },
+};
 
 export const crdtModel: readonly Component[] = [
   model,

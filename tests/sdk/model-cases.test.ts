@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { modelCases, type ModelCase, ModelKit } from "@mecha/conformance";
 import { hostClock } from "@mecha/host";
-import type { Component } from "mecha-sdk";
+import { type Component, fromProto, type ORSet, orset, t, type WriteConsistency } from "mecha-sdk";
 import { ActionTckModel } from "../../conformance/src/gen/cloudstate/tck/model/action_pb.ts";
+import { CrdtTckModel } from "../../conformance/src/gen/cloudstate/tck/model/crdt_pb.ts";
 import { EventSourcedTckModel, PersistedSchema } from "../../conformance/src/gen/cloudstate/tck/model/eventsourced_pb.ts";
 import { PersistedSchema as StoredSchema, ValueEntityTckModel } from "../../conformance/src/gen/cloudstate/tck/model/valueentity_pb.ts";
-import { fromProto } from "mecha-sdk";
 import { model } from "./model.ts";
 import { Proxy } from "./proxy.ts";
 
@@ -15,16 +15,31 @@ let proxy: Proxy;
 before(async () => (proxy = await Proxy.to(model)));
 after(() => proxy[Symbol.asyncDispose]());
 
-test("there are 34 + 19 + 21 model cases, each with an id of its own", () => {
+test("there are 34 + 19 + 21 + 82 model cases, each with an id of its own", () => {
   const count = (group: string): number => modelCases.filter((one) => one.group === group).length;
-  assert.deepEqual(["action", "value entity", "event sourced"].map(count), [34, 19, 21]);
+  assert.deepEqual(["action", "value entity", "event sourced", "CRDT"].map(count), [34, 19, 21, 82]);
   assert.equal(new Set(modelCases.map(({ id }) => id)).size, modelCases.length);
 });
 
-for (const one of modelCases.filter(({ group }) => group !== "crdt"))
-  test(`${one.id} ${one.group}: ${one.name}`, () => one.run(new ModelKit(proxy.channel, hostClock)));
+for (const one of modelCases) test(`${one.id} ${one.group}: ${one.name}`, () => one.run(new ModelKit(proxy.channel, hostClock)));
 
 const caseOf = (id: string): ModelCase => modelCases.find((one) => one.id === id) ?? assert.fail(id);
+
+/** A CRDT model that does the same to a set, whatever it is asked. */
+function crdtThat(change: (ctx: { readonly state: ORSet<string> }) => unknown, writeConsistency: WriteConsistency = "local"): Component {
+  return fromProto.crdt(CrdtTckModel, {
+    persistenceId: "crdt-tck-model",
+    writeConsistency,
+    state: orset(t.string),
+    handle: {
+      process(_request, ctx) {
+        change(ctx);
+        return { state: { value: { case: "orset" as const, value: { elements: [...ctx.state].sort() } } } };
+      },
+      processStreamed: (_request, ctx) => void ctx.stream(),
+    },
+  });
+}
 
 /** Components that are not as the model is, each with a case that notices. */
 const planted: readonly [what: string, component: Component, id: string, by: RegExp][] = [
@@ -89,6 +104,17 @@ const planted: readonly [what: string, component: Component, id: string, by: Reg
     "MA28",
     /ended with status 0|ActionResponse differs/,
   ],
+  [
+    "a set told whole instead of its change",
+    crdtThat((ctx) => {
+      ctx.state.clear();
+      ctx.state.add("ash").add("elm");
+    }),
+    "MC27",
+    /CrdtStreamOut differs/,
+  ],
+  ["a cancellation that changes nothing", crdtThat(() => undefined), "MC80", /CrdtStreamOut differs/],
+  ["a consistency that was not asked for", crdtThat((ctx) => ctx.state.add("a"), "all"), "MC82", /CrdtStreamOut differs/],
 ];
 
 for (const [what, component, id, by] of planted) {

@@ -111,14 +111,15 @@ export class CrdtModel {
       }
     }
     const stateAction = deletes ? deletion(consistency) : this.#stateAction(consistency);
-    const clientAction = answer.clientAction(command.id, () => this.#response(deletes), false);
+    const clientAction = answer.clientAction(command.id, () => this.#response(), false);
     const value = { commandId: command.id, clientAction, sideEffects: answer.effects, ...(stateAction && { stateAction }) };
     const reply = out({ case: "reply", value });
     return stateAction === undefined || deletes ? [reply] : [reply, ...this.#tellWatchers()];
   }
 
-  #response(deleted: boolean): AnyFields {
-    return pack(ResponseSchema, deleted ? {} : { state: this.#value.state() });
+  /** The value, also of an entity that is being deleted: the TCK compares it. */
+  #response(): AnyFields {
+    return pack(ResponseSchema, { state: this.#value.state() });
   }
 
   #stateAction(writeConsistency: CrdtWriteConsistency): StateActionInit | undefined {
@@ -134,7 +135,7 @@ export class CrdtModel {
     if (request.initialUpdate) this.#value.update(request.initialUpdate);
     this.#watchers.set(command.id, { request });
     const stateAction = this.#stateAction(consistencyOf(request.initialUpdate));
-    const clientAction = { action: { case: "reply" as const, value: { payload: this.#response(false) } } };
+    const clientAction = { action: { case: "reply" as const, value: { payload: this.#response() } } };
     const reply = out({
       case: "reply",
       value: {
@@ -159,7 +160,7 @@ export class CrdtModel {
   #tellOne(commandId: bigint, { endState, effects }: StreamedRequest): CrdtStreamOut {
     const endStream = endState !== undefined && equals(StateSchema, endState, create(StateSchema, this.#value.state()));
     if (endStream) this.#watchers.delete(commandId);
-    const clientAction = { action: { case: "reply" as const, value: { payload: this.#response(false) } } };
+    const clientAction = { action: { case: "reply" as const, value: { payload: this.#response() } } };
     return out({ case: "streamedMessage", value: { commandId, clientAction, sideEffects: effects.map(sideEffect), endStream } });
   }
 
