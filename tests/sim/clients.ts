@@ -23,19 +23,25 @@ export const registers = ["r0", "r1", "r2"];
 /** Longest pause between two operations of a client, ms. */
 const thinkMaxMs = 30;
 
+/** How often a command with a key is sent again while nobody knows whether it was applied. */
+const triesMax = 6;
+
+/** What a client hears: an answer, a refusal, or nothing. */
+type Heard = { readonly is: "told"; readonly told: Told } | { readonly is: "notApplied" } | { readonly is: "nothing" };
+
 interface Open {
   readonly ask: Ask;
-  readonly startedMs: number;
   readonly target: Target;
   answers: number;
-  readonly done: () => void;
+  readonly done: (heard: Heard) => void;
 }
 
 /**
  * Failures that promise that nothing happened: such an operation must leave no trace. A function that says no takes back what it did to a
- * ledger (restart=true); to a value it cannot.
+ * ledger (restart=true); to a value it cannot. Of a forward it says that this attempt was not applied: the message is stored and sent again (E10).
  */
 function saysNotApplied({ message }: Fault, { do: what }: Ask): boolean {
+  if (what === "pass") return false;
   return (
     message.includes("not applied") ||
     (message === functionSaysNo && what !== "set") ||
@@ -50,6 +56,8 @@ export class Clients {
   readonly registerHistory: RegisterOperation[] = [];
   /** What broke, in words, that no judge of histories sees. */
   readonly problems: string[] = [];
+  /** Effects of acknowledged commands: each must come about, in the end (E10). */
+  readonly told: { readonly ledger: string; readonly commandId: string }[] = [];
   acknowledged = 0;
   refused = 0;
   readonly #clock: SimClock;
@@ -71,14 +79,14 @@ export class Clients {
   async run(operations: number, target: () => Target): Promise<void> {
     for (let left = operations; left > 0; left--) {
       await this.#think();
-      await this.#ask(this.#plan(), target());
+      await this.#perform(this.#plan(), target);
     }
   }
 
   /** Reads everything once, as the last of all. */
   async readAll(target: () => Target): Promise<void> {
-    for (const entity of ledgers) await this.#ask({ do: "read", entity }, target());
-    for (const entity of registers) await this.#ask({ do: "get", entity }, target());
+    for (const entity of ledgers) await this.#perform({ do: "read", entity }, target);
+    for (const entity of registers) await this.#perform({ do: "get", entity }, target);
   }
 
   /** The process is gone: who waits for it hears nothing any more. */
@@ -115,16 +123,41 @@ export class Clients {
     }
   }
 
-  #ask(ask: Ask, target: Target): Promise<void> {
+  /** One operation. With a key it is sent again, as often as it takes, and must happen once all the same (E9). */
+  async #perform(ask: Ask, target: () => Target): Promise<void> {
+    const startedMs = ++this.#events;
+    const key = this.#keyOf(ask);
+    let unsure = false;
+    for (let left = key === undefined ? 1 : triesMax; left > 0; left--) {
+      const heard = await this.#send(ask, key, target());
+      if (heard.is === "told") {
+        this.#note(ask, startedMs, heard.told);
+        return;
+      }
+      // Said not to be applied, and never sent before: as if it had not been sent. Its trace would be one "nobody sent".
+      if (heard.is === "notApplied" && !unsure) return;
+      unsure = true;
+      await this.#think();
+    }
+    this.#note(ask, startedMs, undefined);
+  }
+
+  /** Of most commands that change something. */
+  #keyOf(ask: Ask): string | undefined {
+    if (ask.do === "read" || ask.do === "get" || this.#chance.oneIn(3)) return undefined;
+    return ask.do === "set" ? `s${String(this.#commands++)}` : ask.commandId;
+  }
+
+  #send(ask: Ask, key: string | undefined, target: Target): Promise<Heard> {
     return new Promise((resolve) => {
-      const open: Open = { ask, startedMs: ++this.#events, target, answers: 0, done: resolve };
+      const open: Open = { ask, target, answers: 0, done: resolve };
       this.#open.add(open);
       const deadline = this.#chance.oneIn(8) ? { deadlineMs: this.#clock.nowMs + 1 + this.#chance.below(150) } : {};
       const answered = (fault: Fault | undefined, payload: Told | undefined): void => {
         if (!target.process.dead) this.#answered(open, fault, payload);
       };
       target.process.deliver(() =>
-        target.engine.call(serviceOf(ask), commandOf(ask), { hops: 0, ...deadline }, (fault, reply) =>
+        target.engine.call(serviceOf(ask), commandOf(ask, key), { hops: 0, ...deadline }, (fault, reply) =>
           answered(fault, reply && unpacked<Told>(reply.payload)),
         ),
       );
@@ -136,25 +169,24 @@ export class Clients {
     if (!this.#open.delete(open)) return;
     if (told) this.acknowledged++;
     if (fault) this.refused++;
-    this.#note(open, told, fault !== undefined && saysNotApplied(fault, open.ask));
-    open.done();
+    if (told) open.done({ is: "told", told });
+    else open.done({ is: fault && saysNotApplied(fault, open.ask) ? "notApplied" : "nothing" });
   }
 
   /** No answer, ever. */
   #end(open: Open): void {
     this.#open.delete(open);
-    this.#note(open, undefined, false);
-    open.done();
+    open.done({ is: "nothing" });
   }
 
-  /** An operation that was said not to be applied is as if it had not been sent: then its trace is one "nobody sent". */
-  #note({ ask, startedMs }: Open, told: Told | undefined, notApplied: boolean): void {
-    if (notApplied) return;
+  /** `told` undefined: nobody knows whether it happened. */
+  #note(ask: Ask, startedMs: number, told: Told | undefined): void {
     const endedMs = told ? ++this.#events : undefined;
     switch (ask.do) {
       case "append":
         this.#noteAppend(ask.entity, ask.commandId, startedMs, endedMs, told?.place);
         // Whether and when the other ledger was told is not answered.
+        if (ask.tell && told) this.told.push({ ledger: ask.tell.entity, commandId: ask.tell.commandId });
         if (ask.tell) this.#noteAppend(ask.tell.entity, ask.tell.commandId, startedMs, undefined, undefined);
         return;
       case "pass":

@@ -36,6 +36,10 @@ export interface Flaws {
   readonly ignoresFence?: boolean;
   /** A step is taken whatever sequence it was computed on (S3). */
   readonly ignoresExpectedSequence?: boolean;
+  /** Keys are neither recorded nor remembered (E9). */
+  readonly forgetsKeys?: boolean;
+  /** What a step asks to be done is not stored with it (E10). */
+  readonly forgetsMessages?: boolean;
   /** `committed` is answered before anything is written. */
   readonly answersBeforeWriting?: boolean;
   /** `committed` is answered when it is written, and synced some time later: synchronous=NORMAL. */
@@ -154,13 +158,13 @@ export class SimStore implements EngineStore {
     this.#released.clear();
   }
 
-  open(address: EntityAddress, kind: Kind): Promise<EntityRecord> {
+  open(address: EntityAddress, kind: Kind, nowMs?: number): Promise<EntityRecord> {
     return this.#inOrder(async () => {
       this.#mayFail();
       await this.#settled();
-      const record = await this.#memory.open(address, kind);
+      const { keys, ...record } = await this.#memory.open(address, kind, nowMs);
       this.#open.set(record.handle, { address, kind });
-      return record;
+      return keys && this.#flaws.forgetsKeys !== true ? { ...record, keys } : record;
     });
   }
 
@@ -265,7 +269,13 @@ export class SimStore implements EngineStore {
     return this.#mayBeTakenOver && this.#flaws.unknownAfterTakeOver !== true ? { is: "fenced" } : { is: "unknown" };
   }
 
-  async #write({ address, kind }: { readonly address: EntityAddress; readonly kind: Kind }, step: Step): Promise<Verdict> {
+  async #write({ address, kind }: { readonly address: EntityAddress; readonly kind: Kind }, whole: Step): Promise<Verdict> {
+    const { deduplication, outbox, ...rest } = whole;
+    const step: Step = {
+      ...rest,
+      ...(deduplication && this.#flaws.forgetsKeys !== true && { deduplication }),
+      ...(outbox && this.#flaws.forgetsMessages !== true && { outbox }),
+    };
     const verdict = await this.#disk.write(address, kind, step);
     if (verdict.is !== "conflict" || !this.#flaws.ignoresExpectedSequence) return verdict;
     return this.#disk.write(address, kind, { ...step, expectedSequence: verdict.actualSequence });

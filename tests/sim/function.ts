@@ -57,8 +57,9 @@ function packed(value: unknown): Payload {
 export function unpacked<T>(payload: Payload | undefined): T {
   return JSON.parse(text.decode(payload?.value)) as T;
 }
-export function commandOf(ask: Ask): Command {
-  return { name: "Do", payload: packed(ask) };
+/** `key`: idempotency key (E9). */
+export function commandOf(ask: Ask, key: string | undefined): Command {
+  return { name: "Do", payload: packed(ask), ...(key !== undefined && { id: key }) };
 }
 export function serviceOf(ask: Ask): string {
   return ask.do === "set" || ask.do === "get" ? registerService : ledgerService;

@@ -8,7 +8,7 @@ import { repository } from "../support/files.ts";
 import { runProgram } from "../support/program.ts";
 import { runWorld } from "./world.ts";
 
-const trials = Number(process.env["MECHA_SIM_TRIALS"] ?? 1_500);
+const trials = Number(process.env["MECHA_SIM_TRIALS"] ?? 1_000);
 const seed = Number(process.env["MECHA_SIM_SEED"] ?? 1);
 
 function simulate(args: readonly string[]): ReturnType<typeof runProgram> {
@@ -37,9 +37,16 @@ const plants: readonly (readonly [name: string, flaws: readonly string[], object
   ],
   ["commits are acknowledged before they are written", ["answersBeforeWriting"], /H1|H4|R1/],
   ["commits are acknowledged before they are synced, as with synchronous=NORMAL", ["answersBeforeSyncing"], /H1|H6|R1/],
+  ["keys are forgotten: a command asked again happens again", ["forgetsKeys"], /H2|R1/],
+  ["effects are not stored with the step that asks for them", ["forgetsMessages"], /V5/],
   ["a stale owner answers reads without asking whether it still is one", ["readsWithoutFence"], /H5|R1/],
   ["sequences alone are the fence: a step computed on a lost one fits the new owner's", ["ignoresFence"], /H[1-6]|R[12]/],
-  ["an owner that was taken over from is told `unknown`, and takes the new owner's step for its own", ["unknownAfterTakeOver"], /H1|H4|R1/],
+  [
+    "an owner that was taken over from is told `unknown`, and takes the new owner's step for its own",
+    ["unknownAfterTakeOver"],
+    /H1|H4|R1/,
+    2_500,
+  ],
 ];
 const plantedTrialsMax = 4_000;
 

@@ -6,6 +6,7 @@
  * V2 every operation is answered at most once, and once the weather is calm every one is answered
  * V3 the engine keeps its own bounds: commands in a mailbox, groups at the store, steps in a group
  * V4 the engine's end leaves nothing: no timer, no open record, no stream
+ * V5 every effect of an acknowledged command comes about, in the end
  */
 import { noLog, noMetrics } from "@mecha/kit";
 import { SeededRandom } from "@mecha/kit/testing";
@@ -60,20 +61,20 @@ class World {
   readonly #chance: Chance;
   readonly #clients: Clients;
   readonly #disk = new SimDisk();
-  readonly #seed: number;
   readonly #planted: Planted;
   readonly #problems: string[] = [];
   readonly #faults: Record<string, number> = {};
   /** Several may own the state one after the other, the earlier one not knowing: then reads must ask the store too (E6). */
   readonly #takeovers: boolean;
+  readonly #functionsFail: boolean;
   #running: Running;
   #stale: Running | undefined;
 
   constructor(seed: number, planted: Planted) {
-    this.#seed = seed;
     this.#planted = planted;
     this.#chance = new Chance(new SeededRandom(seed));
     this.#takeovers = this.#chance.oneIn(2);
+    this.#functionsFail = this.#chance.weather.functionFault !== Infinity;
     this.#clients = new Clients(this.#clock, this.#chance);
     this.#running = this.#start();
   }
@@ -86,6 +87,7 @@ class World {
     void this.#clients.readAll(() => this.#running).then(() => (finished = true));
     const all = await this.#clock.runUntil(() => finished, this.#clock.nowMs + restMs);
     if (!all) this.#problems.push(`V2: ${String(this.#clients.waiting)} operations are never answered`);
+    await this.#effects();
     await this.#close();
     const breaches = [
       ...check(this.#clients.history, await this.#ledgers()),
@@ -156,7 +158,7 @@ class World {
     const engine = openEngine({
       store,
       clock: process,
-      random: new SeededRandom(this.#seed + 1),
+      random: new SeededRandom(this.#chance.below(2 ** 31)), // its own: keys an engine makes are never the same twice
       log: noLog,
       metrics: noMetrics,
       // The store failed: the process stops, and is started again by whoever watches over it.
@@ -252,6 +254,24 @@ class World {
     }
     if (store.inFlightMost > limits.groupsInFlightMax) this.#problems.push(`V3: ${String(store.inFlightMost)} groups at the store`);
     if (store.groupMost > limits.groupStepsMax) this.#problems.push(`V3: ${String(store.groupMost)} steps in a group`);
+  }
+
+  /** keeps V5. A function that fails may refuse an effect for good: then only those that are stored must have come about. */
+  async #effects(): Promise<void> {
+    if (this.#functionsFail) return;
+    const missing = async (): Promise<readonly string[]> => {
+      const stored = await this.#ledgers();
+      return this.#clients.told
+        .filter(({ ledger, commandId }) => !stored.get(ledger)?.includes(commandId))
+        .map(({ commandId }) => commandId);
+    };
+    let lost = await missing();
+    for (const untilMs = this.#clock.nowMs + restMs; lost.length > 0 && this.#clock.nowMs < untilMs; lost = await missing()) {
+      const stepMs = this.#clock.nowMs + 500;
+      await this.#clock.runUntil(() => false, stepMs);
+      this.#clock.nowMs = stepMs;
+    }
+    if (lost.length > 0) this.#problems.push(`V5: effects of acknowledged commands never came about: ${lost.join(", ")}`);
   }
 
   /** keeps V4 */
