@@ -9,7 +9,7 @@
 import { Fault } from "@mecha/kit";
 import type { Answer } from "./engine.ts";
 import { commandHash } from "./keys/hash.ts";
-import type { CallContext, Command, ComponentMethod, Reply } from "./model.ts";
+import { type CallContext, type Command, type ComponentMethod, type Reply, isGone } from "./model.ts";
 import type { Firing } from "./timers/firing.ts";
 import { type TimerWheel, WheelTimer } from "./timing/wheel.ts";
 
@@ -95,7 +95,7 @@ export class Envelope extends WheelTimer {
 
   /** Somebody still waits for the outcome. */
   get awaited(): boolean {
-    return !this.#answered && this.context.signal?.aborted !== true;
+    return !this.#answered && !isGone(this.context);
   }
 
   /** `envelope` is this command asked again (V3). */
@@ -127,7 +127,7 @@ export class Envelope extends WheelTimer {
   #tell(fault: Fault | undefined, reply: Reply | undefined): void {
     if (this.#answered) return; // keeps V1
     this.#answered = true;
-    if (this.context.signal?.aborted === true) {
+    if (isGone(this.context)) {
       this.#answer(new Fault("cancelled", `${this.service}.${this.command.name}: the caller went away`), undefined);
     } else {
       this.#answer(fault, reply);

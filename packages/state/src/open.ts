@@ -20,7 +20,15 @@ import { Envelope, type OpenCommands, type Origin } from "./envelope.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
 import { Outbox } from "./outbox/outbox.ts";
-import type { CallContext, Command, CommandMetadata, Component, ComponentMethod, Payload } from "./model.ts";
+import {
+  type CallContext,
+  type Command,
+  type CommandMetadata,
+  type Component,
+  type ComponentMethod,
+  type Payload,
+  isGone,
+} from "./model.ts";
 import type { EngineParts, EngineStore } from "./parts.ts";
 import { type OutboxQuery, type OutboxRow, rowsMax } from "./rows.ts";
 import type { Store } from "./store.ts";
@@ -186,7 +194,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
 
   /** A caller who does not wait any more: nothing is begun for it. */
   #alreadyGone(service: string, name: string, context: CallContext): Fault | undefined {
-    if (context.signal?.aborted === true) return new Fault("cancelled", `${service}.${name}: the caller had gone away; not applied`);
+    if (isGone(context)) return new Fault("cancelled", `${service}.${name}: the caller had gone away; not applied`);
     if (context.deadlineMs === undefined || context.deadlineMs > this.#nowMs()) return undefined;
     return new Fault("deadline", `${service}.${name}: the caller's deadline had passed; not applied`);
   }
