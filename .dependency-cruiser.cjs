@@ -49,9 +49,10 @@ module.exports = {
     {
       name: "no-circular",
       severity: "error",
-      comment: "A cycle has no bottom to test from. Move the shared part down, or pass it in.",
+      comment:
+        "A cycle has no bottom to test from. Move the shared part down, or pass it in. Types that name each other (import type) are not one: they are gone when the code runs.",
       from: {},
-      to: { circular: true, viaOnly: { pathNot: "/gen/" } },
+      to: { circular: true, viaOnly: { pathNot: "/gen/", dependencyTypesNot: ["type-only"] } },
     },
     {
       name: "packages-are-pure",
