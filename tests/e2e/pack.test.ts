@@ -125,7 +125,11 @@ suite("the published packages", () => {
     const names = files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
     const google = await readdir(join(repository, "api/proto/google/api"));
     assert.ok(google.includes("annotations.proto") && google.includes("http.proto"));
-    assert.deepEqual(names, ["cloudstate/entity_key.proto", "cloudstate/eventing.proto", ...google.map((name) => `google/api/${name}`).sort()]);
+    assert.deepEqual(names, [
+      "cloudstate/entity_key.proto",
+      "cloudstate/eventing.proto",
+      ...google.map((name) => `google/api/${name}`).sort(),
+    ]);
     for (const name of names)
       assert.equal(await readFile(join(folder, name), "utf8"), await readFile(join(repository, "api/proto", name), "utf8"), name);
   });

@@ -1,3 +1,4 @@
+/** `mecha doctor`: what is wrong with a state folder and what to do, asked of a running Mecha or of the files. */
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { explain, Fault } from "@mecha/kit";

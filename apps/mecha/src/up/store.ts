@@ -1,3 +1,4 @@
+/** Opens the store a project asks for, and says in its own words what keeps it from opening. */
 import type { Clock, Log, Random } from "@mecha/kit";
 import type { Store } from "@mecha/state";
 import { openMemoryStore } from "@mecha/store-memory";

@@ -7,7 +7,16 @@
  * T3 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
  */
 import { assert, explain, faultCodes } from "@mecha/kit";
-import type { Command, EntityAddress, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, StreamFailure } from "../model.ts";
+import type {
+  Command,
+  EntityAddress,
+  EntityInit,
+  EntityReply,
+  EntityStream,
+  EntityStreamEvents,
+  Payload,
+  StreamFailure,
+} from "../model.ts";
 import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
 import { decodeEventSourcedOut, decodeValueOut, type EntityOut } from "./codec/decode.ts";
 import { commandField, encodeEntityCommand, encodeEvent, encodeEventSourcedInit, encodeValueInit } from "./codec/encode.ts";
