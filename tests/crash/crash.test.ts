@@ -1,6 +1,7 @@
 /**
  * `kill -9` of Mecha and of the user function at random points, under load, beside 20,000 active entities: no acknowledged command is lost,
- * none is applied twice, order and real time are kept, and no process outlives its Mecha.
+ * none is applied twice, order and real time are kept, and no process outlives its Mecha. Commands with an idempotency key that are asked until they
+ * are answered happen exactly once, and so does the effect of each append on its mirror.
  *
  * MECHA_CRASH_SEED repeats a run's choices, MECHA_CRASH_KILLS=N runs longer (`npm run torture -- --kills N`).
  */
@@ -26,10 +27,11 @@ test(`${kills} kills at random points lose nothing that was acknowledged, repeat
     report: (line) => t.diagnostic(line),
   });
   t.diagnostic(
-    `${result.acknowledged} acknowledged, ${result.unanswered} without an answer, ` +
+    `${result.acknowledged} acknowledged, ${result.unanswered} without an answer, ${result.repeated} asked again, ` +
       `${result.killsOfMecha} kills of mecha, ${result.killsOfFunction} of the function`,
   );
   assert.deepEqual(result.breaches, [], `seed ${seed}`);
   assert.deepEqual(result.orphans, []);
   assert.ok(result.acknowledged > kills, "the clients got work done between the kills");
+  assert.ok(result.repeated > 0, "some commands were cut off and asked again");
 });

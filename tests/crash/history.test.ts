@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { check, type Operation } from "./history.ts";
+import { check, checkMirrors, type Operation } from "./history.ts";
 
 const append = (commandId: string, startedMs: number, endedMs?: number, place?: number): Operation => ({
   do: "append",
@@ -73,3 +73,17 @@ test("whatever a truly sequential ledger answers is fine, and swapping two store
     }),
   );
 });
+
+for (const { name, mirror, broken } of [
+  { name: "the same list is right", mirror: ["a", "b"], broken: undefined },
+  { name: "an effect that is missing", mirror: ["a"], broken: /at 2 the mirror has nothing, the ledger b \(1 and 2 entries\)/ },
+  { name: "an effect done twice", mirror: ["a", "b", "b"], broken: /at 3 the mirror has b, the ledger nothing/ },
+  { name: "effects out of order", mirror: ["b", "a"], broken: /at 1 the mirror has b, the ledger a/ },
+]) {
+  test(`M1: ${name}`, () => {
+    const [breach, ...more] = checkMirrors(new Map([["l1", ["a", "b"]]]), new Map([["l1", mirror]]));
+    assert.deepEqual(more, []);
+    if (broken) assert.match(breach?.what ?? "", broken);
+    else assert.equal(breach, undefined);
+  });
+}

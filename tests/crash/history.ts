@@ -7,6 +7,7 @@
  *   H3 nothing is stored that nobody sent            H4 an append's answer says the place where it is stored
  *   H5 real time: an operation that began after another's answer takes effect after it (appends and reads alike)
  *   H6 a read shows a prefix of the stored list
+ *   M1 the mirror, which gets each append as an effect, has the same list in the same order
  * An operation without an answer may have taken effect 0 or 1 times, at any moment from its start on.
  */
 
@@ -32,7 +33,7 @@ export type Operation =
 /** A broken promise, with what is needed to look into it. */
 export interface Breach {
   /** H… of ledgers, R… of registers (registers.ts). */
-  readonly rule: "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "R1" | "R2";
+  readonly rule: "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "M1" | "R1" | "R2";
   /** The ledger or register. */
   readonly entity: string;
   readonly what: string;
@@ -47,6 +48,19 @@ export function check(history: readonly Operation[], stored: ReadonlyMap<string,
     else ledgers.set(operation.ledger, [operation]);
   }
   return [...ledgers].flatMap(([ledger, operations]) => checkLedger(ledger, operations, stored.get(ledger) ?? []));
+}
+
+/** Ledgers whose mirror is not the same list. */
+export function checkMirrors(
+  stored: ReadonlyMap<string, readonly string[]>,
+  mirrors: ReadonlyMap<string, readonly string[]>,
+): readonly Breach[] {
+  return [...mirrors].flatMap(([ledger, mirror]) => {
+    const list = stored.get(ledger) ?? [];
+    const at = Array.from({ length: Math.max(list.length, mirror.length) }).findIndex((_, index) => list[index] !== mirror[index]);
+    const what = `at ${at + 1} the mirror has ${mirror[at] ?? "nothing"}, the ledger ${list[at] ?? "nothing"} (${mirror.length} and ${list.length} entries)`;
+    return at < 0 ? [] : [{ rule: "M1", entity: ledger, what } as const];
+  });
 }
 
 function checkLedger(ledger: string, operations: readonly Operation[], stored: readonly string[]): readonly Breach[] {

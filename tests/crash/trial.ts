@@ -2,6 +2,7 @@
  * One crash trial: real processes, many clients, kills at random points, and a judgement at the end.
  *
  * C1 clients note what they asked before asking and what they heard as soon as they hear it; a call that got no answer stays "may have happened"
+ * C4 every other client sends an idempotency key and asks again until it is answered: then the command must be there exactly once
  * C2 kills come from a seed: which process, and how long after it last became ready. Where in a fsync that hits is the machine's choice
  * C3 a function must not outlive its Mecha (E16): after each kill of Mecha its children are gone before the next start is asked for anything
  */
@@ -9,7 +10,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "@mecha/kit";
 import { eventually, freePort, isAlive, type Program, startNode } from "../support/program.ts";
-import { type Breach, check, type Operation } from "./history.ts";
+import { type Breach, check, checkMirrors, type Operation } from "./history.ts";
 
 /** What a trial does. */
 export interface TrialOptions {
@@ -30,6 +31,8 @@ export interface TrialResult {
   readonly breaches: readonly Breach[];
   readonly acknowledged: number;
   readonly unanswered: number;
+  /** Commands with a key that were asked more than once. */
+  readonly repeated: number;
   readonly killsOfMecha: number;
   readonly killsOfFunction: number;
   readonly orphans: readonly number[];
@@ -66,11 +69,13 @@ export async function runTrial(options: TrialOptions): Promise<TrialResult> {
     }
     await clients.stop();
     const stored = await clients.readAll();
+    const mirrors = await clients.readMirrors(stored);
     await platform.stop();
     return {
-      breaches: [...check(clients.history, stored), ...clients.lostBystanders(stored)],
+      breaches: [...check(clients.history, stored), ...checkMirrors(stored, mirrors), ...clients.lostBystanders(stored)],
       acknowledged: clients.acknowledged,
       unanswered: clients.history.filter(({ endedMs }) => endedMs === undefined).length,
+      repeated: clients.repeated,
       killsOfMecha,
       killsOfFunction: options.kills - killsOfMecha,
       orphans,
@@ -145,6 +150,7 @@ class Clients {
   #stopped = false;
   #nextCommand = 0;
   acknowledged = 0;
+  repeated = 0;
 
   constructor(url: string, options: TrialOptions) {
     this.#url = url;
@@ -152,7 +158,7 @@ class Clients {
   }
 
   start(): void {
-    this.#running = Promise.all(Array.from({ length: this.#options.clients }, () => this.#client()));
+    this.#running = Promise.all(Array.from({ length: this.#options.clients }, (_, at) => this.#client(at % 2 === 0)));
   }
 
   async stop(): Promise<void> {
@@ -160,20 +166,26 @@ class Clients {
     await this.#running;
   }
 
-  async #client(): Promise<void> {
+  async #client(keyed: boolean): Promise<void> {
     while (!this.#stopped) {
       const ledger = `l${this.#options.random.below(this.#options.ledgers)}`;
-      const answered = this.#options.random.below(5) === 0 ? await this.#read(ledger) : await this.#append(ledger);
+      const answered = this.#options.random.below(5) === 0 ? await this.#read(ledger) : await this.#append(ledger, keyed);
       // Nobody is there right after a kill: do not spin on refused connections.
       if (!answered) await delay(20);
     }
   }
 
-  async #append(ledger: string): Promise<boolean> {
+  async #append(ledger: string, keyed: boolean): Promise<boolean> {
     const commandId = `c${this.#nextCommand++}`;
     const startedMs = performance.now();
     const index = this.history.push({ do: "append", ledger, commandId, startedMs, endedMs: undefined, place: undefined }) - 1; // C1
-    const answer = await this.#ask<{ place: number }>("POST", `/ledgers/${ledger}/append`, { commandId });
+    const path = `/ledgers/${ledger}/append`;
+    let answer = await this.#ask<{ place: number }>("POST", path, { commandId }, keyed ? commandId : undefined);
+    if (keyed && !answer) this.repeated++;
+    while (keyed && !answer) {
+      await delay(20);
+      answer = await this.#ask("POST", path, { commandId }, commandId); // C4
+    }
     if (!answer) return false;
     this.history[index] = { do: "append", ledger, commandId, startedMs, endedMs: performance.now(), place: answer.place };
     this.acknowledged++;
@@ -188,12 +200,17 @@ class Clients {
     return true;
   }
 
-  async #ask<T>(method: string, path: string, body?: unknown): Promise<T | undefined> {
+  async #ask<T>(method: string, path: string, body?: unknown, key?: string): Promise<T | undefined> {
     try {
       const response = await fetch(this.#url + path, {
         method,
         signal: AbortSignal.timeout(callMaxMs),
-        ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+        ...(body === undefined
+          ? {}
+          : {
+              headers: { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": key }) },
+              body: JSON.stringify(body),
+            }),
       });
       const text = await response.text();
       return response.ok ? (JSON.parse(text) as T) : undefined;
@@ -238,5 +255,21 @@ class Clients {
       stored.set(id, list);
     }
     return stored;
+  }
+
+  /** The mirrors of the ledgers, once they have as many entries or nothing comes any more. */
+  async readMirrors(stored: ReadonlyMap<string, readonly string[]>): Promise<Map<string, readonly string[]>> {
+    const mirrors = new Map<string, readonly string[]>();
+    for (let index = 0; index < this.#options.ledgers; index++) {
+      const id = `l${index}`;
+      const read = async (): Promise<readonly string[] | undefined> =>
+        (await this.#ask<{ commandIds: string[] }>("GET", `/mirrors/${id}`))?.commandIds;
+      const complete = async (): Promise<readonly string[] | undefined> => {
+        const list = await read();
+        return list && list.length >= (stored.get(id)?.length ?? 0) ? list : undefined;
+      };
+      mirrors.set(id, await eventually(`mirror ${id} is complete`, complete).catch(async () => (await read()) ?? []));
+    }
+    return mirrors;
   }
 }
