@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { chromium } from "playwright-core";
 import { mechaMain, type RunningMecha, startUp } from "../support/cart.ts";
 import { repository, tempDir, type TempDir } from "../support/files.ts";
 import { eventually, runProgram } from "../support/program.ts";
+import { findProgram, skipUnless } from "../support/skip.ts";
 
 /** Each firing is an event; `list` answers with the times between them. */
 const code = `import { command, eventSourced, serve, t } from "mecha-sdk";
@@ -170,4 +172,26 @@ test("a schedule that makes no sense is refused, and the log says why", async ()
   assert.equal(answer.status, 500);
   await up.program.waitFor(/demo\.Bell\.set: schedule\("t"\): cron: "99 \* \* \* \*" is no cron expression/u);
   assert.deepEqual(await listed(dir), []);
+});
+
+const skip = skipUnless("chromium");
+
+test("the admin page shows an entity's timers", { skip }, async () => {
+  await using dir = await bells();
+  await using up = await startUp(dir.path);
+  await set(up, "x", { name: "nine", cron: "0 9 * * *" });
+  await set(up, "x", { name: "often", every: "500ms" });
+  await rung(up, "x", 1);
+  const browser = await chromium.launch({ executablePath: findProgram("chromium") ?? "", args: ["--no-sandbox", "--disable-gpu"] });
+  try {
+    const page = await browser.newPage();
+    await page.goto(up.page);
+    await page.locator("#entities").getByRole("button").click();
+    const timers = page.getByRole("region", { name: "Timers" });
+    await timers.getByText(/^Ring, .* and by 0 9 \* \* \* \(UTC\)$/u).waitFor();
+    await timers.getByText(/^Ring, .* and every 0\.5 s$/u).waitFor();
+    for (const name of ["nine", "often"]) await timers.getByText(name, { exact: true }).waitFor();
+  } finally {
+    await browser.close();
+  }
 });

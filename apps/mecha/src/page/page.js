@@ -309,10 +309,16 @@ const pathOf = ({ service, id }) => `/v1/entities/${encodeURIComponent(service)}
 async function loadDetail() {
   const wanted = view.selected;
   if (!wanted) return;
-  const [detail, page] = await Promise.all([ask(pathOf(wanted)), ask(`${pathOf(wanted)}/events?limit=${pageSize}`)]);
+  const of = `service=${encodeURIComponent(wanted.service)}&id=${encodeURIComponent(wanted.id)}`;
+  const [detail, page, { timers }] = await Promise.all([
+    ask(pathOf(wanted)),
+    ask(`${pathOf(wanted)}/events?limit=${pageSize}`),
+    ask(`/v1/timers?${of}&limit=${pageSize}`),
+  ]);
   if (view.selected !== wanted) return; // another one was chosen meanwhile
   const newest = view.events.at(-1)?.sequence ?? Infinity;
   view.detail = detail;
+  showTimers(timers);
   // Older pages that were asked for stay, when they still join the newest one.
   const oldest = page.events[0]?.sequence ?? 0;
   const kept = view.events.filter((event) => event.sequence < oldest);
@@ -320,6 +326,16 @@ async function loadDetail() {
   view.events = joined ? [...kept, ...page.events] : page.events;
   if (!joined) view.before = page.before;
   showDetail(newest);
+}
+
+function showTimers(timers) {
+  byId("timers").hidden = timers.length === 0;
+  byId("timers-list").replaceChildren(...timers.map((timer) => fact(timer.name, `${timer.command}, ${whenText(timer)}`)));
+}
+
+function whenText({ due, everyMs, cron, timeZone }) {
+  const rule = everyMs !== undefined ? ` and every ${everyMs / 1_000} s` : cron !== undefined ? ` and by ${cron} (${timeZone})` : "";
+  return `${localTime(due)}${rule}`;
 }
 
 async function loadOlder() {
