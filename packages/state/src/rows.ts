@@ -93,7 +93,7 @@ export type TimerChange =
       readonly name: string;
       /** Wall ms of the next firing. */
       readonly dueMs: number;
-      /** How it goes on, in the engine's own words; empty = it fires once. A store does not look inside. */
+      /** Which setting of the timer it is and how it goes on, in the engine's own words. A store does not look inside. */
       readonly schedule: string;
       /** The command it fires at its entity. */
       readonly command: string;
