@@ -30,7 +30,7 @@ abstract class Counter extends Draft {
   }
 
   /** @internal */
-  protected add(method: string, by: number | bigint, sign: 1n | -1n, max: bigint): void {
+  protected changeBy(method: string, by: number | bigint, sign: 1n | -1n, max: bigint): void {
     this.home.checkChange(method);
     expect(
       typeof by === "bigint" || Number.isSafeInteger(by),
@@ -58,7 +58,7 @@ export class GCounter extends Counter {
       by >= 0,
       () => `${this.home.where}: increment(${shown(by)}): this counter only grows; declare the state as pncounter() to count down as well`,
     );
-    this.add("increment", by, 1n, uint64Max);
+    this.changeBy("increment", by, 1n, uint64Max);
     return this;
   }
 
@@ -72,13 +72,13 @@ export class GCounter extends Counter {
 export class PNCounter extends Counter {
   /** Adds `by`. Default 1. */
   increment(by: number | bigint = 1): this {
-    this.add("increment", by, 1n, int64Max);
+    this.changeBy("increment", by, 1n, int64Max);
     return this;
   }
 
   /** Takes `by` away. Default 1. */
   decrement(by: number | bigint = 1): this {
-    this.add("decrement", by, -1n, int64Max);
+    this.changeBy("decrement", by, -1n, int64Max);
     return this;
   }
 

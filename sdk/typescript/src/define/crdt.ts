@@ -27,7 +27,9 @@ import {
 } from "./method.ts";
 
 /** A CRDT entity to give to `serve` or `testCrdt`. */
-export interface CrdtComponent<Refs = Readonly<Record<string, CommandRef>>> {
+export interface CrdtComponent<Refs = Readonly<Record<string, CommandRef>>, S = unknown> {
+  /** Type only. */
+  readonly phantom?: S;
   readonly kind: "crdt";
   readonly service: string;
   /** Its commands, for `ctx.forward` and `ctx.effect` of other components. */
@@ -89,7 +91,7 @@ export interface CrdtSpec<S extends Draft, C extends Commands> extends CrdtOptio
  *   handle: { like(_, ctx) { return { likes: ctx.state.increment().value }; } },
  * });
  */
-export function crdt<S extends Draft, const C extends Commands>(spec: CrdtSpec<S, C>): CrdtComponent<Refs<C>> {
+export function crdt<S extends Draft, const C extends Commands>(spec: CrdtSpec<S, C>): CrdtComponent<Refs<C>, S> {
   checkServiceName(spec.service);
   const { service } = spec;
   const { own } = splitMessages(messagesOf(spec.state));
@@ -147,14 +149,14 @@ export function checkConsistency(level: unknown, where: string): asserts level i
 }
 
 /** The common end of both ways to declare a CRDT entity. */
-export function crdtOf<R>(parts: {
+export function crdtOf<R, S>(parts: {
   service: string;
   methods: Map<string, Method>;
   origin: ComponentBase["origin"];
   state: StateSource;
   types: MessageTypes;
   options: CrdtOptions;
-}): CrdtComponent<R> {
+}): CrdtComponent<R, S> {
   const { service, methods, origin, state, types, options } = parts;
   for (const { key, streamedIn } of methods.values())
     expect(!streamedIn, () => `${service}: command ${key} is streamed in; entities take one message at a time. Use an action for that`);

@@ -164,7 +164,7 @@ export const fromProto = {
   crdt<M extends GenServiceMethods, const S extends AnyCrdtState>(
     service: GenService<M>,
     spec: ProtoCrdtSpec<M, S>,
-  ): CrdtComponent<ProtoRefs<M>> {
+  ): CrdtComponent<ProtoRefs<M>, CrdtStateOf<S>> {
     checkService(service);
     const name = service.typeName;
     return crdtOf({

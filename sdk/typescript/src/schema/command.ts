@@ -62,7 +62,7 @@ export class CommandSchema<In, Out, StreamedIn extends boolean = false, Streamed
     return new CommandSchema(this.input, this.reply, this.routes, true as const, this.isStreamedOut);
   }
 
-  /** Actions only: the answer is any number of messages. */
+  /** Actions and CRDTs: the answer is any number of messages. */
   streamedOut(): CommandSchema<In, Out, StreamedIn, true> {
     return new CommandSchema(this.input, this.reply, this.routes, this.isStreamedIn, true as const);
   }

@@ -9,6 +9,7 @@ import { EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { fromBinary } from "@bufbuild/protobuf";
 import { action, command, eventSourced, message, type ShapeOf, t, valueEntity } from "../index.ts";
 import { entitySpec } from "../serve/discovery.ts";
+import { buildFiles } from "./descriptors.ts";
 
 const Size = t.enum("Size", ["SMALL", "LARGE"]);
 const Item = message("Item", {
@@ -175,3 +176,14 @@ export const wrongType: Input["cartId"] = 5;
 export const unknownField: ShapeOf<typeof Item> = { ...tea, quantity: 1 };
 // @ts-expect-error -- MEDIUM is no Size
 export const unknownName: ShapeOf<typeof Item>["size"] = "MEDIUM";
+
+test("fields used in several places become a message in each", () => {
+  const id = { id: t.string };
+  const commands = { get: command(id).replies(id), put: command(id) };
+  const built = buildFiles([{ service: "demo.Shared", keys: ["id"], commands, messages: new Map() }]);
+  const { methods } = built.service("demo.Shared");
+  assert.deepEqual(
+    methods.flatMap(({ input, output }) => [input.typeName, output.typeName]),
+    ["demo.SharedGetRequest", "demo.SharedGetReply", "demo.SharedPutRequest", "google.protobuf.Empty"],
+  );
+});

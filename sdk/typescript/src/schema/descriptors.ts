@@ -172,13 +172,14 @@ class Builder {
     this.#taken.set(fullName, owner);
   }
 
-  /** Declares a message once; gives its full name with a leading dot. */
+  /** Declares a message once, fields without a name once for each place; gives its full name with a leading dot. */
   #message(schema: MessageLike, place: Place): string {
     const { pkg, base } = nameIn(schema, place);
     const fullName = joinName(pkg, base);
+    const isNew = !this.#taken.has(fullName);
     this.#take(fullName, schema);
-    if (!this.#names.has(schema)) {
-      this.#names.set(schema, fullName);
+    if (isNew) {
+      if (!this.#names.has(schema)) this.#names.set(schema, fullName);
       const file = this.#file(pkg);
       const proto = create(DescriptorProtoSchema, { name: base });
       file.proto.messageType.push(proto);

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { Component } from "../component.ts";
+import type { CrdtDefinition } from "../define/crdt.ts";
 import type { EventSourcedDefinition } from "../define/definitions.ts";
 import { Mistake } from "../mistake.ts";
 
@@ -13,7 +14,7 @@ export interface SchemaLock {
   readonly [message: string]: Readonly<Record<string, string>>;
 }
 
-/** The messages of `components`: commands, replies, events and what they contain. */
+/** The messages of `components`: commands, replies, events, elements of CRDTs and what they contain. */
 export function schemaLock(components: readonly Component[]): SchemaLock {
   const lock: Record<string, Record<string, string>> = {};
   const add = (desc: DescMessage): void => {
@@ -26,9 +27,10 @@ export function schemaLock(components: readonly Component[]): SchemaLock {
       add(input.codec.desc);
       add(output.codec.desc);
     }
-    const { events, state } = definition as Partial<EventSourcedDefinition>;
+    const { events, state, messages } = definition as Partial<EventSourcedDefinition & CrdtDefinition>;
     for (const { message } of events?.values() ?? []) add(message.codec.desc);
     if (state?.desc !== undefined) add(state.desc);
+    for (const message of messages ?? []) add(message);
   }
   return Object.fromEntries(Object.entries(lock).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -63,8 +63,8 @@ export interface TestOptions {
   readonly development?: boolean;
 }
 
-type CommandsOf<Refs> = keyof Refs & string;
-type InputOf<R> = R extends CommandRef<infer In> ? In : never;
+export type CommandsOf<Refs> = keyof Refs & string;
+export type InputOf<R> = R extends CommandRef<infer In> ? In : never;
 
 /** An entity under test. */
 export interface TestedEntity<Refs> {
@@ -97,7 +97,7 @@ export function testEntity<Refs>(
     : new TestedValue(component, entityId, options);
 }
 
-function methodOf({ service, methods }: ComponentBase, key: string): Method {
+export function methodOf({ service, methods }: ComponentBase, key: string): Method {
   const keys = [...methods.values()].map((method) => method.key);
   const method = [...methods.values()].find((one) => one.key === key);
   expect(
@@ -107,11 +107,11 @@ function methodOf({ service, methods }: ComponentBase, key: string): Method {
   return method;
 }
 
-function encodeCommand(method: Method, id: number, message: unknown, metadata: MetadataInput | undefined): CommandIn {
+export function encodeCommand(method: Method, id: number, message: unknown, metadata: MetadataInput | undefined): CommandIn {
   return { id, name: method.name, payload: method.input.codec.encode(message), metadata: metadataOf(metadata) };
 }
 
-function describeOutcome(method: Method, outcome: Outcome): Pick<Sent, "reply" | "failure" | "failureCode" | "forward"> {
+export function describeOutcome(method: Method, outcome: Outcome): Pick<Sent, "reply" | "failure" | "failureCode" | "forward"> {
   switch (outcome.do) {
     case "reply":
       return { reply: method.output.codec.decode(outcome.payload.value) };
@@ -124,7 +124,7 @@ function describeOutcome(method: Method, outcome: Outcome): Pick<Sent, "reply" |
   }
 }
 
-const describeEffect = ({ service, command, payload, synchronous }: EffectOut): EffectSeen => ({
+export const describeEffect = ({ service, command, payload, synchronous }: EffectOut): EffectSeen => ({
   service,
   command,
   message: readable(payload),
@@ -136,7 +136,7 @@ function readable({ codec, value }: Payload): unknown {
 }
 
 /** Keeps the error a handler threw, which the log otherwise has. */
-class Caught {
+export class Caught {
   readonly surroundings: Surroundings;
   #error: unknown;
   constructor({ log = noLog, development = true }: TestOptions) {
