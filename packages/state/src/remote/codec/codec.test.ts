@@ -146,7 +146,7 @@ const toEffects = (from: WireEffect[]): SideEffect[] =>
 function eventSourcedModel({ message }: EventSourcedStreamOut): EntityOut {
   if (message.case === undefined) return { kind: "empty" };
   if (message.case === "failure")
-    return { kind: "failure", commandId: Number(message.value.commandId), description: message.value.description };
+    return { kind: "failure", failure: { commandId: Number(message.value.commandId), description: message.value.description } };
   const { commandId, clientAction, sideEffects, events, snapshot } = message.value;
   const action = toAction(clientAction?.action ?? { case: undefined }, true);
   const reply = { commandId: Number(commandId), action, effects: toEffects(sideEffects), events: events.map(toPayload) };
@@ -156,7 +156,7 @@ function eventSourcedModel({ message }: EventSourcedStreamOut): EntityOut {
 function valueModel({ message }: ValueEntityStreamOut): EntityOut {
   if (message.case === undefined) return { kind: "empty" };
   if (message.case === "failure")
-    return { kind: "failure", commandId: Number(message.value.commandId), description: message.value.description };
+    return { kind: "failure", failure: { commandId: Number(message.value.commandId), description: message.value.description } };
   const { commandId, clientAction, sideEffects, stateAction: state } = message.value;
   const action = toAction(clientAction?.action ?? { case: undefined }, false);
   const reply = { commandId: Number(commandId), action, effects: toEffects(sideEffects), events: [] };
@@ -307,7 +307,7 @@ for (const [what, wire, expected] of refusals) {
 test("a negative command id is read as such", () => {
   const message = { case: "failure" as const, value: { commandId: -1n } };
   const wire = toBinary(EventSourcedStreamOutSchema, create(EventSourcedStreamOutSchema, { message }));
-  assert.deepEqual(decodeEventSourcedOut(wire), { kind: "failure", commandId: -1, description: "" });
+  assert.deepEqual(decodeEventSourcedOut(wire), { kind: "failure", failure: { commandId: -1, description: "" } });
 });
 
 test("payload bytes are views into the message, not copies", () => {

@@ -8,7 +8,7 @@
  *    last member
  * D3 a known field with another wire type counts as unknown
  */
-import type { ClientAction, CommandMetadata, EntityReply, Payload, SideEffect, TimerAction } from "../../model.ts";
+import type { ClientAction, CommandMetadata, EntityReply, Payload, SideEffect, StreamFailure, TimerAction } from "../../model.ts";
 import { Reader } from "./reader.ts";
 import { readTimer, timersTag } from "./timers.ts";
 
