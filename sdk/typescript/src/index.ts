@@ -45,6 +45,8 @@ export type { CrdtContext, CrdtStream, StreamCancel, StreamChange, StreamedCrdtC
 export { type EntityContext, type TimerOptions, timerNameBytesMax } from "./run/entity-context.ts";
 export type { EventSourcedContext } from "./run/event-sourced.ts";
 export type { ValueEntityContext } from "./run/value-entity.ts";
+export { type CloudEvent, openEvent, type OpenedEvent } from "./run/cloud-event.ts";
+export { anyEvent, type AnyEvent, type ConsumerOptions, eventLog, type EventLog, topic, type Topic } from "./schema/eventing.ts";
 export { command, type CommandSchema, type HttpOptions } from "./schema/command.ts";
 export { type Field, message, type MessageSchema, type Shape, type ShapeOf, t } from "./schema/fields.ts";
 export { serve, type ServeOptions, type Server } from "./serve/serve.ts";

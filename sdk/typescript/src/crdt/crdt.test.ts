@@ -65,7 +65,7 @@ const People = crdt({
     },
     drop: (_, ctx) => ctx.delete(),
     break(_, ctx) {
-      for (const person of ctx.state) (person).age++;
+      for (const person of ctx.state) person.age++;
     },
   },
 });
@@ -116,8 +116,7 @@ test("a deleted entity stays deleted, on all replicas", async () => {
   const people = testCrdt(People, "a");
   const other = people.replica();
   assert.equal((await people.send("drop", { id: "a" })).deleted, true);
-  for (const replica of [people, other])
-    await assert.rejects(replica.send("join", { id: "a", person: ada }), /entity a was deleted/);
+  for (const replica of [people, other]) await assert.rejects(replica.send("join", { id: "a", person: ada }), /entity a was deleted/);
 });
 
 const Everything = crdt({
@@ -173,7 +172,9 @@ test("replicas come to the same value, whatever they do and whenever they can re
       }
       for (const replica of replicas) replica.reconnect();
       const seen = replicas.map(({ state }) =>
-        [...state].map(([name, value]) => [name, "add" in value ? [...value].sort() : value.value]).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+        [...state]
+          .map(([name, value]) => [name, "add" in value ? [...value].sort() : value.value])
+          .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
       );
       assert.deepEqual(seen[1], seen[0]);
       assert.deepEqual(seen[2], seen[0]);
@@ -296,7 +297,10 @@ test("a stream may be silent at first, skip changes, and be sent to at any time"
   stream.send({ online: -1 });
   stream.end({ online: -2 });
   stream.send({ online: -3 });
-  assert.deepEqual([watch.messages.slice(1).map(({ reply }) => reply), watch.ended, stream.isOver], [[{ online: -1 }, { online: -2 }], true, true]);
+  assert.deepEqual(
+    [watch.messages.slice(1).map(({ reply }) => reply), watch.ended, stream.isOver],
+    [[{ online: -1 }, { online: -2 }], true, true],
+  );
 });
 
 test("a streamed command without ctx.stream is answered once", async () => {
@@ -341,7 +345,11 @@ const wrongUses: [what: string, use: (state: never) => unknown, text: RegExp][] 
 ];
 for (const [what, use, text] of wrongUses) {
   test(`used wrongly: ${what}`, async () => {
-    const Set = crdt({ ...base, state: gset(t.int64.asNumber), handle: { get: (_: unknown, ctx: { state: unknown }) => void use(ctx.state as never) } });
+    const Set = crdt({
+      ...base,
+      state: gset(t.int64.asNumber),
+      handle: { get: (_: unknown, ctx: { state: unknown }) => void use(ctx.state as never) },
+    });
     await assert.rejects(testCrdt(Set, "a").send("get", { id: "a" }), text);
   });
 }

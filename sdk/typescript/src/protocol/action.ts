@@ -21,6 +21,8 @@ export interface ActionIn {
   readonly name: string;
   /** `undefined`: the opening message of a streamed-in call. */
   readonly payload: Uint8Array | undefined;
+  /** Of the payload. */
+  readonly typeUrl: string;
   readonly metadata: CallMetadata;
 }
 
@@ -30,15 +32,16 @@ export function readActionIn(bytes: Uint8Array): ActionIn {
   let service = "";
   let name = "";
   let payload: Uint8Array | undefined;
+  let typeUrl = "";
   let metadata = noMetadata;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === lengthDelimited(2)) service = reader.text();
     else if (tag === lengthDelimited(3)) name = reader.text();
-    else if (tag === lengthDelimited(4)) payload = readAny(reader.message()).value;
+    else if (tag === lengthDelimited(4)) ({ typeUrl, value: payload } = readAny(reader.message()));
     else if (tag === lengthDelimited(5)) metadata = readMetadata(reader.message());
     else reader.skip(tag);
   }
-  return { service, name, payload, metadata };
+  return { service, name, payload, typeUrl, metadata };
 }
 
 /** One response. `nothing` with or without effects is a response too. */

@@ -254,7 +254,13 @@ test("incoming commands, events and inits are read as protobuf-es writes them", 
           metadata: metadataOf(command.metadata),
         }),
       );
-      assert.deepEqual(readActionIn(action), { service, name: entityId, payload: stored.value, metadata: command.metadata });
+      assert.deepEqual(readActionIn(action), {
+        service,
+        name: entityId,
+        payload: stored.value,
+        typeUrl: stored.typeUrl,
+        metadata: command.metadata,
+      });
     }),
   );
 });

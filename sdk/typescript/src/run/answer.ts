@@ -3,6 +3,7 @@ import { explain, Fault, type FaultCode, faultCodes } from "@mecha/kit";
 import { shown } from "@mecha/wire/codec";
 import type { CommandRef, Method } from "../define/method.ts";
 import { expect, listed, Mistake, nearest } from "../mistake.ts";
+import { type CloudEvent, cloudEventOf } from "./cloud-event.ts";
 import { type CallMetadata, type EffectOut, noMetadata, type Outcome, type Payload } from "../protocol/common.ts";
 
 /** Anything a handler may return beside a bare reply. Made by `ctx.reply`, `ctx.forward`, `ctx.noReply` and `ctx.failure`. */
@@ -140,6 +141,11 @@ export class BaseContext<Reply> {
   constructor(method: Method, metadata: CallMetadata) {
     this.#method = method;
     this.metadata = metadata;
+  }
+
+  /** The event that caused this command; `undefined`: a caller did. */
+  get cloudEvent(): CloudEvent | undefined {
+    return cloudEventOf(this.metadata);
   }
 
   /** Answers with metadata beside the message. */

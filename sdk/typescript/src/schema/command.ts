@@ -1,5 +1,6 @@
 /** What a service's method takes, answers and is reached by: `command({ cartId: t.string }).http("GET /carts/{cartId}").replies(CartView)`. */
 import { expect } from "../mistake.ts";
+import { checkSource, checkTarget, type Eventing, type EventLog, type Topic } from "./eventing.ts";
 import { MessageSchema, type MessageLike, type ShapeOf } from "./fields.ts";
 
 /** A route of google.api.http. */
@@ -32,18 +33,27 @@ export class CommandSchema<In, Out, StreamedIn extends boolean = false, Streamed
   readonly routes: readonly HttpRoute[];
   readonly isStreamedIn: StreamedIn;
   readonly isStreamedOut: StreamedOut;
+  readonly eventing: Eventing;
 
-  constructor(input: MessageLike, reply: Reply, routes: readonly HttpRoute[], isStreamedIn: StreamedIn, isStreamedOut: StreamedOut) {
+  constructor(
+    input: MessageLike,
+    reply: Reply,
+    routes: readonly HttpRoute[],
+    isStreamedIn: StreamedIn,
+    isStreamedOut: StreamedOut,
+    eventing: Eventing = {},
+  ) {
     this.input = input;
     this.reply = reply;
     this.routes = routes;
     this.isStreamedIn = isStreamedIn;
     this.isStreamedOut = isStreamedOut;
+    this.eventing = eventing;
   }
 
   /** What the method answers. Without it: nothing (google.protobuf.Empty). */
   replies<const M extends MessageLike>(reply: M): CommandSchema<In, ShapeOf<M>, StreamedIn, StreamedOut> {
-    return new CommandSchema(this.input, reply, this.routes, this.isStreamedIn, this.isStreamedOut);
+    return new CommandSchema(this.input, reply, this.routes, this.isStreamedIn, this.isStreamedOut, this.eventing);
   }
 
   /**
@@ -54,17 +64,54 @@ export class CommandSchema<In, Out, StreamedIn extends boolean = false, Streamed
     route: `${"GET" | "PUT" | "POST" | "DELETE" | "PATCH"} /${string}`,
     options: HttpOptions = {},
   ): CommandSchema<In, Out, StreamedIn, StreamedOut> {
-    return new CommandSchema(this.input, this.reply, [...this.routes, parseRoute(route, options)], this.isStreamedIn, this.isStreamedOut);
+    return new CommandSchema(
+      this.input,
+      this.reply,
+      [...this.routes, parseRoute(route, options)],
+      this.isStreamedIn,
+      this.isStreamedOut,
+      this.eventing,
+    );
   }
 
   /** Actions only: the caller sends any number of messages. */
   streamedIn(): CommandSchema<In, Out, true, StreamedOut> {
-    return new CommandSchema(this.input, this.reply, this.routes, true as const, this.isStreamedOut);
+    return new CommandSchema(this.input, this.reply, this.routes, true as const, this.isStreamedOut, this.eventing);
   }
 
   /** Actions and CRDTs: the answer is any number of messages. */
   streamedOut(): CommandSchema<In, Out, StreamedIn, true> {
-    return new CommandSchema(this.input, this.reply, this.routes, this.isStreamedIn, true as const);
+    return new CommandSchema(this.input, this.reply, this.routes, this.isStreamedIn, true as const, this.eventing);
+  }
+
+  /**
+   * Runs the command for each event of a source: of an event log those whose message it takes, by its full name; all others, JSON included, with
+   * `command(anyEvent)`. `ctx.cloudEvent` says which one. An event is delivered again until the command has succeeded, so it may come more than once.
+   * @example command(message("shop.ItemAdded", { sku: t.string })).consumes(eventLog("shop.Cart"))
+   */
+  consumes(source: EventLog | Topic): CommandSchema<In, Out, StreamedIn, StreamedOut> {
+    checkSource(source);
+    expect(
+      this.eventing.in === undefined,
+      () => "consumes(…) was called twice: a command has one source; declare another command for the other",
+    );
+    return this.#with({ ...this.eventing, in: source });
+  }
+
+  /** Publishes what the command answers, before the caller has it. */
+  publishes(target: Topic): CommandSchema<In, Out, StreamedIn, StreamedOut> {
+    checkTarget(target);
+    return this.#with({ ...this.eventing, out: target });
+  }
+
+  #with(eventing: Eventing): CommandSchema<In, Out, StreamedIn, StreamedOut> {
+    const { in: source, out } = eventing;
+    expect(
+      source?.is !== "topic" || source.name !== out?.name,
+      () =>
+        `the topic ${JSON.stringify(out?.name)} is consumed and published by one command, which would go round for ever; publish to another one`,
+    );
+    return new CommandSchema(this.input, this.reply, this.routes, this.isStreamedIn, this.isStreamedOut, eventing);
   }
 }
 

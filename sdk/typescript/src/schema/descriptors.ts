@@ -26,6 +26,7 @@ import {
   FieldDescriptorProtoSchema,
   FieldOptions_JSType,
   FieldOptionsSchema,
+  file_google_protobuf_any,
   file_google_protobuf_empty,
   type FileDescriptorProto,
   FileDescriptorProtoSchema,
@@ -36,10 +37,19 @@ import {
   ServiceDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 import { entity_key, file_cloudstate_entity_key } from "@mecha/wire/gen/cloudstate/entity_key";
+import {
+  eventing,
+  EventDestinationSchema,
+  type EventSource,
+  EventSourceSchema,
+  EventingSchema,
+  file_cloudstate_eventing,
+} from "@mecha/wire/gen/cloudstate/eventing";
 import { file_google_api_annotations, http } from "@mecha/wire/gen/google/api/annotations";
 import { type HttpRule, HttpRuleSchema } from "@mecha/wire/gen/google/api/http";
 import { expect, listed, nearest } from "../mistake.ts";
 import type { AnyCommand, Commands, HttpRoute } from "./command.ts";
+import { anyEvent, type EventLog, type Topic } from "./eventing.ts";
 import { type EnumSchema, Field, type FieldLike, type Fields, type FieldType, type MessageLike, MessageSchema } from "./fields.ts";
 import { checkFieldName, checkMemberName, checkServiceName, constant, joinName, pascal, snake, splitName } from "./names.ts";
 
@@ -64,7 +74,14 @@ export interface BuiltFiles {
 
 const fieldNumberMax = 536_870_911;
 const emptyType = ".google.protobuf.Empty";
-const libraryFiles = [file_google_protobuf_empty, file_google_api_annotations, file_cloudstate_entity_key];
+const anyType = ".google.protobuf.Any";
+const libraryFiles = [
+  file_google_protobuf_any,
+  file_google_protobuf_empty,
+  file_google_api_annotations,
+  file_cloudstate_entity_key,
+  file_cloudstate_eventing,
+];
 
 /** Builds the files of several services together; a message used by more than one is declared once. */
 export function buildFiles(sources: readonly ServiceSource[]): BuiltFiles {
@@ -110,7 +127,7 @@ class Builder {
           outputType: this.#use(file, output),
           clientStreaming: command.isStreamedIn,
           serverStreaming: command.isStreamedOut,
-          ...(command.routes.length === 0 ? {} : { options: this.#routes(file, command, where) }),
+          ...this.#options(file, command, where),
         }),
       );
     }
@@ -159,6 +176,7 @@ class Builder {
   /** Imports what `type` (with its leading dot) is declared in. */
   #use(file: OpenFile, type: string): string {
     if (type === emptyType) file.imports.add("google/protobuf/empty.proto");
+    else if (type === anyType) file.imports.add("google/protobuf/any.proto");
     else {
       const from = fileOfPackage(splitName(type.slice(1))[0]);
       if (from !== file.proto.name) file.imports.add(from);
@@ -174,6 +192,10 @@ class Builder {
 
   /** Declares a message once, fields without a name once for each place; gives its full name with a leading dot. */
   #message(schema: MessageLike, place: Place): string {
+    if (schema === anyEvent) {
+      this.#names.set(schema, anyType.slice(1));
+      return anyType;
+    }
     const { pkg, base } = nameIn(schema, place);
     const fullName = joinName(pkg, base);
     const isNew = !this.#taken.has(fullName);
@@ -331,14 +353,43 @@ class Builder {
     return `.${fullName}`;
   }
 
-  #routes(file: OpenFile, command: AnyCommand, where: string): MethodOptions {
+  #options(file: OpenFile, command: AnyCommand, where: string): { options?: MethodOptions } {
+    const { routes, eventing: events } = command;
+    if (routes.length === 0 && events.in === undefined && events.out === undefined) return {};
+    const options = create(MethodOptionsSchema);
+    if (routes.length > 0) this.#routes(file, command, where, options);
+    if (events.in !== undefined || events.out !== undefined) this.#eventing(file, command, where, options);
+    return { options };
+  }
+
+  #eventing(file: OpenFile, command: AnyCommand, where: string, options: MethodOptions): void {
+    const { in: source, out } = command.eventing;
+    expect(
+      source === undefined || !command.isStreamedIn,
+      () => `${where}: it consumes events and is streamedIn(); a command gets one event at a time`,
+    );
+    file.imports.add("cloudstate/eventing.proto");
+    const value = create(EventingSchema, {
+      ...(source && { in: eventSource(source) }),
+      ...(out && { out: create(EventDestinationSchema, { destination: { case: "topic", value: out.name } }) }),
+    });
+    setExtension(options, eventing, value);
+  }
+
+  #routes(file: OpenFile, command: AnyCommand, where: string, options: MethodOptions): void {
     file.imports.add("google/api/annotations.proto");
     const fields = command.input instanceof MessageSchema ? command.input.fields : command.input;
     const [main, ...more] = command.routes.map((route) => httpRule(route, fields, where));
-    const options = create(MethodOptionsSchema);
     setExtension(options, http, { ...(main as HttpRule), additionalBindings: more });
-    return options;
   }
+}
+
+function eventSource(source: EventLog | Topic): EventSource {
+  const { consumerGroup } = source;
+  return create(EventSourceSchema, {
+    consumerGroup,
+    source: source.is === "topic" ? { case: "topic", value: source.name } : { case: "eventLog", value: source.persistenceId },
+  });
 }
 
 /** The two enums have the same numbers (protobuf-es, ScalarType). */

@@ -5,6 +5,7 @@ import type { ComponentBase, Method } from "../define/method.ts";
 import { listed } from "../mistake.ts";
 import { type ActionAnswer, type ActionIn, actionService, encodeActionResponse, readActionIn } from "../protocol/action.ts";
 import { ActionContext, answerMany, answerOnce, MessageStream, type Responses } from "../run/action.ts";
+import { decodeInput } from "../run/input.ts";
 import type { Surroundings } from "../run/surroundings.ts";
 
 type Find = (service: string) => ComponentBase;
@@ -57,7 +58,7 @@ class ActionCall implements ServerCallEvents, Responses {
     try {
       const message = readActionIn(bytes);
       if (this.#context === undefined) this.#open(message);
-      else this.#take(message.payload ?? new Uint8Array(0));
+      else this.#take(message);
     } catch (error) {
       this.#input?.end(error as Error);
       if (this.#input === undefined) this.#end(invalidArgument, explain(error));
@@ -77,16 +78,16 @@ class ActionCall implements ServerCallEvents, Responses {
     }
     this.#method = method;
     this.#context = new ActionContext(method, message.metadata);
-    if (!this.#shape.streamedIn) return void this.#run(() => method.input.codec.decode(message.payload ?? new Uint8Array(0)));
+    if (!this.#shape.streamedIn) return void this.#run(() => decodeInput(method, message.typeUrl, message.payload));
     const input = new MessageStream(this.#call);
     this.#input = input;
     // A conforming proxy opens with a message that carries no payload; one that does is the first of the stream.
-    if (message.payload !== undefined) this.#take(message.payload);
+    if (message.payload !== undefined) this.#take(message);
     void this.#run(() => input);
   }
 
-  #take(payload: Uint8Array): void {
-    this.#input?.push(this.#method?.input.codec.decode(payload));
+  #take(message: ActionIn): void {
+    this.#input?.push(decodeInput(this.#method as Method, message.typeUrl, message.payload));
   }
 
   async #run(input: () => unknown): Promise<void> {

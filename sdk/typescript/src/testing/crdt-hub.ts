@@ -105,7 +105,9 @@ export class CrdtHub {
       return { type: value.type, selfVote: votes.has(replica), votesFor: votes.size, totalVoters: this.#replicas.size };
     }
     if (value.type !== "ormap") return value;
-    const entries = [...value.entries].map(([id, { key, value: inner }]) => [id, { key, value: this.#seenBy(replica, inner, pathTo(path, id)) }] as const);
+    const entries = [...value.entries].map(
+      ([id, { key, value: inner }]) => [id, { key, value: this.#seenBy(replica, inner, pathTo(path, id)) }] as const,
+    );
     return { type: value.type, entries: new Map(entries) };
   }
 }

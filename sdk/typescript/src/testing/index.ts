@@ -5,6 +5,7 @@
  *     const { reply, events } = await cart.send("addItem", { cartId: "42", sku: "tea", quantity: 2 });
  */
 export { type CrdtSent, type StreamMessage, testCrdt, type TestedCrdt, type TestedStream } from "./test-crdt.ts";
+export { eventMetadata } from "./event-metadata.ts";
 export {
   type EffectSeen,
   type Sent,

@@ -157,7 +157,10 @@ class Tested<Refs, S> implements TestedCrdt<Refs, S>, CrdtOut {
 
   async #run(key: string, message: unknown, metadata: MetadataInput | undefined, streamed: boolean) {
     const method = methodOf(this.#component.definition, key);
-    expect(method.streamedOut === streamed, () => `${method.where}: ${streamed ? "it answers once; use send" : "it is streamedOut(); use open"}`);
+    expect(
+      method.streamedOut === streamed,
+      () => `${method.where}: ${streamed ? "it answers once; use send" : "it is streamedOut(); use open"}`,
+    );
     const id = ++this.#commands;
     const stream: OpenStream = { method, messages: [], ended: false };
     if (streamed) this.#streams.set(id, stream);
@@ -210,7 +213,10 @@ class Tested<Refs, S> implements TestedCrdt<Refs, S>, CrdtOut {
   }
 }
 
-function describe(method: Method, { outcome, effects }: { readonly outcome: Outcome; readonly effects: CrdtCancelAnswer["effects"] }): StreamMessage & { readonly effects: readonly EffectSeen[] } {
+function describe(
+  method: Method,
+  { outcome, effects }: { readonly outcome: Outcome; readonly effects: CrdtCancelAnswer["effects"] },
+): StreamMessage & { readonly effects: readonly EffectSeen[] } {
   return { ...describeOutcome(method, outcome), effects: effects.map(describeEffect) };
 }
 
