@@ -1,7 +1,7 @@
 /**
  * Journal benchmark: durable steps a second of the SQLite store, beside what the disk itself allows in the same run.
  *
- *     node bench/micro/journal.ts [--seconds 2] [--rows 1000000] [--durability full] [--flight 64] [--load events] [--out result.json]
+ *     node bench/micro/journal.ts [--seconds 2] [--rows 1000000] [--durability full] [--flight 64] [--load events,keys,effects] [--out result.json]
  *
  * Closed loop: N steps are in flight; a step that is durable is replaced at once. Steps ready in one turn of the event loop go in one `commit`, as
  * the engine's committer does. Each entity has at most one step in flight, but for the hot one, which has all of them (E3).
@@ -35,7 +35,11 @@ const payloadBytes = 200;
 const entities = 10_000;
 const payload = { typeUrl: "type.googleapis.com/shop.ItemAdded", value: new Uint8Array(payloadBytes).fill(65) };
 
-type Load = "events" | "values" | "hot events";
+/** A recorded answer. */
+const answer = new Uint8Array(80).fill(66);
+
+/** `keys`: an event with an idempotency key. `effects`: an event that asks for an effect, settled when its step is durable. */
+type Load = "events" | "values" | "hot events" | "keys" | "effects";
 /** What one slice measured; slices of a load are joined. */
 interface Slice {
   readonly ms: number[];
@@ -85,7 +89,27 @@ class Committer {
 }
 
 function stepOf(lane: Lane, load: Load): Step {
-  const common = { entity: lane.handle, expectedSequence: lane.sequence++, cause: "AddItem", timeMs: Date.now() };
+  const timeMs = Date.now();
+  const common = { entity: lane.handle, expectedSequence: lane.sequence++, cause: "AddItem", timeMs };
+  if (load === "keys") {
+    const deduplication = {
+      key: `${lane.handle}-${lane.sequence}-${timeMs}`,
+      payloadHash: answer.subarray(0, 8),
+      answer,
+      expiresMs: timeMs + 3_600_000,
+    };
+    return { ...common, events: [payload], deduplication };
+  }
+  if (load === "effects") {
+    const target = {
+      service: "shop.Mirror",
+      entityId: `m${lane.handle}`,
+      command: "Note",
+      hops: 1,
+      origin: "side effect of shop.Cart.AddItem",
+    };
+    return { ...common, events: [payload], outbox: [{ ...target, key: `${lane.handle}-${lane.sequence}/e/0`, payload }] };
+  }
   return load === "values" ? { ...common, events: [], value: { do: "update", value: payload } } : { ...common, events: [payload] };
 }
 
@@ -110,6 +134,7 @@ async function run(store: Store, lanes: readonly Lane[], load: Load, inFlight: n
       const began = performance.now();
       committer.submit(stepOf(lane, load), (verdict) => {
         if (verdict.is !== "committed") failed(new Error(`verdict ${verdict.is}`));
+        else if (verdict.outboxId !== undefined) store.settle([{ id: verdict.outboxId, to: "removed" }]);
         const now = performance.now();
         latencies.push(now - began);
         if (load !== "hot events") free.push(index);
@@ -208,7 +233,7 @@ try {
     const measured = new Map<Result["load"], Slice[]>([["floor", []], ...loads.map((load): [Load, Slice[]] => [load, []])]);
     for (let slice = 0; slice < slices; slice++)
       for (const [load, of] of measured) {
-        const lanes = load === "values" ? values : load === "events" ? events : events.slice(0, 1);
+        const lanes = load === "values" ? values : load === "hot events" ? events.slice(0, 1) : events;
         of.push(load === "floor" ? floor(inFlight, dir) : await run(store, lanes, load, inFlight));
       }
     const joined = [...measured].map(([load, of]) => summary(load, inFlight, of));

@@ -259,17 +259,15 @@ class Clients {
 
   /** The mirrors of the ledgers, once they have as many entries or nothing comes any more. */
   async readMirrors(stored: ReadonlyMap<string, readonly string[]>): Promise<Map<string, readonly string[]>> {
-    const mirrors = new Map<string, readonly string[]>();
-    for (let index = 0; index < this.#options.ledgers; index++) {
-      const id = `l${index}`;
+    const mirror = async (id: string): Promise<readonly [string, readonly string[]]> => {
       const read = async (): Promise<readonly string[] | undefined> =>
         (await this.#ask<{ commandIds: string[] }>("GET", `/mirrors/${id}`))?.commandIds;
       const complete = async (): Promise<readonly string[] | undefined> => {
         const list = await read();
         return list && list.length >= (stored.get(id)?.length ?? 0) ? list : undefined;
       };
-      mirrors.set(id, await eventually(`mirror ${id} is complete`, complete).catch(async () => (await read()) ?? []));
-    }
-    return mirrors;
+      return [id, await eventually(`mirror ${id} is complete`, complete).catch(async () => (await read()) ?? [])];
+    };
+    return new Map(await Promise.all(Array.from({ length: this.#options.ledgers }, (_, index) => mirror(`l${index}`))));
   }
 }

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { type RunningMecha, startUp } from "../support/cart.ts";
+import { mechaMain, type RunningMecha, startUp } from "../support/cart.ts";
 import { repository, tempDir, type TempDir } from "../support/files.ts";
-import { eventually } from "../support/program.ts";
+import { eventually, runProgram } from "../support/program.ts";
 
 const project = join(repository, "tests/crash/ledger");
 const start = (dir: TempDir): Promise<RunningMecha> => startUp(project, ["--state", dir.path]);
@@ -73,7 +73,7 @@ test("a key used for another command: 422 over HTTP, INVALID_ARGUMENT over gRPC;
   assert.equal(other.status, 422);
   const text = 'crash.Ledger/x: the idempotency key "k" was used for another command than this Append; give each command a key of its own';
   assert.deepEqual(other.body, { code: 3, message: text, details: [] });
-  await assert.rejects(appendOverGrpc(mecha, "x", "b", "k"), (error: ServiceError) => error.code === 3 && error.details === text);
+  await assert.rejects(appendOverGrpc(mecha, "x", "b", "k"), (error: ServiceError) => String(error.code) === "3" && error.details === text);
   for (const key of ["k".repeat(257), "a b"]) {
     const refused = await append(mecha, "x", "c", key);
     assert.equal(refused.status, 400);
@@ -122,6 +122,8 @@ test("an effect from one entity to another survives kill -9 between the two, and
   for (const id of sent) assert.equal((await append(mecha, "l", id, id)).status, 200);
   const ledger = (await list(mecha, "ledgers", "l")) as string[];
   assert.deepEqual(ledger.toSorted(), ["warm", ...sent].toSorted(), "each command once, those without an answer too");
+  const outbox = await runProgram(process.execPath, [mechaMain, "outbox", "list", "-C", project, "--state", dir.path], { cwd: repository });
+  assert.deepEqual([outbox.code, outbox.output], [0, "no effect was given up\n"]);
   await eventually("the mirror is complete", async () => ((await list(mecha, "mirrors", "l")) as string[]).length >= ledger.length);
   assert.deepEqual(await list(mecha, "mirrors", "l"), ledger, "each effect once, in order");
 });

@@ -11,6 +11,7 @@ import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
+import { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
 import { timerCancel, timerList } from "./commands/timers.ts";
 import { up } from "./commands/up.ts";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
@@ -150,6 +151,33 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .action(async (service: string, id: string, options: Parameters<typeof entityHistoryCommand>[1]) =>
       entityHistoryCommand(io, options, service, id),
     );
+
+  const outbox = program
+    .command("outbox")
+    .description("Look at effects that could not be delivered, try them again, or discard them.")
+    .addHelpText("after", examples(["mecha outbox list", "mecha outbox retry --all"]));
+  client(outbox.command("list"))
+    .description("List effects that were given up, oldest first.")
+    .option("--waiting", "those that are still tried instead")
+    .option("--limit <n>", "at most this many", wholeNumber(1, 1_000_000), 100)
+    .addHelpText("after", examples(["mecha outbox list", "mecha outbox list --waiting -o json"]))
+    .action(async (options: Parameters<typeof outboxList>[1]) => outboxList(io, options));
+  const messages = (value: string, before: readonly number[] | undefined): readonly number[] => [
+    ...(before ?? []),
+    wholeNumber(1, Number.MAX_SAFE_INTEGER)(value),
+  ];
+  client(outbox.command("retry"))
+    .description("Try effects again that were given up.")
+    .argument("[message...]", "numbers shown by `mecha outbox list`", messages)
+    .option("--all", "all that were given up")
+    .addHelpText("after", examples(["mecha outbox retry 17 18", "mecha outbox retry --all"]))
+    .action(async (ids: readonly number[], options: Parameters<typeof outboxRetry>[1]) => outboxRetry(io, options, ids));
+  client(outbox.command("discard"))
+    .description("Give up effects for good, those still tried too. One that is on its way may still arrive.")
+    .argument("[message...]", "numbers shown by `mecha outbox list`", messages)
+    .option("--all", "all that were given up")
+    .addHelpText("after", examples(["mecha outbox discard 17", "mecha outbox discard --all"]))
+    .action(async (ids: readonly number[], options: Parameters<typeof outboxDiscard>[1]) => outboxDiscard(io, options, ids));
 
   const timers = program
     .command("timers")

@@ -8,6 +8,7 @@ import type {
   ErrorJson,
   FunctionJson,
   HistoryJson,
+  MessagePageJson,
   PastJson,
   StatusJson,
   TimerPageJson,
@@ -73,6 +74,18 @@ export class AdminClient {
 
   past(service: string, id: string, sequence: number, query: Readonly<Record<string, string | undefined>>): Promise<PastJson> {
     return this.#get(`/v1/entities/${encodeURIComponent(service)}/${encodeURIComponent(id)}/at/${sequence}${queryText(query)}`);
+  }
+
+  messages(query: Readonly<Record<string, string | undefined>>): Promise<MessagePageJson> {
+    return this.#get(`/v1/outbox${queryText(query)}`);
+  }
+
+  retryMessage(id: number): Promise<{ readonly retried: true }> {
+    return this.#ask("POST", `/v1/outbox/${id}/retry`);
+  }
+
+  discardMessage(id: number): Promise<{ readonly discarded: true }> {
+    return this.#ask("DELETE", `/v1/outbox/${id}`);
   }
 
   timers(query: Readonly<Record<string, string | undefined>>): Promise<TimerPageJson> {

@@ -114,6 +114,35 @@ export interface PastJson {
   readonly answer: PayloadJson;
 }
 
+/** An effect or a forward that is not delivered yet, or was given up. */
+export interface MessageJson {
+  readonly id: number;
+  /** `waiting`: it is tried again by itself. `dead`: it was given up. */
+  readonly state: "waiting" | "dead";
+  /** Absent: an action's. */
+  readonly source?: { readonly service: string; readonly id: string };
+  /** Without `id`: an action. */
+  readonly target: { readonly service: string; readonly id?: string; readonly command: string };
+  /** `side effect of shop.Cart.AddItem` */
+  readonly origin: string;
+  /** When it was asked for. */
+  readonly time: string;
+  readonly attempts: number;
+  /** When it is tried again. */
+  readonly due?: string;
+  /** Of the last attempt. */
+  readonly failure?: string;
+  /** Idempotency key at the target. */
+  readonly key: string;
+  readonly payload: PayloadJson;
+}
+
+export interface MessagePageJson {
+  readonly messages: readonly MessageJson[];
+  /** Pass as `after` for the next page. Absent on the last one. */
+  readonly next?: string;
+}
+
 /** A durable timer of an entity. */
 export interface TimerJson {
   readonly service: string;

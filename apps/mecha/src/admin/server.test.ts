@@ -323,6 +323,60 @@ test("a timer is cancelled by DELETE with the token; nothing else can be deleted
   assert.equal((await remove("/v1/entities/shop.Cart/cart-0000")).status, 405);
 });
 
+test("messages that were given up are listed, tried again and discarded; those that wait are another list", async (t) => {
+  const admin = await open(t, 1);
+  await sendMessages(admin, 5);
+  const { store } = admin.view;
+  store.settle([1, 2, 3, 4].map((id) => ({ id, to: "dead", attempts: 7, failure: "unknown: it crashes" })));
+  store.settle([{ id: 5, to: "waiting", attempts: 2, dueMs: 9_000, failure: "unavailable: later" }]);
+  const { body } = await admin.get("/v1/outbox");
+  assert.deepEqual(body.messages[0], {
+    id: 1,
+    state: "dead",
+    source: { service: "shop.Cart", id: "cart-0000" },
+    target: { service: "shop.Stock", id: "tea", command: "Take" },
+    origin: "side effect of shop.Cart.AddItem",
+    time: "1970-01-01T00:00:01.000Z",
+    attempts: 7,
+    failure: "unknown: it crashes",
+    key: "k1",
+    payload: { type: "json.cloudstate.io/x", json: { a: 1 } },
+  });
+  const ids = async (query: string): Promise<unknown> => (await admin.get(`/v1/outbox?${query}`)).body.messages.map(({ id }: any) => id);
+  assert.deepEqual(await ids(""), [1, 2, 3, 4]);
+  const first = (await admin.get("/v1/outbox?limit=3")).body;
+  assert.deepEqual([first.messages.length, await ids(`after=${first.next}`)], [3, [4]]);
+  const [waiting] = (await admin.get("/v1/outbox?state=waiting")).body.messages;
+  assert.deepEqual([waiting.id, waiting.due, waiting.attempts], [5, "1970-01-01T00:00:09.000Z", 2]);
+  assert.equal((await admin.get("/v1/outbox?state=lost")).status, 400);
+
+  const act = (method: string, path: string, headers: Record<string, string> = { authorization: `Bearer ${token}` }) =>
+    send(admin.listener.port, { path, headers, method });
+  assert.equal((await act("POST", "/v1/outbox/1/retry", {})).status, 401);
+  assert.deepEqual((await act("POST", "/v1/outbox/1/retry")).body, { retried: true });
+  const again = await act("POST", "/v1/outbox/1/retry");
+  assert.deepEqual([again.status, again.body.message.slice(0, 27)], [404, "no message 1 was given up; "]);
+  for (const id of [2, 5]) assert.deepEqual((await act("DELETE", `/v1/outbox/${id}`)).body, { discarded: true });
+  assert.equal((await act("DELETE", "/v1/outbox/2")).status, 404);
+  assert.deepEqual([await ids("state=dead"), await ids("state=waiting")], [[3, 4], [1]]);
+});
+
+/** As a step of cart-0000 would have. */
+async function sendMessages({ view: { store } }: Admin, count: number): Promise<void> {
+  const { handle, sequence } = await store.open(address("shop.Cart", "cart-0000"), "eventSourced");
+  const outbox = Array.from({ length: count }, (_, at) => ({
+    key: `k${at + 1}`,
+    service: "shop.Stock",
+    entityId: "tea",
+    command: "Take",
+    payload: packJson("x", { a: 1 }),
+    hops: 1,
+    origin: "side effect of shop.Cart.AddItem",
+  }));
+  await store.commit([{ ...step(handle, sequence, []), outbox }]);
+  store.release(handle);
+}
+
 /** As steps of the entity would have set them. */
 async function setTimers(
   { view: { store } }: Admin,

@@ -1,4 +1,4 @@
-/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. It changes nothing but timers and backups. */
+/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. It changes nothing but timers, the outbox and backups. */
 import { readFileSync } from "node:fs";
 import { type Clock, explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
 import type { HttpExchange, HttpHandler } from "@mecha/wire";
@@ -8,6 +8,7 @@ import { checkOrigin, checkToken } from "./guard.ts";
 import type { LiveFeed } from "./live.ts";
 import type { ErrorJson, StatusJson } from "./model.ts";
 import { entityPast } from "./past.ts";
+import { discardMessage, listMessages, retryMessage } from "./outbox.ts";
 import { cancelTimer, listTimers } from "./timers.ts";
 
 /** What the API shows. */
@@ -55,6 +56,7 @@ const routes: readonly (readonly [RegExp, Route])[] = [
   [/^\/v1\/backups\/([^/]+)$/u, (view, [id = ""]) => backupsOf(view).get(id)],
   [/^\/v1\/functions$/u, (view) => ({ functions: view.status().functions })],
   [/^\/v1\/entities$/u, (view, _match, query) => listEntities(view, entitiesQuery(query))],
+  [/^\/v1\/outbox$/u, (view, _match, query) => listMessages(view, messagesQuery(query))],
   [/^\/v1\/timers$/u, (view, _match, query) => listTimers(view, timersQuery(query))],
   [/^\/v1\/entities\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = ""]) => entityDetail(view, service, id)],
   [
@@ -70,8 +72,12 @@ const routes: readonly (readonly [RegExp, Route])[] = [
 
 /** What other methods reach. */
 const changes: Readonly<Record<string, typeof routes>> = {
-  POST: [[/^\/v1\/backups$/u, (view) => backupsOf(view).begin()]],
+  POST: [
+    [/^\/v1\/backups$/u, (view) => backupsOf(view).begin()],
+    [/^\/v1\/outbox\/(\d{1,16})\/retry$/u, (view, [id]) => retryMessage(view, Number(id))],
+  ],
   DELETE: [
+    [/^\/v1\/outbox\/(\d{1,16})$/u, (view, [id]) => discardMessage(view, Number(id))],
     [/^\/v1\/timers\/([^/]+)\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = "", name = ""]) => cancelTimer(view, service, id, name)],
   ],
 };
@@ -84,7 +90,12 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
       const { method, path } = exchange;
       const known = method === "GET" || method === "HEAD" ? routes : changes[method];
       if (known === undefined || (known !== routes && !known.some(([pattern]) => pattern.test(path))))
-        refuse(exchange, 405, "unimplemented", `${method} ${path}: the admin API takes GET, POST /v1/backups and DELETE of timers`);
+        refuse(
+          exchange,
+          405,
+          "unimplemented",
+          `${method} ${path}: the admin API takes GET, POST /v1/backups, POST /v1/outbox/…/retry, DELETE of timers and of messages`,
+        );
       else if (path.startsWith("/v1/")) await answerApi(view, config, exchange, known);
       else answerPage(exchange);
     } catch (error) {
@@ -130,6 +141,14 @@ function entitiesQuery(query: URLSearchParams): Parameters<typeof listEntities>[
     ...(search !== undefined && { search }),
     ...(after !== undefined && { after }),
   };
+}
+
+function messagesQuery(query: URLSearchParams): Parameters<typeof listMessages>[1] {
+  const state = query.get("state") || "dead";
+  if (state !== "dead" && state !== "waiting")
+    throw new Fault("invalid", `\`state\`: expected dead or waiting, got ${JSON.stringify(state.slice(0, 40))}`);
+  const after = wholeNumber(query, "after", 1, Number.MAX_SAFE_INTEGER);
+  return { state, limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault, ...(after !== undefined && { after }) };
 }
 
 function timersQuery(query: URLSearchParams): Parameters<typeof listTimers>[1] {
