@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { hostClock, hostRandom } from "@mecha/host";
 import { MetricsRegistry, noLog } from "@mecha/kit";
+import { openOtlpExporter } from "@mecha/otlp";
 import { openSidecar } from "@mecha/sidecar";
 import { openMemoryStore } from "@mecha/store-memory";
 import { openMetricsListener, processMetrics } from "./metrics-listener.ts";
@@ -20,6 +21,8 @@ async function renderTable(): Promise<string> {
     { clock: hostClock, random: hostRandom, log: noLog, metrics, store, fatal: assert.fail },
   );
   processMetrics(metrics, "0");
+  const resource = { serviceName: "", version: "" };
+  await using _exporter = openOtlpExporter({ url: "http://127.0.0.1:1", resource, clock: hostClock, log: noLog, metrics });
   const rows = metrics
     .describe()
     .map(({ name, kind, labels, help }) => `| \`${name}\` | ${kind} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |`);

@@ -6,7 +6,7 @@
  * S2 a service belongs to one function; the second that claims it is refused, naming both
  * S3 while a function is being discovered for the first time, callers of unknown paths hear `unavailable`, not `unimplemented`
  */
-import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope } from "@mecha/kit";
+import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope, type Tracer } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
 import { type Change, type EngineOptions, openEngine, type StateEngine, type Store } from "@mecha/state";
 import type { Discovered } from "@mecha/state/remote";
@@ -43,6 +43,8 @@ export interface SidecarPorts {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Records spans of requests and of calls of functions; off when absent. */
+  readonly tracer?: Tracer;
   /** Stays its owner's; close it after the sidecar. */
   readonly store: Store;
   /** A function's state changed: look again. */
@@ -109,12 +111,20 @@ class RunningSidecar implements Sidecar {
   #listener: Listener | undefined;
 
   constructor(config: SidecarConfig, ports: SidecarPorts) {
-    const { clock, random, log, metrics, store, observe, fatal } = ports;
+    const { clock, random, log, metrics, tracer, store, observe, fatal } = ports;
     this.#config = config;
     this.#ports = ports;
     const options = { ...config.engine, onFatal: fatal, ...(observe && { observe }) };
-    this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, options }));
-    this.#ingress = openIngress({ engine: this.engine, clock, log, metrics, options: config.ingress, otherGrpc: this.#otherGrpc() });
+    this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...(tracer && { tracer }), options }));
+    this.#ingress = openIngress({
+      engine: this.engine,
+      clock,
+      log,
+      metrics,
+      tracer,
+      options: config.ingress,
+      otherGrpc: this.#otherGrpc(),
+    });
     this.#health.set("", "notServing");
     for (const name of config.functions) this.#links.set(name, this.#scope.own(this.#link(name)));
   }

@@ -36,3 +36,13 @@ export { MetricsRegistry } from "./registry.ts";
 export { Scope } from "./scope.ts";
 export { anySignal, type Deadline, deadlineSignal } from "./signal.ts";
 export { day, formatBytes, formatDuration, gib, hour, kib, mib, minute, parseBytes, parseDuration, second } from "./units.ts";
+export {
+  type FinishedSpan,
+  openTracer,
+  parseTraceparent,
+  type Span,
+  type SpanKind,
+  type SpanValue,
+  type Tracer,
+  type TracerOptions,
+} from "./trace.ts";

@@ -1,5 +1,5 @@
 /** Opens a state engine: calls, drain and end. Components are in components.ts, entities in entity/, actions in action/. */
-import { assert, type Clock, Fault, type Log, type Metrics, type Random, uuid } from "@mecha/kit";
+import { assert, type Clock, Fault, type Log, type Metrics, type Random, type Tracer, uuid } from "@mecha/kit";
 import { MemberList } from "./list.ts";
 import type { OpenAction, OpenActions } from "./action/open.ts";
 import { StreamedAction } from "./action/streamed.ts";
@@ -48,6 +48,8 @@ export interface EnginePorts {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Records calls of functions. Absent: nothing does, and callers' traces pass through as they come. */
+  readonly tracer?: Tracer;
   readonly options?: EngineOptions;
   /** The other processes that hold the same CRDTs. Absent: there are none. Give each process a `node` of its own. */
   readonly cluster?: {
@@ -137,6 +139,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
       replication: this.replication,
       commands: this,
       meters,
+      tracer: ports.tracer,
       dispatcher: this,
       outbox: this.#outbox,
       timers: this.#timers,

@@ -1,5 +1,5 @@
 /** What every part of one engine shares. Made once by `openEngine`. */
-import type { Clock, Fault, Log } from "@mecha/kit";
+import type { Clock, Fault, Log, Tracer } from "@mecha/kit";
 import type { Committer } from "./commit/committer.ts";
 import type { Activations } from "./entity/activations.ts";
 import type { Replication } from "./crdt/replication.ts";
@@ -32,6 +32,8 @@ export interface EngineParts {
   readonly replication: Replication | undefined;
   readonly commands: OpenCommands;
   readonly meters: Meters;
+  /** `undefined`: nothing is traced. */
+  readonly tracer: Tracer | undefined;
   readonly dispatcher: Dispatcher;
   readonly outbox: Outbox;
   readonly timers: Timers;

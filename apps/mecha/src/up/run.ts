@@ -23,6 +23,7 @@ import type { ProjectFunction } from "../project/schema.ts";
 import { inProject } from "../project/find.ts";
 import { holdStateFolder } from "../state-folder.ts";
 import { functionJson } from "../status.ts";
+import { openTracing, type Tracing } from "../tracing.ts";
 import { version } from "../version.ts";
 import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
@@ -112,6 +113,7 @@ class ProjectRun {
     if (directory !== undefined) await this.#holdFolder(directory);
     const { store, copy } = await openStore(storeSettings, { clock, random, log });
     this.#scope.own(store);
+    const tracing = this.#openTracing(log);
     const sidecar = this.#scope.own(
       await openSidecar(
         {
@@ -126,6 +128,7 @@ class ProjectRun {
           random,
           log,
           metrics: this.#metrics,
+          ...(tracing && { tracer: tracing.tracer }),
           store,
           changed: () => this.#changed(),
           observe: (change) => this.#live.change(change),
@@ -147,6 +150,17 @@ class ProjectRun {
     this.#scope.own(await holdStateFolder(directory));
     for (const left of endLeftovers(join(directory, "run")))
       this.#console.say(`ended process ${left.pid}, which function ${left.function} left behind`);
+  }
+
+  /** @throws UsageError for a variable that is none. */
+  #openTracing(log: Log): Tracing | undefined {
+    const { clock, random } = this.#io;
+    try {
+      const tracing = openTracing(this.#config, this.#settings.name, { clock, random, log, metrics: this.#metrics });
+      return tracing && this.#scope.own(tracing);
+    } catch (error) {
+      throw new UsageError(explain(error));
+    }
   }
 
   async #openMetrics(log: Log): Promise<void> {

@@ -1,5 +1,5 @@
 /** HTTP requests to commands: JSON and raw bodies by google.api.http, gRPC-Web by its content type. */
-import { type Clock, explain, Fault, faultCodes, type Log } from "@mecha/kit";
+import { type Clock, explain, Fault, faultCodes, type Log, type Span, type Tracer } from "@mecha/kit";
 import type { Command, Reply, StateEngine } from "@mecha/state";
 import {
   type CallRouter,
@@ -22,6 +22,7 @@ import type { IngressMeters } from "./meters.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { streamForm } from "./stream-forms.ts";
 import { type HttpTarget, type IngressTable, nameOf } from "./table.ts";
+import { exchangeUnder, requestSpan } from "./tracing.ts";
 
 /** What answering a request takes. */
 export interface HttpDeps {
@@ -30,6 +31,7 @@ export interface HttpDeps {
   readonly log: Log;
   readonly options: ResolvedOptions;
   readonly meters: IngressMeters;
+  readonly tracer: Tracer | undefined;
   /** The handlers gRPC callers reach too: for gRPC-Web. */
   readonly web: CallRouter;
   /** The same for server-streaming methods over HTTP. */
@@ -97,7 +99,7 @@ function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> | undef
   const go = (body: Uint8Array): void => {
     const message = target.route.request(match.segments, exchange.query, body, exchange.headers["content-type"]);
     if (target.method.streamedOut) stream(exchange, target, message, deps);
-    else run(exchange, target, commandOf(exchange, target, message, deps.options), deps);
+    else call(exchange, target, message, deps);
   };
   const body = bodyNow(exchange, target, deps.options);
   if (!body) return readBody(exchange, deps.options).then(go);
@@ -188,8 +190,22 @@ function commandOf(exchange: HttpExchange, target: HttpTarget, value: Uint8Array
   };
 }
 
+/** A unary method. */
+function call(exchange: HttpExchange, target: HttpTarget, message: Uint8Array, deps: HttpDeps): void {
+  const { tracer, options } = deps;
+  if (tracer === undefined) {
+    run(exchange, target, commandOf(exchange, target, message, options), deps, undefined);
+    return;
+  }
+  const command = (seen: HttpExchange): Command => commandOf(seen, target, message, options);
+  command(exchange); // what is refused is not traced
+  const span = requestSpan(tracer, target, "http", exchange.headers.traceparent);
+  const under = exchangeUnder(span, exchange);
+  run(under, target, command(under), deps, span);
+}
+
 /** Runs the command and answers with what comes of it. */
-function run(exchange: HttpExchange, target: HttpTarget, command: Command, deps: HttpDeps): void {
+function run(exchange: HttpExchange, target: HttpTarget, command: Command, deps: HttpDeps, span: Span | undefined): void {
   const caller = newCaller(deps.clock.monotonic() + deps.options.requestTimeoutMs, traceOf(exchange.headers.traceparent));
   exchange.onClose(() => {
     caller.leave();
@@ -197,6 +213,7 @@ function run(exchange: HttpExchange, target: HttpTarget, command: Command, deps:
   const meter = deps.meters.http(target);
   const startMs = meter.start();
   deps.engine.call(target.component.service, command, caller.context, (fault, reply) => {
+    span?.end(fault && faultOf(fault));
     meter.ended(fault ? faultCodes[faultOf(fault).code].grpc : 0, startMs);
     send(exchange, fault || !reply ? faultAnswer(faultOf(fault), deps.options.strict) : answerOf(target, reply, deps));
   });

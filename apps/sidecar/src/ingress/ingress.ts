@@ -6,7 +6,7 @@
  * N2 an update that fails changes nothing
  * N3 every answer of the engine ends its call exactly once
  */
-import { type Clock, type Log, type Metrics, noMetrics } from "@mecha/kit";
+import { type Clock, type Log, type Metrics, noMetrics, type Tracer } from "@mecha/kit";
 import type { StateEngine } from "@mecha/state";
 import type { CallHandler, CallRouter, HttpHandler } from "@mecha/wire";
 import { grpcHandler } from "./grpc.ts";
@@ -14,6 +14,7 @@ import { httpHandler } from "./http.ts";
 import { IngressMeters, metered, type Way } from "./meters.ts";
 import { ingressDefaults, type IngressOptions, type ResolvedOptions } from "./options.ts";
 import { buildTable, type Hosted, type IngressTable, type Target } from "./table.ts";
+import { traced } from "./tracing.ts";
 
 export interface IngressDeps {
   readonly engine: StateEngine;
@@ -21,6 +22,8 @@ export interface IngressDeps {
   readonly log: Log;
   readonly options?: IngressOptions;
   readonly metrics?: Metrics;
+  /** Records a span for each request. Absent: callers' traces pass through as they come. */
+  readonly tracer?: Tracer | undefined;
   /** Handlers of paths no component has: reflection, health. */
   readonly otherGrpc?: CallRouter;
 }
@@ -40,7 +43,15 @@ export interface Ingress {
 }
 
 /** Serves nothing until the first `update`. */
-export function openIngress({ engine, clock, log, options = {}, metrics = noMetrics, otherGrpc = () => undefined }: IngressDeps): Ingress {
+export function openIngress({
+  engine,
+  clock,
+  log,
+  options = {},
+  metrics = noMetrics,
+  tracer,
+  otherGrpc = () => undefined,
+}: IngressDeps): Ingress {
   const meters = new IngressMeters(metrics, clock);
   const resolved: ResolvedOptions = { ...ingressDefaults, ...options };
   let table: IngressTable = buildTable([], resolved.strict);
@@ -51,7 +62,10 @@ export function openIngress({ engine, clock, log, options = {}, metrics = noMetr
       handlers.get(path)?.[way] ?? otherGrpc(path);
   const handlersOf = (target: Target): Record<Way, CallHandler> => {
     const handler = grpcHandler(target, engine, resolved);
-    const by = (way: Way): CallHandler => metered(handler, meters.of(target, way));
+    const by = (way: Way): CallHandler => {
+      const counted = metered(handler, meters.of(target, way));
+      return tracer ? traced(counted, tracer, target, way) : counted;
+    };
     return { grpc: by("grpc"), "grpc-web": by("grpc-web"), http: by("http") };
   };
   return {
@@ -62,6 +76,7 @@ export function openIngress({ engine, clock, log, options = {}, metrics = noMetr
       log,
       options: resolved,
       meters,
+      tracer,
       web: router("grpc-web"),
       streams: router("http"),
       table: () => table,

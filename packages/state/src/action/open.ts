@@ -1,15 +1,25 @@
 /** What unary and streamed calls of actions have in common: they are open, bounded, and end. */
-import type { Fault } from "@mecha/kit";
+import type { Fault, Span } from "@mecha/kit";
 import type { Origin } from "../envelope.ts";
 import type { Member, MemberList } from "../list.ts";
 import type { Answer } from "../engine.ts";
-import type { ActionCall, ActionCallEvents, CallContext, ClientAction, Component, ComponentMethod, SideEffect } from "../model.ts";
+import type {
+  ActionCall,
+  ActionCallEvents,
+  CallContext,
+  ClientAction,
+  CommandMetadata,
+  Component,
+  ComponentMethod,
+  SideEffect,
+} from "../model.ts";
 import { ActionStep } from "../outbox/action-step.ts";
 import { planMessages } from "../outbox/messages.ts";
 import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
 import { Tail, type TailSource } from "../tail.ts";
 import { WheelTimer } from "../timing/wheel.ts";
+import { actionSpan, withTraceparent } from "../tracing.ts";
 
 /** What a function answers to an action. */
 export interface ActionResponse {
@@ -37,6 +47,10 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
   protected readonly target: ActionTarget;
   protected readonly source: TailSource;
   protected call: ActionCall | undefined = undefined;
+  /** Of the call, when it is traced. */
+  protected readonly span: Span | undefined;
+  /** Why the call failed, if it did: told to its span. */
+  protected failure: Fault | undefined = undefined;
   readonly #open: OpenActions;
   readonly #onAbort = (): void => this.abandoned();
 
@@ -46,6 +60,7 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
     this.target = target;
     this.#open = open;
     const { component, method, context, origin } = target;
+    this.span = parts.tracer && actionSpan(parts.tracer, component.service, method.name, context.trace, origin);
     this.source = {
       service: component.service,
       commandName: method.name,
@@ -83,6 +98,11 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
     return `${this.target.component.service}.${this.target.method.name}`;
   }
 
+  /** Metadata for the function: with our span as its parent, when there is one. */
+  protected traced(metadata: CommandMetadata | undefined): CommandMetadata | undefined {
+    return this.span === undefined ? metadata : withTraceparent(metadata, this.span);
+  }
+
   /** Takes the call's place among the open ones. `dueMs`: when it is too late; `undefined` = never. */
   protected begin(dueMs: number | undefined): void {
     this.#open.add(this);
@@ -93,6 +113,7 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
   /** Gives it back. May be called twice. */
   protected end(): void {
     if (this.memberOf === undefined) return;
+    this.span?.end(this.failure);
     this.#open.remove(this);
     this.parts.wheel.cancel(this);
     this.target.context.signal?.removeEventListener("abort", this.#onAbort);

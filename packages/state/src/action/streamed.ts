@@ -36,8 +36,9 @@ export class StreamedAction extends OpenAction implements StreamedCall {
   start(metadata: CommandMetadata | undefined, nowMs: number): void {
     const { component, method, context } = this.target;
     this.begin(context.deadlineMs);
+    const traced = this.traced(metadata);
     const open: ActionOpen = {
-      ...(metadata === undefined ? {} : { metadata }),
+      ...(traced === undefined ? {} : { metadata: traced }),
       ...(context.deadlineMs === undefined ? {} : { timeoutMs: Math.max(1, context.deadlineMs - nowMs) }),
     };
     this.call = component.function.openAction(component.service, method, open, this);

@@ -36,7 +36,8 @@ export class UnaryAction extends OpenAction {
     const dueMs = this.target.context.deadlineMs ?? nowMs + this.parts.limits.actionTimeoutMs;
     this.begin(dueMs);
     const timeoutMs = Math.max(1, dueMs - nowMs);
-    const open: ActionOpen = command.metadata === undefined ? { timeoutMs } : { metadata: command.metadata, timeoutMs };
+    const metadata = this.traced(command.metadata);
+    const open: ActionOpen = metadata === undefined ? { timeoutMs } : { metadata, timeoutMs };
     const { component, method } = this.target;
     this.call = component.function.openAction(component.service, method, open, this);
     this.call.message(command.payload);
@@ -109,6 +110,7 @@ export class UnaryAction extends OpenAction {
   #tell(fault: Fault | undefined, reply: Reply | undefined): void {
     if (this.#answered) return;
     this.#answered = true;
+    this.failure ??= fault;
     this.#answer(fault, reply);
   }
 }

@@ -6,7 +6,7 @@
  *    stream by the stream's own listener
  * H2 a handle the store gives is released exactly once, also when nobody wants it any more
  */
-import { Fault, faultCodeOfGrpc } from "@mecha/kit";
+import { Fault, faultCodeOfGrpc, type Span } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import { forwardKey } from "../keys/derive.ts";
 import type {
@@ -24,8 +24,9 @@ import { type MessagePlan, type MessageSource, planMessages } from "../outbox/me
 import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
 import type { EntityHandle, EntityRecord, Step } from "../store.ts";
-import { Tail, type TailKeys, type TailSource } from "../tail.ts";
+import { chosenFailure, Tail, type TailKeys, type TailSource } from "../tail.ts";
 import { WheelTimer } from "../timing/wheel.ts";
+import { commandSpan, withoutAnswer } from "../tracing.ts";
 import type { Occupant } from "./activations.ts";
 import type { FunctionGate } from "./gate.ts";
 import type { EntityHost, HostedEntity } from "./host.ts";
@@ -77,6 +78,8 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   #openedMs = 0;
   #activeSinceMs = 0;
   #answeredMs = 0;
+  /** Of the command at the function. */
+  #span: Span | undefined = undefined;
   /** Number of the current attempt to use the store (H1). */
   #attempt = 0;
 
@@ -258,6 +261,8 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   sendCommand(commandId: number, envelope: Envelope): void {
+    const { tracer } = this.#parts;
+    if (tracer !== undefined) this.#span = commandSpan(tracer, envelope, this.entityId);
     if (envelope.waited) this.host.meters.unqueued(this.machine.sentMs - envelope.enqueuedMs);
     (this.#stream as EntityStream).command(commandId, envelope.command);
   }
@@ -271,6 +276,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     const stream = this.#stream;
     this.#stream = undefined;
     this.#listener = undefined;
+    this.#endSpan(withoutAnswer);
     stream?.reset();
   }
 
@@ -295,8 +301,14 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     const nowMs = this.#nowMs();
     this.#answeredMs = nowMs;
     if (expected !== undefined) this.host.meters.processed(nowMs - this.machine.sentMs);
+    if (this.#span !== undefined) this.#endSpan(reply.action.do === "fail" ? chosenFailure(reply.action) : undefined);
     if (expected !== undefined && reply.action.do === "reply") this.#checkType(expected, reply.action.payload);
     this.machine.reply(reply, nowMs, this.#parts.clock.wall());
+  }
+
+  #endSpan(fault: Parameters<Span["end"]>[0]): void {
+    this.#span?.end(fault);
+    this.#span = undefined;
   }
 
   /** A wrong type is reported and delivered all the same, as in the reference. Once for each method: it is the same mistake. */
@@ -313,6 +325,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   streamFailure(from: StreamListener, { commandId, description, grpcCode }: StreamFailure): void {
     if (from !== this.#listener) return;
     this.#count("failedEntities");
+    this.#endSpan({ code: "unknown", message: description });
     this.machine.failure(commandId, description, this.#nowMs(), grpcCode === undefined ? "unknown" : faultCodeOfGrpc(grpcCode));
   }
 
@@ -320,6 +333,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   streamViolation(from: StreamListener, problem: string, about: "reply" | "message"): void {
     if (from !== this.#listener) return;
     this.#count("failedEntities");
+    this.#endSpan({ code: "unknown", message: problem });
     this.machine.violation(problem, about, this.#nowMs());
   }
 
@@ -333,6 +347,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     if (from !== this.#listener) return;
     this.#stream = undefined;
     this.#listener = undefined;
+    this.#endSpan(withoutAnswer);
     this.machine.closed(reason, unreached, this.#nowMs());
   }
 
