@@ -23,6 +23,7 @@ for (const { name, weather } of weathers) {
       repliesKeepTheOrderOfSending(result);
       readsSeeWhatWasAcknowledged(result);
       nothingIsLeft(result);
+      if (weather.functionFault === Infinity) effectsAreDone(result);
       if (weather.functionFault === Infinity && weather.storeFault === Infinity) mostSucceed(result);
     });
   }
@@ -64,6 +65,12 @@ function saysNotApplied(call: SimCall): boolean {
     text === "Entity terminated" ||
     text === "Error recovering event log"
   );
+}
+
+/** An effect that is asked for by a stored event happens, whatever became of the attempts; `acknowledgedMeansAppliedOnce` shows that it is once (E10). */
+function effectsAreDone({ logs }: SimResult): void {
+  const all = [...logs.values()].flatMap(bodiesOf);
+  for (const body of all.filter((one) => one.startsWith("effect "))) assert.ok(all.includes(`add ${body}`), `${body} had no effect`);
 }
 
 function notAppliedMeansNotThere({ calls, logs }: SimResult): void {

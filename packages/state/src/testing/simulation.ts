@@ -294,6 +294,7 @@ export async function simulate(seed: number, turns: number, weather: Weather): P
       passivationMs: 30 + chance.below(100),
       functionWaitMs: 500,
       functionBackoffMaxMs: 100,
+      outboxBackoffMaxMs: 500,
       onFatal: (fault) => fatal.push(fault),
     },
   });
