@@ -4,7 +4,7 @@ import type { Payload } from "../model.ts";
 import type { CrdtDelta, CrdtType } from "./delta.ts";
 import type { Dots } from "./types/dots.ts";
 import { type CrdtState, join, mutate } from "./types/index.ts";
-import { apply, type CrdtValue, valueOf } from "./value.ts";
+import { type CrdtValue, valueOf } from "./value.ts";
 
 const utf8 = new TextEncoder();
 
@@ -161,9 +161,4 @@ function plainDots<T>({ context, entries }: Dots<T>, plainValue: (value: T) => u
 
 function sorted(map: ReadonlyMap<string, unknown>): unknown[] {
   return [...map].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, typeof value === "bigint" ? String(value) : value]);
-}
-
-/** What a function that was told `deltas` one after another holds. */
-export function told(deltas: readonly CrdtDelta[]): CrdtValue | undefined {
-  return deltas.reduce<CrdtValue | undefined>((value, delta) => apply(value, delta, "asTold"), undefined);
 }
