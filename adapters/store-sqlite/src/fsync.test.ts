@@ -45,7 +45,8 @@ function judge(trace: string): { acknowledged: number; early: string[] } {
   const durable = new Set<string>();
   const syncing = new Map<string, readonly string[]>();
   const early: string[] = [];
-  let acknowledged = 0;
+  // A full pipe refuses the write, and it is tried again: the first try is the moment that counts.
+  const acknowledged = new Set<string>();
   for (const line of trace.split("\n")) {
     const thread = line.split(" ", 1)[0] ?? "";
     if (/ pwrite64\(\d+<[^>]*-wal>/.test(line)) for (const [mark] of line.matchAll(/<\d+\/\d+>/g)) written.add(mark);
@@ -55,9 +56,10 @@ function judge(trace: string): { acknowledged: number; early: string[] } {
       syncing.delete(thread);
     }
     for (const [, lane, sequence] of line.matchAll(/ write\(1<[^>]*>, "ack (\d+) (\d+)\\n"/g)) {
-      acknowledged++;
-      if (!durable.has(`<${lane}/${sequence}>`)) early.push(`${lane}/${sequence}`);
+      const step = `${lane}/${sequence}`;
+      if (!acknowledged.has(step) && !durable.has(`<${step}>`)) early.push(step);
+      acknowledged.add(step);
     }
   }
-  return { acknowledged, early };
+  return { acknowledged: acknowledged.size, early };
 }
