@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, "../../../..");
 mkdirSync(join(root, ".cache"), { recursive: true });
 const folder = codeOf("first-entity.md", ["main.ts", "main.test.ts", "schema.test.ts"]);
 const timersFolder = codeOf("timers.md", ["main.ts", "main.test.ts"]);
+const crdtsFolder = codeOf("crdts.md", ["main.ts", "main.test.ts"]);
 
 /** A folder with the TypeScript of a guide, in files of these names. */
 function codeOf(guide: string, names: readonly string[]): string {
@@ -95,12 +96,17 @@ test("the guide's tests pass", async () => {
   assert.match(tested.output(), /pass 2/);
 });
 
-test("the timers guide's entity serves, and its tests pass", async () => {
-  const served = run(["main.ts"], { PORT: "0" }, timersFolder);
-  await served.says(/function ready .*components=demo\.Seat/);
-  served.child.kill("SIGTERM");
-  assert.equal(await served.code, 0);
-  const tested = run(["--test", "main.test.ts"], {}, timersFolder);
-  assert.equal(await tested.code, 0, tested.output());
-  assert.match(tested.output(), /pass 2/);
-});
+for (const [guide, code, component] of [
+  ["timers", timersFolder, "demo.Seat"],
+  ["CRDT", crdtsFolder, "demo.Room"],
+] as const) {
+  test(`the ${guide} guide's entity serves, and its tests pass`, async () => {
+    const served = run(["main.ts"], { PORT: "0" }, code);
+    await served.says(new RegExp(`function ready .*components=${component.replace(".", "\\.")}`));
+    served.child.kill("SIGTERM");
+    assert.equal(await served.code, 0);
+    const tested = run(["--test", "main.test.ts"], {}, code);
+    assert.equal(await tested.code, 0, tested.output());
+    assert.match(tested.output(), /pass 2/);
+  });
+}
