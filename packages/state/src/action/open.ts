@@ -103,6 +103,13 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
     return this.span === undefined ? metadata : withTraceparent(metadata, this.span);
   }
 
+  /** One line for a call the function was lost under, or never answered. Statuses the user's code chose are the caller's answer, and no line. */
+  protected warnIfLost(code: number, fault: Fault | undefined): void {
+    if (fault === undefined || (code !== 0 && fault.code !== "unavailable")) return;
+    const { component, method } = this.target;
+    this.parts.log.warn("call of an action failed", { service: component.service, command: method.name, cause: fault });
+  }
+
   /** Takes the call's place among the open ones. `dueMs`: when it is too late; `undefined` = never. */
   protected begin(dueMs: number | undefined): void {
     this.#open.add(this);

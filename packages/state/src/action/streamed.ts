@@ -131,7 +131,9 @@ export class StreamedAction extends OpenAction implements StreamedCall {
 
   override closed(code: number, message: string): void {
     if (this.#over) return;
-    this.#outcome = { fault: code === 0 ? undefined : new Fault(faultCodeOfGrpc(code), message) };
+    const fault = code === 0 ? undefined : new Fault(faultCodeOfGrpc(code), message);
+    this.warnIfLost(code, fault);
+    this.#outcome = { fault };
     if (!this.#busy) this.#work();
   }
 

@@ -65,7 +65,11 @@ export class UnaryAction extends OpenAction {
 
   override closed(code: number, message: string): void {
     this.#closed = true;
-    if (!this.#responded) this.#tell(this.#withoutResponse(code, message), this.#emptyReply(code));
+    if (!this.#responded) {
+      const fault = this.#withoutResponse(code, message);
+      this.warnIfLost(code, fault);
+      this.#tell(fault, this.#emptyReply(code));
+    }
     this.#endWhenDone();
   }
 

@@ -392,7 +392,7 @@ export class EntityMachine {
 
   /** Everybody waiting hears of it; the next command tries again. */
   #recoveryFailed(cause: unknown, nowMs: number): void {
-    this.#out.warn("entity could not be loaded", { entity: this.#name, cause });
+    this.#warn("entity could not be loaded", cause, { command: this.#mailbox.head?.command.name });
     this.#leaveStream();
     this.#reopen = false;
     this.#failQueue(this.#recoveryFault(cause));
@@ -506,7 +506,7 @@ export class EntityMachine {
     if (step.fault !== undefined) return; // condemned with an earlier one
     const fault = this.#faultOf(outcome);
     if (outcome.is === "duplicate") step.known = outcome.record;
-    this.#out.warn("step was not stored", { entity: this.#name, cause: fault });
+    this.#warn("step was not stored", fault, { command: step.envelope.command.name });
     this.#ledger.fail(step, fault);
     this.#ownSequence = false;
     if (this.#phase === "frozen") return;
@@ -582,7 +582,7 @@ export class EntityMachine {
    */
   failure(commandId: number, description: string, nowMs: number, code: FaultCode = "unknown"): void {
     if (this.#phase === "closing") return;
-    this.#out.warn("function declared a failure", { entity: this.#name, command: commandId, description });
+    this.#warn("function declared a failure", description, { command: this.#atFunction?.command.name, commandId });
     const replaying = this.#phase === "replaying";
     if (replaying) this.#leaveStream();
     else this.#close(nowMs, false);
@@ -596,7 +596,7 @@ export class EntityMachine {
   }
 
   #crash(text: string, problem: string, nowMs: number): void {
-    this.#out.warn("function broke the protocol", { entity: this.#name, problem });
+    this.#warn("function broke the protocol", problem);
     const phase = this.#phase;
     this.#leaveStream();
     if (phase !== "closing") this.#failCurrent(phase === "replaying", new Fault("unknown", text));
@@ -633,10 +633,20 @@ export class EntityMachine {
       this.#atFunction = undefined;
       this.#mailbox.unshift(envelope);
     } else if (envelope !== undefined) {
+      this.#warn("function ended its stream under a command", reason ?? "it ended the stream", { command: envelope.command.name });
       this.#failAtFunction(new Fault("unknown", this.#texts.termination));
       this.#terminateQueue();
     }
     this.#goOn(nowMs);
+  }
+
+  /** One line for a failure, whomever it strikes. What the user's code chose is none: that is the caller's answer. */
+  #warn(
+    message: string,
+    cause: unknown,
+    { command = this.#atFunction?.command.name, ...more }: Readonly<Record<string, unknown>> = {},
+  ): void {
+    this.#out.warn(message, { entity: this.#name, ...(command !== undefined && { command }), ...more, cause });
   }
 
   /** Cuts the stream, if there is one; what comes next is `goOn`'s. */
@@ -802,7 +812,7 @@ export class EntityMachine {
       return;
     }
     const waited = `${this.#limits.commandTimeoutMs / 1000} s`;
-    this.#out.warn("function did not answer in time", { entity: this.#name, command: envelope.command.name });
+    this.#warn("function did not answer in time", `no answer within ${waited}`, { command: envelope.command.name });
     this.#leaveStream();
     this.#failAtFunction(new Fault("deadline", `${this.#name}: ${envelope.command.name} got no answer within ${waited}; not applied`));
     this.#goOn(nowMs);
