@@ -62,7 +62,7 @@ export type StreamedRequest = Message<"cloudstate.tck.model.crdt.StreamedRequest
   cancelUpdate?: Update | undefined;
 
   /**
-   * Made with each message of the stream.
+   * Made with each message of the stream but the first.
    *
    * @generated from field: repeated cloudstate.tck.model.crdt.Effect effects = 4;
    */
