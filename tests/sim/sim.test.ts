@@ -44,7 +44,7 @@ const plants: readonly (readonly [name: string, flaws: readonly string[], object
   [
     "an owner that was taken over from is told `unknown`, and takes the new owner's step for its own",
     ["unknownAfterTakeOver"],
-    /H1|H4|R1/,
+    /H1|H4|R1|V5/,
     2_500,
   ],
 ];
