@@ -1,26 +1,46 @@
 /**
- * The crash tests at length: `npm run torture -- --kills 500 --seed 7`. They are the same tests as in `npm test`, which kill 50 times there.
- * A seed repeats a run's choices; without one each test takes its own.
+ * Proof at length:
+ *
+ *     npm run torture -- --trials 1000 --seed 7    short trials with mixed faults (tests/crash/mixed.ts), then ten times as many simulated
+ *                                                  schedules (tests/sim); a failing seed is printed with the command that repeats it
+ *     npm run torture -- --kills 500 --seed 7      the kill tests of `npm test`, which kill 50 times there
+ *
+ * A seed repeats a run's choices; without one it is 1.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "./checks.ts";
 
-const { values } = parseArgs({ options: { kills: { type: "string", default: "500" }, seed: { type: "string" } } });
+/** Schedules simulated for each trial with real processes: they take some ms instead of some 100. */
+const schedulesPerTrial = 10;
+
+const { values } = parseArgs({
+  options: { trials: { type: "string" }, kills: { type: "string" }, seed: { type: "string", default: "1" } },
+});
 for (const [name, value] of Object.entries(values)) {
   if (/^\d{1,9}$/.test(value)) continue;
   console.error(`--${name}: expected a whole number, got "${value}"`);
   process.exit(2);
 }
-const ended = spawnSync(process.execPath, [join(root, "scripts/test.ts"), "crash.test.ts"], {
-  stdio: "inherit",
-  cwd: root,
-  env: {
-    ...process.env,
-    MECHA_CRASH_KILLS: values.kills,
-    MECHA_CRASH_ROUNDS: values.kills,
-    ...(values.seed === undefined ? {} : { MECHA_CRASH_SEED: values.seed, MECHA_SEED: values.seed }),
-  },
-});
-process.exit(ended.status ?? 1);
+
+function node(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): boolean {
+  const ended = spawnSync(process.execPath, [join(root, script), ...args], {
+    stdio: "inherit",
+    cwd: root,
+    env: { ...process.env, ...env },
+  });
+  return ended.status === 0;
+}
+
+const { seed, trials = values.kills === undefined ? "100" : undefined, kills } = values;
+const results: boolean[] = [];
+if (trials !== undefined) {
+  results.push(node("tests/crash/main.ts", ["--trials", trials, "--seed", seed]));
+  if (Number(trials) > 1) results.push(node("tests/sim/main.ts", ["--trials", String(Number(trials) * schedulesPerTrial), "--seed", seed]));
+}
+if (kills !== undefined) {
+  const env = { MECHA_CRASH_KILLS: kills, MECHA_CRASH_ROUNDS: kills, MECHA_CRASH_SEED: seed, MECHA_SEED: seed };
+  results.push(node("scripts/test.ts", ["crash.test.ts"], env));
+}
+process.exit(results.every(Boolean) ? 0 : 1);

@@ -14,23 +14,24 @@ import { runTrial } from "./trial.ts";
 const kills = Number(process.env["MECHA_CRASH_KILLS"] ?? 50);
 const seed = Number(process.env["MECHA_CRASH_SEED"] ?? 20_261_120);
 
-test(`${kills} kills at random points lose nothing that was acknowledged, repeat nothing, and leave no orphan`, async (t) => {
-  t.diagnostic(`seed ${seed}`);
+test(`${String(kills)} kills at random points lose nothing that was acknowledged, repeat nothing, and leave no orphan`, async (t) => {
+  t.diagnostic(`seed ${String(seed)}`);
   await using dir = await tempDir("crash");
   const result = await runTrial({
     stateDir: dir.path,
     random: new SeededRandom(seed),
     kills,
     ledgers: 40,
+    registers: 10,
     clients: 16,
     bystanders: 20_000,
     report: (line) => t.diagnostic(line),
   });
   t.diagnostic(
-    `${result.acknowledged} acknowledged, ${result.unanswered} without an answer, ${result.repeated} asked again, ` +
-      `${result.killsOfMecha} kills of mecha, ${result.killsOfFunction} of the function`,
+    `${String(result.acknowledged)} acknowledged, ${String(result.unanswered)} without an answer, ${String(result.repeated)} asked again, ` +
+      `${String(result.killsOfMecha)} kills of mecha, ${String(result.killsOfFunction)} of the function`,
   );
-  assert.deepEqual(result.breaches, [], `seed ${seed}`);
+  assert.deepEqual(result.breaches, [], `seed ${String(seed)}`);
   assert.deepEqual(result.orphans, []);
   assert.ok(result.acknowledged > kills, "the clients got work done between the kills");
   assert.ok(result.repeated > 0, "some commands were cut off and asked again");

@@ -1,9 +1,15 @@
-/** A ledger that appends command ids and can be read whole: what tests/crash drives while things are killed. Each append to a ledger `l…` is an effect for its mirror. */
-import { command, eventSourced, serve, t } from "mecha-sdk";
+/**
+ * What tests/crash drives while things are killed: a ledger that appends command ids and can be read whole, a mirror that gets each append as an effect,
+ * and a register that is set and read.
+ */
+import { command, eventSourced, serve, t, valueEntity } from "mecha-sdk";
 
 interface LedgerState {
   commandIds: string[];
 }
+
+/** Ledgers that have a mirror. */
+const mirrored = /l\d+$/;
 
 /** Notes what the ledger of the same id appends. */
 const Mirror = eventSourced({
@@ -42,7 +48,10 @@ const Ledger = eventSourced({
   snapshotEvery: 20,
   events: { appended: { commandId: t.string } },
   commands: {
-    append: command({ ledgerId: t.string, commandId: t.string }).http("POST /ledgers/{ledgerId}/append").replies({ place: t.int32 }),
+    // The answer names the command, so that it can be found in what the process writes to its sockets.
+    append: command({ ledgerId: t.string, commandId: t.string })
+      .http("POST /ledgers/{ledgerId}/append")
+      .replies({ place: t.int32, commandId: t.string }),
     read: command({ ledgerId: t.string })
       .http("GET /ledgers/{ledgerId}")
       .replies({ commandIds: t.repeated(t.string) }),
@@ -55,8 +64,8 @@ const Ledger = eventSourced({
   handle: {
     append({ ledgerId, commandId }, ctx) {
       ctx.emit("appended", { commandId });
-      if (ledgerId.startsWith("l")) ctx.effect(Mirror.commands.note, { mirrorId: ledgerId, commandId });
-      return { place: ctx.state.commandIds.length };
+      if (mirrored.test(ledgerId)) ctx.effect(Mirror.commands.note, { mirrorId: ledgerId, commandId });
+      return { place: ctx.state.commandIds.length, commandId };
     },
     read(_command, ctx) {
       return { commandIds: [...ctx.state.commandIds] };
@@ -64,4 +73,29 @@ const Ledger = eventSourced({
   },
 });
 
-await serve([Ledger, Mirror]);
+/** Empty text = nothing held. */
+const Register = valueEntity({
+  service: "crash.Register",
+  persistenceId: "register",
+  key: "registerId",
+  state: () => ({ held: "" }),
+  commands: {
+    set: command({ registerId: t.string, value: t.string })
+      .http("POST /registers/{registerId}/set")
+      .replies({ replaced: t.string, value: t.string }),
+    get: command({ registerId: t.string }).http("GET /registers/{registerId}").replies({ held: t.string }),
+  },
+  handle: {
+    set({ value }, ctx) {
+      const replaced = ctx.state.held;
+      if (value === "") ctx.delete();
+      else ctx.update({ held: value });
+      return { replaced, value };
+    },
+    get(_command, ctx) {
+      return { held: ctx.state.held };
+    },
+  },
+});
+
+await serve([Ledger, Mirror, Register]);
