@@ -47,11 +47,11 @@ function appendOverGrpc(mecha: RunningMecha, ledger: string, commandId: string, 
 
 test("the same idempotency key: done once and answered the same, over HTTP and gRPC, and across kill -9", async () => {
   await using dir = await tempDir("once");
-  const first = { status: 200, body: { place: 1 } };
+  const first = { status: 200, body: { place: 1, commandId: "a" } };
   {
     await using mecha = await start(dir);
     assert.deepEqual(await append(mecha, "x", "a", "k-1"), first);
-    assert.deepEqual(await append(mecha, "x", "b"), { status: 200, body: { place: 2 } });
+    assert.deepEqual(await append(mecha, "x", "b"), { status: 200, body: { place: 2, commandId: "b" } });
     assert.deepEqual(await append(mecha, "x", "a", "k-1"), first);
     assert.equal(await appendOverGrpc(mecha, "x", "a", "k-1"), 1, "one key space for both transports");
     assert.equal(await appendOverGrpc(mecha, "x", "c", "k-2"), 3);
@@ -61,7 +61,7 @@ test("the same idempotency key: done once and answered the same, over HTTP and g
   await using mecha = await start(dir);
   assert.deepEqual(await append(mecha, "x", "a", "k-1"), first);
   assert.equal(await appendOverGrpc(mecha, "x", "c", "k-2"), 3);
-  assert.deepEqual(await append(mecha, "x", "c", "k-2"), { status: 200, body: { place: 3 } });
+  assert.deepEqual(await append(mecha, "x", "c", "k-2"), { status: 200, body: { place: 3, commandId: "c" } });
   assert.deepEqual(await list(mecha, "ledgers", "x"), ["a", "b", "c"]);
 });
 
@@ -80,7 +80,7 @@ test("a key used for another command: 422 over HTTP, INVALID_ARGUMENT over gRPC;
     assert.match(String(refused.body["message"]), /the idempotency-key must be 1 to 256 visible ASCII characters/);
   }
   assert.deepEqual(await list(mecha, "ledgers", "x"), ["a"]);
-  assert.deepEqual(await append(mecha, "y", "b", "k"), { status: 200, body: { place: 1 } }, "a key is its entity's own");
+  assert.deepEqual(await append(mecha, "y", "b", "k"), { status: 200, body: { place: 1, commandId: "b" } }, "a key is its entity's own");
 });
 
 test("concurrent duplicates wait for the first", async () => {
@@ -105,7 +105,7 @@ test("an effect from one entity to another survives kill -9 between the two, and
   const acknowledged: string[] = [];
   {
     await using mecha = await start(dir);
-    await append(mecha, "l", "warm", "warm");
+    await append(mecha, "l1", "warm", "warm");
     // Killed while answers come in: some effects are done, some on their way, some not begun.
     const killed = (async () => {
       await eventually("a third is answered", async () => acknowledged.length >= 20);
@@ -113,17 +113,17 @@ test("an effect from one entity to another survives kill -9 between the two, and
       await mecha.program.exit;
     })();
     const calls = sent.map(async (id) => {
-      const answer = await append(mecha, "l", id, id).catch(() => undefined);
+      const answer = await append(mecha, "l1", id, id).catch(() => undefined);
       if (answer?.status === 200) acknowledged.push(id);
     });
     await Promise.all([killed, ...calls]);
   }
   await using mecha = await start(dir);
-  for (const id of sent) assert.equal((await append(mecha, "l", id, id)).status, 200);
-  const ledger = (await list(mecha, "ledgers", "l")) as string[];
+  for (const id of sent) assert.equal((await append(mecha, "l1", id, id)).status, 200);
+  const ledger = (await list(mecha, "ledgers", "l1")) as string[];
   assert.deepEqual(ledger.toSorted(), ["warm", ...sent].toSorted(), "each command once, those without an answer too");
   const outbox = await runProgram(process.execPath, [mechaMain, "outbox", "list", "-C", project, "--state", dir.path], { cwd: repository });
   assert.deepEqual([outbox.code, outbox.output], [0, "no effect was given up\n"]);
-  await eventually("the mirror is complete", async () => ((await list(mecha, "mirrors", "l")) as string[]).length >= ledger.length);
-  assert.deepEqual(await list(mecha, "mirrors", "l"), ledger, "each effect once, in order");
+  await eventually("the mirror is complete", async () => ((await list(mecha, "mirrors", "l1")) as string[]).length >= ledger.length);
+  assert.deepEqual(await list(mecha, "mirrors", "l1"), ledger, "each effect once, in order");
 });
