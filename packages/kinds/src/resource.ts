@@ -1,0 +1,89 @@
+/** A resource of the API: names, scope, type and the rules of its kind. Every served kind has exactly one definition, built-in or made from a CRD. */
+import type { GroupVersion, KubeObject } from "./object.ts";
+import type { TypeTable } from "./type-table.ts";
+
+/** Why a field is refused, in field/validation's words. `field` is a path such as `spec.containers[0].name`. */
+export interface FieldProblem {
+  readonly type:
+    | "FieldValueRequired"
+    | "FieldValueInvalid"
+    | "FieldValueNotSupported"
+    | "FieldValueForbidden"
+    | "FieldValueDuplicate"
+    | "FieldValueTooLong"
+    | "FieldValueTooMany"
+    | "FieldValueTypeInvalid"
+    | "FieldValueNotFound"
+    | "InternalError";
+  readonly field: string;
+  /** Whole text as the server words it, without the field: `Invalid value: "x": must be …`. */
+  readonly message: string;
+}
+
+/** A column of a Table answer (`kubectl get`). */
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  /** `name` marks the column of the object's name. */
+  readonly format?: string;
+  readonly description: string;
+  /** 0: always shown; above: only with `-o wide`. */
+  readonly priority: number;
+  /** The cell's value; `undefined` is shown as `<none>` or empty as the type has it. */
+  readonly cell: (object: KubeObject, nowMs: number) => string | number | boolean | undefined;
+}
+
+/** Paths of the scale subresource (autoscaling/v1 Scale), as JSON paths from the object: `.spec.replicas`. */
+export interface ScalePaths {
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+  readonly labelSelectorPath?: string;
+}
+
+/** What an operation of a kind's own rules may look at. */
+export interface KindContext {
+  readonly nowMs: number;
+  /** Version 4, new at each call. */
+  readonly newUid: () => string;
+}
+
+/** One served version of a kind. */
+export interface ResourceDefinition extends GroupVersion {
+  readonly kind: string;
+  /** `DeploymentList`. */
+  readonly listKind: string;
+  /** Lower case: the path segment. */
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  /** `all` puts it into `kubectl get all`. */
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  /** Verbs served; absent = all of create, delete, deletecollection, get, list, patch, update, watch. Reviews have `create` only and are never stored. */
+  readonly verbs?: readonly string[];
+  /** Types this kind is made of. */
+  readonly types: TypeTable;
+  /** Name of the kind's own type in `types`. */
+  readonly type: string;
+  /** Changes of status go through `/status` only; without it status is a plain field. */
+  readonly status: boolean;
+  readonly scale?: ScalePaths;
+  /** Strategic merge patch is taken (built-in kinds); CRDs answer 415. */
+  readonly strategicPatch: boolean;
+  /** Absent: name and age. */
+  readonly columns?: readonly PrinterColumn[];
+  /** Field selectors beyond metadata.name and metadata.namespace. */
+  readonly selectableFields?: ReadonlyMap<string, (object: KubeObject) => string>;
+  /** Fills in defaults, in place. Runs on create and on every update, before validation. */
+  readonly setDefaults?: (object: KubeObject) => void;
+  /** On create (after defaults): what the server sets by itself, such as initial phase; on update: what is carried over from the old object. In place. */
+  readonly prepare?: (object: KubeObject, old: KubeObject | undefined, context: KindContext) => void;
+  /** Everything wrong, all at once. `old` is set on update. */
+  readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldProblem[];
+  /** Drops what the schema does not know, in place (CRDs prune; built-in kinds are decoded by `types`). */
+  readonly prune?: (object: KubeObject) => void;
+  /** Seconds a delete waits for the object's agent when the request names none. Absent = 0; Pods 30. */
+  readonly gracePeriodSeconds?: number;
+  /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (RBAC). */
+  readonly nameRule?: "subdomain" | "label" | "service" | "path";
+}

@@ -1,0 +1,80 @@
+/**
+ * What the types of the API look like, as tables: the one source of OpenAPI, `kubectl explain`, strict decoding, strategic merge, server-side apply
+ * and Protobuf bodies. Tables of the kinds Kubernetes has are data imported by scripts/import-k8s; those of our own kinds are written here; those of a
+ * CRD are made from its structural schema.
+ */
+
+/** Values that hold no fields. The Protobuf form of each is in packages/machinery's decoder. */
+export type ScalarName =
+  | "string"
+  | "bool"
+  | "int32"
+  | "int64"
+  | "double"
+  /** Base64 text in JSON. */
+  | "bytes"
+  /** meta/v1 Time: RFC 3339 in whole seconds, or null. */
+  | "time"
+  /** meta/v1 MicroTime: RFC 3339 with six digits of a second. */
+  | "microTime"
+  /** meta/v1 Duration: Go's notation, `1h30m`. */
+  | "duration"
+  | "intOrString"
+  | "quantity"
+  /** Any JSON: RawExtension, apiextensions JSON. */
+  | "any"
+  /** meta/v1 FieldsV1: a JSON object stored as bytes. */
+  | "fieldsV1";
+
+/** What a field, an element or a map's value holds. */
+export type TypeRef =
+  | { readonly scalar: ScalarName }
+  /** Name of an entry of the same table set, such as `io.k8s.api.core.v1.PodSpec`. */
+  | { readonly type: string }
+  | { readonly list: TypeRef; readonly listType?: ListType; readonly mapKeys?: readonly string[] }
+  /** Keys are texts. */
+  | { readonly map: TypeRef; readonly mapType?: "granular" | "atomic" };
+
+/** How server-side apply merges a list (x-kubernetes-list-type). Absent = atomic. */
+export type ListType = "atomic" | "set" | "map";
+
+/** One field of a message type. */
+export interface FieldRow {
+  /** JSON name. Empty for a type embedded in place (its fields are its holder's): `inline` is set. */
+  readonly name: string;
+  /** Field number in the Protobuf form; absent where there is none (CRDs, our own kinds). */
+  readonly number?: number;
+  readonly ref: TypeRef;
+  readonly required?: boolean;
+  /** Fields of `ref` appear in the holder itself. */
+  readonly inline?: boolean;
+  /** Strategic merge patch: `merge`, `replace`, `retainKeys` or `merge,retainKeys` (x-kubernetes-patch-strategy). */
+  readonly patchStrategy?: string;
+  /** x-kubernetes-patch-merge-key. */
+  readonly patchMergeKey?: string;
+  /** What the server fills in when the field is absent, as in OpenAPI `default`. */
+  readonly default?: unknown;
+  /** Allowed texts, where the type is an enumeration. */
+  readonly enum?: readonly string[];
+  /** In our own words; shown by `kubectl explain`. */
+  readonly description?: string;
+  /** JSON leaves out an empty value (Go `omitempty`): a Protobuf zero then means absent. */
+  readonly omitEmpty?: boolean;
+}
+
+/** A message type. */
+export interface TypeRow {
+  /** Unique: `io.k8s.api.apps.v1.Deployment`. */
+  readonly name: string;
+  readonly fields: readonly FieldRow[];
+  /** x-kubernetes-map-type: server-side apply owns it as one value when `atomic`. */
+  readonly mapType?: "granular" | "atomic";
+  /** Fields of which at most one is set (x-kubernetes-unions). */
+  readonly union?: readonly string[];
+  /** Fields not in the table are kept (x-kubernetes-preserve-unknown-fields). */
+  readonly preserveUnknown?: boolean;
+  readonly description?: string;
+}
+
+/** Types by name. */
+export type TypeTable = ReadonlyMap<string, TypeRow>;
