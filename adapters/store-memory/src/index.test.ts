@@ -1,8 +1,7 @@
 import { storeContract } from "@mecha/state/contract";
 import { openMemoryStore } from "./index.ts";
 
-storeContract("memory", async () => ({
-  persistent: false,
+storeContract("memory", { persistent: false }, async () => ({
   open: async () => openMemoryStore(),
   async [Symbol.asyncDispose]() {},
 }));

@@ -7,10 +7,9 @@ import { storeContract } from "@mecha/state/contract";
 import { openSqliteStore } from "./index.ts";
 
 for (const durability of ["full", "relaxed"] as const)
-  storeContract(`sqlite ${durability}`, async () => {
+  storeContract(`sqlite ${durability}`, { persistent: true }, async () => {
     const dir = mkdtempSync(join(tmpdir(), "mecha-store-"));
     return {
-      persistent: true,
       open: () => openSqliteStore({ dir, durability, clock: new FakeClock(), log: noLog, random: new SeededRandom(1) }),
       async [Symbol.asyncDispose]() {
         rmSync(dir, { recursive: true });

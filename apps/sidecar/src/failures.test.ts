@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { hostClock, hostRandom } from "@mecha/host";
 import { Fault, noLog, noMetrics, Scope } from "@mecha/kit";
@@ -15,7 +16,7 @@ import { EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { EventSourcedStreamInSchema, EventSourcedStreamOutSchema } from "@mecha/wire/gen/cloudstate/event_sourced";
 import { ValueEntityStreamInSchema, ValueEntityStreamOutSchema } from "@mecha/wire/gen/cloudstate/value_entity";
 import { compileProto } from "@mecha/wire/testing";
-import { openSidecar, type Sidecar } from "./sidecar.ts";
+import { openSidecar, type Sidecar, type SidecarConfig } from "./sidecar.ts";
 
 const proto = compileProto({
   "broken.proto": `syntax = "proto3"; package broken;
@@ -61,12 +62,19 @@ function answerTo(how: string, id: bigint): Out {
   }
 }
 
+/** Ends the stream of the command that was told to wait. */
+let endWaiting = (): void => assert.fail("no command waits");
+
 const eventStream: CallHandler = (call) => {
   call.sendHeaders();
   return {
     message(bytes) {
       const { message } = fromBinary(EventSourcedStreamInSchema, bytes);
       if (message.case !== "command") return;
+      if (howOf(message.value.payload?.value) === "wait") {
+        endWaiting = () => call.end({ code: 13, message: "crashed" });
+        return;
+      }
       const answer = answerTo(howOf(message.value.payload?.value), message.value.id);
       if (answer === undefined) call.end({ code: 13, message: "crashed" });
       else call.send(toBinary(EventSourcedStreamOutSchema, create(EventSourcedStreamOutSchema, { message: answer })));
@@ -129,10 +137,36 @@ const handlers = new Map<string, CallHandler>([
 ]);
 
 const scope = new Scope();
+let functionPort: number;
 let sidecar: Sidecar;
 let channel: Channel;
 /** What the store refuses next. */
 let refusing: "open" | "commit" | undefined;
+
+/** A sidecar of the broken function that is ready. */
+async function openBroken(ingress: Partial<SidecarConfig["ingress"]>, store: Store): Promise<Sidecar> {
+  let look = (): void => undefined;
+  const opened = scope.own(
+    await openSidecar(
+      { functions: ["broken"], ingress: { host: "127.0.0.1", port: 0, ...ingress }, version: "0.0.0-test" },
+      {
+        clock: hostClock,
+        random: hostRandom,
+        log: noLog,
+        metrics: noMetrics,
+        store,
+        changed: () => look(),
+        fatal: (fault) => assert.fail(fault),
+      },
+    ),
+  );
+  opened.functionStarted("broken", { host: "127.0.0.1", port: functionPort });
+  await new Promise<void>((resolve) => {
+    look = () => opened.functions[0]?.state.is === "ready" && resolve();
+    look();
+  });
+  return opened;
+}
 
 before(async () => {
   const memory = scope.own(openMemoryStore());
@@ -146,35 +180,16 @@ before(async () => {
     },
   });
   const listening = { host: "127.0.0.1", port: 0, clock: hostClock, log: noLog };
-  const fn = scope.own(await listen(listening, { grpc: (path) => handlers.get(path), http: () => undefined }));
-  let look = (): void => undefined;
-  sidecar = scope.own(
-    await openSidecar(
-      { functions: ["broken"], ingress: { host: "127.0.0.1", port: 0, strict: "cloudstate-0.2" }, version: "0.0.0-test" },
-      {
-        clock: hostClock,
-        random: hostRandom,
-        log: noLog,
-        metrics: noMetrics,
-        store,
-        changed: () => look(),
-        fatal: (fault) => assert.fail(fault),
-      },
-    ),
-  );
-  sidecar.functionStarted("broken", { host: "127.0.0.1", port: fn.port });
-  await new Promise<void>((resolve) => {
-    look = () => sidecar.functions[0]?.state.is === "ready" && resolve();
-    look();
-  });
+  functionPort = scope.own(await listen(listening, { grpc: (path) => handlers.get(path), http: () => undefined })).port;
+  sidecar = await openBroken({ strict: "cloudstate-0.2" }, store);
   channel = scope.own(connect({ host: "127.0.0.1", port: sidecar.port, clock: hostClock }));
 });
 after(() => scope[Symbol.asyncDispose]());
 
 /** Over gRPC: `code: text`, or the answer. */
-async function overGrpc(service: string, id: string, how: string): Promise<string> {
+async function overGrpc(service: string, id: string, how: string, over = channel): Promise<string> {
   try {
-    const { message } = await unary(channel, `/broken.${service}/Do`, ask(id, how), { timeoutMs: 10_000 });
+    const { message } = await unary(over, `/broken.${service}/Do`, ask(id, how), { timeoutMs: 10_000 });
     return new TextDecoder().decode(message.slice(2));
   } catch (fault) {
     return fault instanceof Fault ? `${fault.code}: ${fault.message}` : assert.fail(String(fault));
@@ -212,6 +227,29 @@ for (const [how, events, values] of causes) {
     });
   }
 }
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (const lastMs = performance.now() + 10_000; !isSo(); await nextTurn()) assert.ok(performance.now() < lastMs, what);
+}
+
+/** What two commands hear when the function ends the stream under the first while the second waits behind it. */
+async function whenTheFirstCrashes(at: Sidecar, over: Channel): Promise<string[]> {
+  const first = overGrpc("Events", "crowded", "wait", over);
+  const isQueued = (queued: number) => () => at.engine.active(10).some((one) => one.entityId === "crowded" && one.queued === queued);
+  await until("the first is at the function", isQueued(0));
+  const second = overGrpc("Events", "crowded", "be fine", over);
+  await until("the second waits", isQueued(1));
+  endWaiting();
+  return Promise.all([first, second]);
+}
+
+test("a command that waits behind one that crashes fails too, as with the reference; without strict it is carried out", async () => {
+  const crashed = "unknown: Unexpected entity termination";
+  assert.deepEqual(await whenTheFirstCrashes(sidecar, channel), [crashed, "unknown: Entity terminated"]);
+  const lenient = await openBroken({}, scope.own(openMemoryStore()));
+  const itsChannel = scope.own(connect({ host: "127.0.0.1", port: lenient.port, clock: hostClock }));
+  assert.deepEqual(await whenTheFirstCrashes(lenient, itsChannel), [crashed, "fine"]);
+});
 
 /** One refusal of the store, and what the caller hears over both. */
 async function whileRefusing(what: "open" | "commit", id: string, how: string): Promise<[grpc: string, http: string]> {

@@ -27,7 +27,7 @@ export const options = {
     env: "MECHA_STRICT",
     values: strictNames,
     default: "off",
-    doc: "`cloudstate-0.2` answers callers as Cloudstate's own proxy does: its texts and statuses over HTTP, its route order, its reflection.",
+    doc: "`cloudstate-0.2` answers callers as Cloudstate's own proxy does: its texts and statuses over HTTP, its route order, its reflection, and commands that wait at an entity whose stream was lost fail.",
   }),
   hosts: text({
     env: "MECHA_ALLOWED_HOSTS",

@@ -114,7 +114,9 @@ class RunningSidecar implements Sidecar {
     const { clock, random, log, metrics, tracer, store, observe, fatal } = ports;
     this.#config = config;
     this.#ports = ports;
-    const options = { ...config.engine, onFatal: fatal, ...(observe && { observe }) };
+    // The reference fails what waits at an entity whose stream was lost; without --strict it stays and the entity is loaded anew (E3).
+    const strict = config.ingress.strict === undefined ? {} : { failQueueOnTermination: true };
+    const options = { ...strict, ...config.engine, onFatal: fatal, ...(observe && { observe }) };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...(tracer && { tracer }), options }));
     this.#ingress = openIngress({
       engine: this.engine,

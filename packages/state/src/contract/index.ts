@@ -1,3 +1,3 @@
 /** Contract suites of the state engine's ports: the definition every adapter must meet. Uses node:test; for test files only. */
-export { storeContract, type StorePlace } from "./store.ts";
+export { type StoreCapabilities, storeContract, type StorePlace } from "./store.ts";
 export { applyHistory, type HistoryAct, historyOf, type HistoryOutcome } from "./history.ts";
