@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { connect } from "node:http2";
 import { test } from "node:test";
+import fc from "fast-check";
 import { Fault } from "@mecha/kit";
 import type { CallContext, Reply, StreamedCall, StreamedCallEvents } from "@mecha/state";
 import { JsonCodecs } from "@mecha/wire";
@@ -200,6 +201,115 @@ test("strict: JSON lines under application/json", async () => {
   };
   const response = await ask(`${served.url}/split/c`);
   assert.deepEqual([response.headers["content-type"], await rest(response)], ["application/json", `${cartJson("a")}\n`]);
+});
+
+// ---- client-streaming: JSON lines in ----------------------------------------------------------------------------------------------
+
+const postLines = (url: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(url, { method: "POST", headers: { "content-type": "application/x-ndjson", ...headers }, body });
+
+/** An engine that keeps what it hears and answers at the half-close. */
+function hearing(served: Served, answer: (events: StreamedCallEvents) => void): string[] {
+  const heard: string[] = [];
+  served.engine.onStream = (_method, events) => ({
+    message: (bytes) => (heard.push(codecs.of(shop.registry.getMessage("shop.Get")!).toJson(bytes)), true),
+    halfClose: () => queueMicrotask(() => answer(events)),
+    cancel: () => heard.push("cancelled"),
+  });
+  return heard;
+}
+
+test("a client-streaming method takes JSON lines, and its answer is one JSON", async () => {
+  await using served = await serve();
+  const heard = hearing(served, (events) => (events.reply({ ...cart("sum"), metadata: [["x-answer", "yes"]] }), events.closed()));
+  const response = await postLines(`${served.url}/shop.Desk/Sum`, '{"cartId":"a"}\r\n\n  \n{"cartId":"b"}');
+  assert.deepEqual(heard, ['{"cartId":"a"}', '{"cartId":"b"}']);
+  assert.deepEqual(
+    [response.status, response.headers.get("content-type"), response.headers.get("x-answer"), await response.text()],
+    [200, "application/json", "yes", cartJson("sum")],
+  );
+});
+
+test("a duplex method: JSON lines in, JSON lines out", async () => {
+  await using served = await serve();
+  const heard = hearing(served, (events) => (events.reply(cart("a")), events.reply(cart("b")), events.closed()));
+  const response = await postLines(`${served.url}/shop.Desk/Talk`, '{"cartId":"a"}\n{"cartId":"b"}\n');
+  assert.deepEqual(heard, ['{"cartId":"a"}', '{"cartId":"b"}']);
+  assert.deepEqual([response.headers.get("content-type"), await response.text()], ["application/x-ndjson", `${cartJson("a")}\n${cartJson("b")}\n`]); // prettier-ignore
+});
+
+test("what path and query say is part of every message", async () => {
+  await using served = await serve();
+  const heard = hearing(served, (events) => (events.reply(cart("x")), events.closed()));
+  const response = await postLines(`${served.url}/desks/7/sum`, "{}\n{}\n");
+  assert.equal(response.status, 200);
+  assert.deepEqual(heard, ['{"cartId":"7"}', '{"cartId":"7"}']);
+});
+
+test("an empty body is a stream without messages", async () => {
+  await using served = await serve();
+  const heard = hearing(served, (events) => (events.reply(cart("none")), events.closed()));
+  assert.equal(await (await postLines(`${served.url}/shop.Desk/Sum`, "")).text(), cartJson("none"));
+  assert.deepEqual(heard, []);
+});
+
+test("a bad line is named by its number, and the component hears that the call is over", async () => {
+  await using served = await serve();
+  const heard = hearing(served, () => assert.fail("the stream must not end well"));
+  const response = await postLines(`${served.url}/shop.Desk/Sum`, '{"cartId":"a"}\n\n{"cartId":1}\n');
+  assert.equal(response.status, 400);
+  assert.match(await response.text(), /line 3: .*cartId/u);
+  assert.deepEqual(heard, ['{"cartId":"a"}', "cancelled"]);
+});
+
+test("a failure of a client-streaming method has its own status", async () => {
+  await using served = await serve();
+  hearing(served, (events) => events.closed(new Fault("precondition", "closed today")));
+  const response = await postLines(`${served.url}/shop.Desk/Sum`, "{}");
+  assert.deepEqual([response.status, await response.json()], [400, { code: 9, message: "closed today", details: [] }]);
+});
+
+test("lines wait while the component has no room", async () => {
+  await using served = await serve();
+  const heard: number[] = [];
+  const full = Promise.withResolvers<StreamedCallEvents>();
+  served.engine.onStream = (_method, events) => ({
+    message: (bytes) => {
+      heard.push(bytes.length);
+      if (heard.length === 2) full.resolve(events);
+      return heard.length !== 2;
+    },
+    halfClose: () => queueMicrotask(() => (events.reply(cart("x")), events.closed())),
+  });
+  const asked = postLines(`${served.url}/shop.Desk/Sum`, '{"cartId":"a"}\n'.repeat(5));
+  const events = await full.promise;
+  await new Promise(setImmediate);
+  assert.equal(heard.length, 2);
+  events.drain();
+  assert.equal((await asked).status, 200);
+  assert.equal(heard.length, 5);
+});
+
+test("strict: a client-streaming method stays unimplemented over HTTP, as in the reference", async () => {
+  await using served = await serve({ strict: "cloudstate-0.2" });
+  assert.equal((await postLines(`${served.url}/shop.Desk/Talk`, "{}")).status, 501);
+});
+
+test("any bytes sent as lines are messages, or an error with a line number", async () => {
+  await using served = await serve();
+  const heard = hearing(served, (events) => (events.reply(cart("x")), events.closed()));
+  const line = fc.oneof(fc.json(), fc.constantFrom("{}", '{"cartId":"é"}', "", " ", "{", "\u0000"), fc.string());
+  await fc.assert(
+    fc.asyncProperty(fc.array(line, { maxLength: 6 }), async (lines) => {
+      heard.length = 0;
+      const response = await postLines(`${served.url}/shop.Desk/Sum`, lines.join("\n"));
+      const body = await response.text();
+      if (response.status === 200)
+        assert.equal(heard.length, lines.join("\n").split("\n").filter((one) => /[^ \t\r]/u.test(one)).length); // prettier-ignore
+      else assert.match(body, /^\{"code":3,"message":"line \d+: /u);
+    }),
+    { numRuns: 60 },
+  );
 });
 
 // ---- google.api.HttpBody ----------------------------------------------------------------------------------------------------------

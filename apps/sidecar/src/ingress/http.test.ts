@@ -86,8 +86,8 @@ for (const [what, path, init, status, body] of [
     "a method that takes a stream",
     "/shop.Desk/Sum",
     { method: "POST", headers: json, body: "{}" },
-    501,
-    /takes a stream of messages, which HTTP\/JSON cannot bring/,
+    415,
+    /takes a stream: send one JSON message a line, with content-type application\/x-ndjson; it is \\"application\/json\\"/,
   ],
   ["bad idempotency key", "/carts/c", { headers: { "idempotency-key": "a b" } }, 400, /idempotency-key must be/],
 ] as const) {

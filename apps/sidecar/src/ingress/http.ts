@@ -10,6 +10,7 @@ import {
   type HttpHandler,
   isGrpcWeb,
   Metadata,
+  type NextMessage,
   refusalAnswer,
   runExchangeCall,
   serveGrpcWeb,
@@ -20,6 +21,7 @@ import { admit, admittedExchange, preflight } from "./guard.ts";
 import { commandId, headersOfReply, metadataOfHeaders, traceOf } from "./headers.ts";
 import type { IngressMeters } from "./meters.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { checkLinesType, isByLines, messagesOfLines } from "./request-lines.ts";
 import { streamForm } from "./stream-forms.ts";
 import { type HttpTarget, type IngressTable, nameOf } from "./table.ts";
 import { exchangeUnder, requestSpan } from "./tracing.ts";
@@ -93,13 +95,16 @@ function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> | undef
     throw new HttpFault(405, new Fault("unimplemented", `${shortened(exchange.path)} takes ${allow}, not ${exchange.method}`), { allow });
   }
   const target = match.value;
-  if (target.method.streamedIn) {
+  const { streamedIn, streamedOut } = target.method;
+  if (streamedIn && deps.options.strict) {
     throw new Fault("unimplemented", `${nameOf(target)} takes a stream of messages, which HTTP/JSON cannot bring; call it over gRPC`);
   }
+  const request = (body: Uint8Array): Uint8Array =>
+    target.route.request(match.segments, exchange.query, body, exchange.headers["content-type"]);
   const go = (body: Uint8Array): void => {
-    const message = target.route.request(match.segments, exchange.query, body, exchange.headers["content-type"]);
-    if (target.method.streamedOut) stream(exchange, target, message, deps);
-    else call(exchange, target, message, deps);
+    if (streamedIn && isByLines(target.route)) stream(exchange, target, messagesOfLines(body, request), deps);
+    else if (streamedIn || streamedOut) stream(exchange, target, oneMessage(request(body)), deps);
+    else call(exchange, target, request(body), deps);
   };
   const body = bodyNow(exchange, target, deps.options);
   if (!body) return readBody(exchange, deps.options).then(go);
@@ -107,22 +112,26 @@ function dispatch(exchange: HttpExchange, deps: HttpDeps): Promise<void> | undef
   return undefined;
 }
 
-/** A server-streaming method: its gRPC handler, with the answers in HTTP's forms. No deadline: a stream may stay open. */
-function stream(exchange: HttpExchange, target: HttpTarget, message: Uint8Array, deps: HttpDeps): void {
-  const path = `/${target.component.service}/${target.method.name}`;
-  const handler = deps.streams(path);
-  if (!handler) throw new Fault("unavailable", `${nameOf(target)} is not served any more; try again`);
+/** The request of a method that takes one message. */
+function oneMessage(message: Uint8Array): NextMessage {
   let rest: Uint8Array | undefined = message;
-  const next = (): Uint8Array | undefined => {
+  return () => {
     const given = rest;
     rest = undefined;
     return given;
   };
+}
+
+/** A method that streams at least one way: its gRPC handler, with the answers in HTTP's forms. No deadline: a stream may stay open. */
+function stream(exchange: HttpExchange, target: HttpTarget, next: NextMessage, deps: HttpDeps): void {
+  const path = `/${target.component.service}/${target.method.name}`;
+  const handler = deps.streams(path);
+  if (!handler) throw new Fault("unavailable", `${nameOf(target)} is not served any more; try again`);
   const spec = {
     path,
     metadata: new Metadata(metadataOfHeaders(exchange.headers)),
     deadlineMs: undefined,
-    form: streamForm(target.route, exchange.headers, deps.options.strict),
+    form: streamForm(target, exchange.headers, deps.options.strict),
     clock: deps.clock,
     onError: (error: unknown) => {
       deps.log.error("call handler failed", { path, error: explain(error) });
@@ -134,8 +143,9 @@ function stream(exchange: HttpExchange, target: HttpTarget, message: Uint8Array,
 const noBody = new Uint8Array(0);
 
 /** The body, if there is none to wait for. @throws HttpFault when it is not of a type we take. */
-function bodyNow(exchange: HttpExchange, { route }: HttpTarget, options: ResolvedOptions): Uint8Array | undefined {
-  if (route.takesBody && !route.takesRawBody) checkContentType(exchange.headers, options);
+function bodyNow(exchange: HttpExchange, { route, method }: HttpTarget, options: ResolvedOptions): Uint8Array | undefined {
+  if (method.streamedIn && isByLines(route)) checkLinesType(exchange.headers);
+  else if (route.takesBody && !route.takesRawBody) checkContentType(exchange.headers, options);
   else if (hasNoBody(exchange)) return noBody;
   return exchange.bodyNow?.(options.bodyMaxBytes);
 }

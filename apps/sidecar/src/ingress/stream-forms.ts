@@ -1,5 +1,5 @@
 /**
- * How the answers of a server-streaming method look over HTTP: server-sent events for who accepts them, raw bytes for google.api.HttpBody, else
+ * How the answers of a streaming method look over HTTP. One answer (client-streaming) is JSON as a unary method's is. Several: server-sent events for who accepts them, raw bytes for google.api.HttpBody, else
  * JSON, one object a line. A failure before the first answer has its own HTTP status; a later one is said in the stream's own words:
  *
  * - JSON lines: a last line `{"error":{"code":…,"message":…,"details":[]}}`
@@ -20,10 +20,12 @@ import {
   type RpcStatus,
   type Strictness,
 } from "@mecha/wire";
+import type { HttpTarget } from "./table.ts";
 
 /** The form of an answer to this request. */
-export function streamForm(route: HttpRoute, headers: HttpExchange["headers"], strict: Strictness): AnswerForm {
+export function streamForm({ route, method }: HttpTarget, headers: HttpExchange["headers"], strict: Strictness): AnswerForm {
   if (route.rawResponse) return new RawForm(route, route.rawResponse, strict);
+  if (!method.streamedOut) return new OneForm(route, strict);
   return acceptsEvents(headers.accept) ? new EventsForm(route, strict) : new LinesForm(route, strict);
 }
 
@@ -63,6 +65,20 @@ abstract class StreamForm implements AnswerForm {
 
   refusal(status: RpcStatus): HttpAnswer {
     return faultAnswer(faultOfStatus(status), this.strict);
+  }
+}
+
+/** One answer, held back by the call until it has ended well. */
+class OneForm extends StreamForm {
+  protected override readonly contentType = "application/json";
+
+  protected override said(bytes: Uint8Array): string {
+    return this.route.response(bytes);
+  }
+
+  /** Headers may be out when a call fails late; there are no words for it then. */
+  override end(status: RpcStatus): string | undefined {
+    return status.code === 0 ? "" : undefined;
   }
 }
 

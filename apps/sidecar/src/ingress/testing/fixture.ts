@@ -34,7 +34,7 @@ service Cart {
 }
 service Desk {
   rpc Ask(Get) returns (CartState);
-  rpc Sum(stream Get) returns (CartState);
+  rpc Sum(stream Get) returns (CartState) { option (google.api.http) = { post: "/desks/{cart_id}/sum" body: "*" }; }
   rpc Split(Get) returns (stream CartState) { option (google.api.http) = { get: "/split/{cart_id}" }; }
   rpc Talk(stream Get) returns (stream CartState);
 }
