@@ -18,6 +18,8 @@ export const statusReasons = {
   Invalid: 422,
   TooManyRequests: 429,
   InternalError: 500,
+  /** The server failed without saying why; the body has no reason. */
+  Unknown: 500,
   ServiceUnavailable: 503,
   Timeout: 504,
 } as const;
@@ -64,7 +66,7 @@ export class StatusError extends Error {
       metadata: {},
       status: "Failure",
       message: this.message,
-      reason: this.reason,
+      ...(this.reason !== "Unknown" && { reason: this.reason }),
       ...(this.details && { details: this.details }),
       code: this.code,
     };
