@@ -1,5 +1,42 @@
 /** The semantics of the Kubernetes API as decisions, and the controller loop: no sockets, files or timers. apps/apiserver serves it, adapters keep its log. */
+export {
+  ApiClient,
+  type ApiClientOptions,
+  type ApplyOptions,
+  collectionPath,
+  type DeleteOptions,
+  idOf,
+  isReason,
+  type ObjectId,
+  type ObjectList,
+  objectPath,
+  type ResourceRef,
+  resourceRef,
+  type Selection,
+  statusErrorOf,
+  statusErrorOfBody,
+  type WriteOptions,
+} from "./api-client.ts";
 export type { ApiAnswer, ApiRequest, ApiTransport, WatchEvent } from "./client.ts";
+export {
+  Controller,
+  type ControllerPorts,
+  type ControllerSpec,
+  generationChanged,
+  labelsChanged,
+  type Outcome,
+  type Reconcile,
+  type ReconcileContext,
+  TerminalError,
+  type Watched,
+  watchFor,
+  watchOwned,
+} from "./controller/controller.ts";
+export { cacheKey, idOfKey, Informer, type InformerListener, type InformerPorts } from "./controller/informer.ts";
+export { type LeaseOptions, type LeasePorts, leases, runAsLeader } from "./controller/lease.ts";
+export { Manager, type ManagerOptions, type ManagerPorts } from "./controller/manager.ts";
+export { type RateLimits, rateLimitDefaults } from "./controller/rate-limit.ts";
+export { type Priority, WorkQueue } from "./controller/work-queue.ts";
 export type { ObjectChange, ObjectLog, ObjectWrite, StoredObject, WriteOutcome } from "./object-log.ts";
 export { jsonPatch, maxCopiedBytes, maxOperations } from "./patch/json-patch.ts";
 export { mergePatch, mergePatchBetween } from "./patch/merge-patch.ts";
