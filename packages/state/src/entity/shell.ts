@@ -31,7 +31,8 @@ import type { Occupant } from "./activations.ts";
 import type { FunctionGate } from "./gate.ts";
 import type { EntityHost, HostedEntity } from "./host.ts";
 import type { LedgerStep, Outcome } from "./ledger.ts";
-import { type EntityActions, EntityMachine } from "./machine.ts";
+import { EntityMachine } from "./machine.ts";
+import type { EntityActions } from "./machine/actions.ts";
 
 /** The only namespace until Kubernetes resources arrive (E1). */
 const defaultNamespace = "default";

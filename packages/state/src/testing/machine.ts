@@ -1,6 +1,7 @@
 /** One entity machine with its actions written down instead of carried out. */
 import { type EngineLimits, engineDefaults } from "../limits.ts";
-import { type EntityActions, EntityMachine } from "../entity/machine.ts";
+import { EntityMachine } from "../entity/machine.ts";
+import type { EntityActions } from "../entity/machine/actions.ts";
 import type { LedgerStep, Outcome } from "../entity/ledger.ts";
 import type { CallContext, ClientAction } from "../model.ts";
 import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";

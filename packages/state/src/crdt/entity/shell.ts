@@ -14,7 +14,8 @@ import type { Replica } from "../replica.ts";
 import type { ReplicaUser, Resident } from "../residence.ts";
 import type { CrdtState } from "../types/index.ts";
 import { StreamedEnvelope } from "./call.ts";
-import { type CrdtActions, CrdtMachine, type PendingAnswer } from "./machine.ts";
+import type { CrdtActions, PendingAnswer } from "./actions.ts";
+import { CrdtMachine } from "./machine.ts";
 
 /** The only namespace until Kubernetes resources arrive (E1). */
 const defaultNamespace = "default";
