@@ -1,7 +1,10 @@
-import { storeContract } from "@mecha/state/contract";
+import { feedContract, storeContract } from "@mecha/state/contract";
 import { openMemoryStore } from "./index.ts";
 
-storeContract("memory", { persistent: false }, async () => ({
+const place = async () => ({
   open: async () => openMemoryStore(),
   async [Symbol.asyncDispose]() {},
-}));
+});
+
+storeContract("memory", { persistent: false }, place);
+feedContract("memory", { persistent: false }, place);

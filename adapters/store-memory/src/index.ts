@@ -15,6 +15,7 @@ import {
   type EntityRecord,
   eventsMax,
   eventsPageBytes,
+  type FedStore,
   knownKeysBytes,
   type KnownKeys,
   knownKeysMax,
@@ -35,6 +36,7 @@ import {
   type TimerRow,
   type Verdict,
 } from "@mecha/state/store";
+import { MemoryFeed } from "./feed.ts";
 
 type Kind = EntityListing["kind"];
 
@@ -56,11 +58,12 @@ interface Entity {
 }
 
 /** Opens an empty store. It never rejects with `dataLoss`, and its verdicts are `committed` or `conflict`. */
-export function openMemoryStore(): Store {
+export function openMemoryStore(): FedStore {
   return new MemoryStore();
 }
 
-class MemoryStore implements Store {
+class MemoryStore implements FedStore {
+  readonly feed = new MemoryFeed(() => this.#closed);
   readonly #byKey = new Map<string, Entity>();
   readonly #open = new Map<EntityHandle, Entity>();
   readonly #outbox = new Map<number, OutboxRow>();
@@ -108,6 +111,7 @@ class MemoryStore implements Store {
     if (step.expectedSequence !== (entity?.sequence ?? 0)) return { is: "conflict", actualSequence: entity?.sequence ?? 0 }; // keeps S3
     if (entity) {
       apply(entity, step);
+      this.#publish(entity, step);
       for (const change of step.timers ?? []) this.#changeTimer(entity, change);
     }
     const outboxId = this.#outboxIds + 1;
@@ -116,6 +120,16 @@ class MemoryStore implements Store {
       this.#outbox.set(row.id, entity ? { ...row, source: entity.address } : row);
     }
     return step.outbox?.length ? { is: "committed", outboxId } : { is: "committed" };
+  }
+
+  /** What subscribers will see of a step. */
+  #publish({ address, sequence }: Entity, { events, timeMs, trace }: Step): void {
+    const { entityId, persistenceId } = address;
+    for (const [at, payload] of events.entries())
+      this.feed.append(persistenceId, {
+        ...{ entityId, sequence: sequence - events.length + 1 + at, payload: copy(payload), timeMs },
+        ...(trace !== undefined && { trace }),
+      });
   }
 
   #changeTimer(entity: Entity, change: NonNullable<Step["timers"]>[number]): void {

@@ -127,7 +127,7 @@ test("a newer layout is refused, and the file is not touched", () =>
       (error: unknown) => error,
     );
     assert.ok(refused instanceof Fault && refused.code === "precondition", explain(refused));
-    assert.match(refused.message, /has layout 99, this version of Mecha knows up to 2; use the version/);
+    assert.match(refused.message, /has layout 99, this version of Mecha knows up to 3; use the version/);
     assert.ok(before.equals(readFileSync(join(dir, "state.db"))));
   }));
 
@@ -152,7 +152,7 @@ test("a file of layout 0 is brought forward", () =>
     sql(dir, `PRAGMA application_id = ${applicationId}; PRAGMA user_version = 0`);
     await append(dir);
     const db = new DatabaseSync(join(dir, "state.db"));
-    assert.equal(recognise(db, "state.db"), 2);
+    assert.equal(recognise(db, "state.db"), 3);
     db.close();
   }));
 

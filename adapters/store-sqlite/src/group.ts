@@ -110,6 +110,11 @@ export class Group {
     return this.#transaction(() => this.#rows.sweep(nowMs, limit));
   }
 
+  /** Runs something that is none of the entities' in a transaction, durably. */
+  within<T>(run: () => T): T {
+    return this.#transaction(run);
+  }
+
   /** Events that opening would have to read. */
   get tail(): number {
     return this.#nextPosition - 1 - this.#indexedPosition;

@@ -26,9 +26,10 @@ export const ask = {
   timersDue: 10,
   timers: 11,
   sweep: 12,
+  feeds: 13,
 } as const;
 /** Worker → main. */
-export const answer = { opened: 1, events: 2, listed: 3, verdicts: 4, fault: 5, closed: 6, rows: 7, swept: 8 } as const;
+export const answer = { opened: 1, events: 2, listed: 3, verdicts: 4, fault: 5, closed: 6, rows: 7, swept: 8, served: 9 } as const;
 
 /** Words remembered on each side. A project has a few hundred event types; past this they only cost more bytes. */
 export const wordsMax = 4_096;

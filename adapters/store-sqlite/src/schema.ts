@@ -15,6 +15,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { Fault } from "@mecha/kit";
+import { parkedTable } from "./cursors.ts";
 
 /** "Mech", big-endian, at offset 68 of the file; `file(1)` and `sqlite3` show it. */
 export const applicationId = 0x4d656368;
@@ -31,7 +32,7 @@ export const kindNames = ["eventSourced", "value", "crdt"] as const;
 /** Takes a file from the version that is its index to the next one. Never edited once released; append. */
 export type Migration = (db: DatabaseSync) => void;
 
-const migrations: readonly Migration[] = [createVersion1, createVersion2];
+const migrations: readonly Migration[] = [createVersion1, createVersion2, createVersion3];
 
 /**
  * Recognises the file and brings it to the newest version.
@@ -79,6 +80,11 @@ function createVersion1(db: DatabaseSync): void {
 
 function createVersion2(db: DatabaseSync): void {
   db.exec(rowTables);
+}
+
+/** Layout 1 made `cursor` without ever writing it. */
+function createVersion3(db: DatabaseSync): void {
+  db.exec(parkedTable);
 }
 
 /**

@@ -5,6 +5,7 @@
  * T2 a batch is posted whether or not the worker is at work: what arrives during an fsync is the next group
  */
 import { once } from "node:events";
+import { deserialize, serialize } from "node:v8";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { assert, type CancelTimer, type Clock, Fault, type FaultCode, type Log } from "@mecha/kit";
 import {
@@ -15,6 +16,7 @@ import {
   type EntityListing,
   type EntityRecord,
   eventsMax,
+  type FedStore,
   type KnownKeys,
   listMax,
   noEntity,
@@ -36,6 +38,7 @@ import {
 } from "@mecha/state/store";
 import { metadataBytes, metadataOf } from "./metadata.ts";
 import { answer, ask, eventHas, messageHas, Reader, recordHas, settledTo, stepHas, timerDoes, verdictIs, Writer } from "./protocol.ts";
+import { FeedClient } from "./feed-client.ts";
 import type { ListQuery } from "./reads.ts";
 import type { DueQuery } from "./row-reads.ts";
 import type { BackupNews, BackupOrder } from "./backup.ts";
@@ -59,7 +62,7 @@ interface Pending {
 }
 
 /** A store that is a file. */
-export interface FileStore extends Store {
+export interface FileStore extends FedStore {
   /**
    * Copies the store as it is at the end of copying into a new file of mode 0600, while it goes on being used. `progress`: pages copied, of all.
    * @throws Fault("unavailable") when it cannot be written, or the store closes meanwhile; nothing is left of it then.
@@ -91,6 +94,12 @@ function workerUrl(): URL {
 }
 
 class SqliteStore implements FileStore {
+  readonly feed = new FeedClient(async (request) => {
+    this.#mustBeOpen();
+    const body = serialize(request);
+    const write = (): void => this.#out.bytes(body);
+    return this.#ask(ask.feeds, write, (reader) => deserialize(reader.view()) as unknown);
+  });
   readonly #worker: Worker;
   readonly #file: string;
   readonly #clock: Clock;
@@ -227,24 +236,24 @@ class SqliteStore implements FileStore {
   async sweep(nowMs: number, limit: number): Promise<number> {
     this.#mustBeOpen();
     checkLimit("sweep", limit);
-    return this.#call(
-      (call) => {
-        const began = this.#out.begin(ask.sweep);
-        this.#out.u32(call);
-        this.#out.f64(nowMs);
-        this.#out.u32(limit);
-        this.#out.end(began);
-      },
-      (reader) => reader.u32(),
-    );
+    const body = (): void => {
+      this.#out.f64(nowMs);
+      this.#out.u32(limit);
+    };
+    return this.#ask(ask.sweep, body, (reader) => reader.u32());
   }
 
   /** Asks with a query as JSON. */
   #query<T>(kind: number, query: unknown, read: (reader: Reader) => T): Promise<T> {
+    return this.#ask(kind, () => this.#out.text(JSON.stringify(query)), read);
+  }
+
+  /** Asks with whatever `body` writes behind the call's number. */
+  #ask<T>(kind: number, body: () => void, read: (reader: Reader) => T): Promise<T> {
     return this.#call((call) => {
       const began = this.#out.begin(kind);
       this.#out.u32(call);
-      this.#out.text(JSON.stringify(query));
+      body();
       this.#out.end(began);
     }, read);
   }
@@ -585,9 +594,7 @@ function readFault(reader: Reader): Fault {
   return new Fault(code, message, cause === "" ? {} : { cause });
 }
 
-function afterParts(after: Pick<EntityAddress, "service" | "entityId"> & Partial<EntityAddress>): readonly string[] {
-  const parts = [after.service, after.entityId];
-  if (after.persistenceId === undefined) return parts;
-  parts.push(after.persistenceId);
-  return after.namespace === undefined ? parts : [...parts, after.namespace];
+/** As many as are given; a namespace comes with a persistence id. */
+function afterParts({ service, entityId, persistenceId, namespace }: NonNullable<Parameters<Store["list"]>[0]["after"]>): string[] {
+  return [service, entityId, persistenceId, persistenceId && namespace].filter((part) => part !== undefined);
 }

@@ -14,6 +14,7 @@ import { explain, Fault } from "@mecha/kit";
 import { serveBackups } from "./backup.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { type Database, openDatabase } from "./database.ts";
+import { Feeds } from "./feeds.ts";
 import { type CommitCall, Group } from "./group.ts";
 import { Heads } from "./heads.ts";
 import { answer, ask, Reader, Writer } from "./protocol.ts";
@@ -58,6 +59,7 @@ class Worker {
   readonly #group: Group;
   readonly #reads: Reads;
   readonly #rowReads: RowReads;
+  readonly #feeds: Feeds;
   readonly #checkpoints: Checkpoints;
   /** For the order of batches; `#stepReader` keeps the words of steps (protocol P1) and is only moved by the group. */
   readonly #reader = new Reader();
@@ -82,6 +84,7 @@ class Worker {
     this.#group = new Group(db, this.#heads, start.tailMax);
     this.#reads = new Reads(db, this.#heads);
     this.#rowReads = new RowReads(db);
+    this.#feeds = new Feeds(db, (run) => this.#group.within(run));
     this.#checkpoints = new Checkpoints(db);
     port.on("message", (batch: ArrayBuffer) => this.#run(batch));
     this.#backups = start.backups;
@@ -172,6 +175,7 @@ class Worker {
     else if (kind === ask.timersDue) this.#rowReads.timersDue(reader, out);
     else if (kind === ask.timers) this.#rowReads.timers(reader, out);
     else if (kind === ask.sweep) this.#sweep(reader, out);
+    else if (kind === ask.feeds) this.#feeds.serve(reader, out);
     else {
       this.#group.flushSettled(); // it sees them all
       this.#rowReads.outbox(reader, out);

@@ -6,8 +6,8 @@ import type { OutboxQuery, OutboxRow } from "./rows.ts";
 
 /** Streamed action call, caller → engine. After `cancel`, and after `closed`, its methods do nothing. */
 export interface StreamedCall {
-  /** `false`: wait for `drain`. Nothing is dropped either way. */
-  message(bytes: Uint8Array): boolean;
+  /** `false`: wait for `drain`. Nothing is dropped either way. `typeUrl`: of a message to a method that takes any type. */
+  message(bytes: Uint8Array, typeUrl?: string): boolean;
   halfClose(): void;
   /** The caller went away: the call at the function is cancelled, no further callback follows. */
   cancel(): void;

@@ -46,6 +46,19 @@ export interface ComponentMethod {
    * @throws Fault("invalid") naming the field when the bytes are malformed or the id breaks E1.
    */
   readonly entityId?: (message: Uint8Array) => string;
+  /** Where its messages come from, beside callers. */
+  readonly consumes?: EventSource;
+  /** The topic its replies are published to. */
+  readonly publishes?: string;
+}
+
+/** Where a method's messages come from, as the function declared it. */
+export interface EventSource {
+  /** `eventLog`: the events of the entities with the persistence id `name`. */
+  readonly from: "eventLog" | "topic";
+  readonly name: string;
+  /** Methods of one group hear of each event once between them. Never empty. */
+  readonly group: string;
 }
 
 /** A gRPC service of the user's, hosted by a function. */
@@ -70,6 +83,8 @@ export interface Command {
   readonly metadata?: CommandMetadata;
   /** The caller's id of the command, when it gave one; stored with the step. */
   readonly id?: string;
+  /** An event caused it: its metadata says which, and goes to entities too, which get none of callers' (facts/cloudstate.md §1.9). */
+  readonly event?: true;
 }
 
 /** What surrounds a call on its way through effects and forwards. */

@@ -15,6 +15,7 @@
  *    nothing, whatever sequence they expect (E9)
  */
 import { Fault } from "@mecha/kit";
+import type { Feed } from "./feed.ts";
 import { type EntityAddress, entityIdMaxBytes, type Payload, type StoredKind } from "./model.ts";
 import type {
   DeduplicationRecord,
@@ -31,6 +32,8 @@ import type {
 // Adapters import this file as `@mecha/state/store`: a store's worker thread then loads the port and not the engine.
 export type { CommandMetadata, EntityAddress, Payload, StoredKind } from "./model.ts";
 export type * from "./rows.ts";
+export type * from "./feed.ts";
+export { cursorAtStart, feedScanMax } from "./feed.ts";
 export { knownKeysBytes, knownKeysMax, rowsMax } from "./rows.ts";
 
 /** An open entity's number in the store. Valid from `open` to `release`, on one store object. */
@@ -179,6 +182,11 @@ export interface Store extends AsyncDisposable {
    * 1,000). @returns how many; fewer than `limit` = no more for now.
    */
   sweep(nowMs: number, limit: number): Promise<number>;
+}
+
+/** A store whose journal can be subscribed to. */
+export interface FedStore extends Store {
+  readonly feed: Feed;
 }
 
 /** Most entities `list` answers at once. */

@@ -46,14 +46,14 @@ export class StreamedAction extends OpenAction implements StreamedCall {
 
   // ---- from the caller ------------------------------------------------------------------------------------------------------------
 
-  message(bytes: Uint8Array): boolean {
+  message(bytes: Uint8Array, typeUrl = this.target.method.inputTypeUrl): boolean {
     if (this.#over || this.#halfClosed || this.call === undefined) return true;
     if (!this.target.method.streamedIn && this.#messages > 0) {
       this.#finish(new Fault("invalid", `${this.name} takes one message; a second one arrived`), true);
       return true;
     }
     this.#messages++;
-    return this.call.message({ typeUrl: this.target.method.inputTypeUrl, value: bytes });
+    return this.call.message({ typeUrl, value: bytes });
   }
 
   halfClose(): void {

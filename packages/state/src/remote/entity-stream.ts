@@ -76,7 +76,9 @@ class RemoteEntityStream implements EntityStream {
     if (!this.#open) return;
     assert(this.#outstanding === 0, `command ${commandId} sent while ${this.#outstanding} is at the function`);
     this.#outstanding = commandId;
-    const sent = this.#options.commandMetadata ? command : { name: command.name, payload: command.payload };
+    const { commandMetadata, protocol } = this.#options;
+    const whole = commandMetadata || (command.event === true && protocol.metadata);
+    const sent = whole ? command : { name: command.name, payload: command.payload };
     this.#call.send(encodeEntityCommand(this.#commandField, this.#entityId, commandId, sent));
   }
 

@@ -10,6 +10,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { explain, Fault } from "@mecha/kit";
 import { compileEntityKey, type DescriptorSet, type EntityKey, loadDescriptors, messageTypeUrl } from "@mecha/wire";
 import type { Component, ComponentKind, ComponentMethod } from "../model.ts";
+import { eventingOf } from "./eventing.ts";
 
 /** Which protocol versions of a function are taken: `strict` only those the dialect was made for; `any` whatever it says. */
 export type ProtocolCompatibility = "strict" | "any";
@@ -195,7 +196,18 @@ function readMethod(kind: ComponentKind, service: DescService, method: DescMetho
     inputTypeUrl: messageTypeUrl(method.input.typeName),
     outputTypeUrl: messageTypeUrl(method.output.typeName),
   };
-  if (kind === "action") return read;
+  const events = eventingOf(kind, method, `${service.typeName}.${method.name}`, problems);
+  return kind === "action" ? { ...read, ...events } : { ...readEntityMethod(kind, service, method, read, rules, problems), ...events };
+}
+
+function readEntityMethod(
+  kind: ComponentKind,
+  service: DescService,
+  method: DescMethod,
+  read: ComponentMethod,
+  rules: SpecRules,
+  problems: string[],
+): ComponentMethod {
   const where = `${service.typeName}.${method.name}`;
   if (kind === "crdt" && read.streamedIn) {
     problems.push(`Method ${where} takes a stream, which CRDTs cannot serve: they take one message; the answer may be a stream.`);
