@@ -7,7 +7,7 @@ import { repository, tempDir } from "../support/files.ts";
 import { type Exit, runProgram } from "../support/program.ts";
 import { findProgram, skipUnless } from "../support/skip.ts";
 
-const installed = ["node", "npm", "curl", "chromium", "strace", "sqlite3", "setpriv", "unzip", "ps", "git", "promtool"];
+const installed = ["node", "npm", "curl", "chromium", "strace", "sqlite3", "setpriv", "unzip", "ps", "git", "promtool", "openssl"];
 
 interface Machine {
   /** Programs that are there, besides apt-get and the shell's own. */

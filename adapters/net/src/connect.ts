@@ -1,5 +1,5 @@
 /**
- * A channel: HTTP/2 connections without TLS to one server, opened when calls need them.
+ * A channel: HTTP/2 connections to one server, with or without TLS, opened when calls need them.
  *
  * Invariants
  * C1 a call is in exactly one place: waiting here, or on a stream, or over
@@ -13,11 +13,14 @@ import { type CancelTimer, type Clock, explain } from "@mecha/kit";
 import type { CallOptions, Channel, ClientCall, ClientCallEvents, RpcStatus } from "@mecha/wire";
 import { type CallHost, type CallLink, Http2ClientCall } from "./client-call.ts";
 import { connectDefaults, type ConnectLimits } from "./limits.ts";
+import { type ClientTls, tlsSocket } from "./tls.ts";
 
 export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
+  /** Absent: no TLS. */
+  readonly tls?: ClientTls;
   /** Where the defaults do not fit. */
   readonly limits?: Partial<ConnectLimits>;
   /** Called when the server ended a connection, or it broke: the server may have started anew. Not for connections this side closed. */
@@ -70,6 +73,7 @@ class NetChannel implements Channel, CallHost {
   openCalls = 0;
   readonly #host: string;
   readonly #port: number;
+  readonly #tls: ClientTls | undefined;
   readonly #limits: ConnectLimits;
   readonly #onLost: (() => void) | undefined;
   readonly #connections = new Set<Connection>();
@@ -82,6 +86,7 @@ class NetChannel implements Channel, CallHost {
   constructor(options: ConnectOptions) {
     this.#host = options.host;
     this.#port = options.port;
+    this.#tls = options.tls;
     this.clock = options.clock;
     this.#limits = { ...connectDefaults, ...options.limits };
     this.#onLost = options.onLost;
@@ -179,8 +184,10 @@ class NetChannel implements Channel, CallHost {
 
   #openConnection(): void {
     const limits = this.#limits;
-    const session = connectHttp2(`http://${this.authority}`, {
-      createConnection: () => connectTcp({ host: this.#host, port: this.#port, noDelay: true }),
+    const tcp = connectTcp({ host: this.#host, port: this.#port, noDelay: true });
+    const socket = this.#tls === undefined ? tcp : tlsSocket(this.#host, tcp, this.#tls);
+    const session = connectHttp2(`${this.#tls === undefined ? "http" : "https"}://${this.authority}`, {
+      createConnection: () => socket,
       maxSessionMemory: limits.sessionMemoryMaxMb,
       // Until the server says otherwise; we wait for what it says.
       peerMaxConcurrentStreams: limits.callsPerConnectionMax,
@@ -207,6 +214,14 @@ class NetChannel implements Channel, CallHost {
     });
     session.on("error", (error: unknown) => (failure ??= error));
     session.on("close", () => this.#connectionClosed(connection, failure));
+    if (this.#tls === undefined) return;
+    // node (26.10) destroys the session of a TLS socket that fails after its handshake, as when the server refuses our certificate, but its
+    // `close` never comes, and the connection stays open.
+    socket.once("error", (error) => {
+      failure ??= error;
+      tcp.destroy();
+      setImmediate(() => this.#connectionClosed(connection, failure));
+    });
   }
 
   #isReady(connection: Connection): void {
@@ -239,9 +254,9 @@ class NetChannel implements Channel, CallHost {
   }
 
   #connectionClosed(connection: Connection, failure: unknown): void {
+    if (!this.#connections.delete(connection)) return;
     connection.cancelTimer?.();
     connection.leaving = true;
-    this.#connections.delete(connection);
     if (this.#current === connection) this.#current = undefined;
     if (this.#opening !== connection) {
       this.#openIfNeeded();

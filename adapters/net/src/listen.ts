@@ -1,5 +1,5 @@
 /**
- * A listener: HTTP/1.1 and HTTP/2 without TLS on one port. The first bytes of a connection decide: those of the HTTP/2 preface
+ * A listener: HTTP/1.1 and HTTP/2 on one port, with or without TLS. The first bytes of a connection decide: those of the HTTP/2 preface
  * (RFC 9113 §3.4) no HTTP/1.1 request can begin with.
  *
  * Invariants
@@ -10,12 +10,14 @@ import { createServer as createHttpServer, type IncomingMessage, type Server as 
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { type Clock, explain, Fault, type Log } from "@mecha/kit";
 import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wire";
 import { Http2Exchange, NodeHttp1Exchange, serveHttp } from "./http-exchange.ts";
 import { Http1Connection, type Http1Host } from "./http1/connection.ts";
 import { listenDefaults, type ListenLimits } from "./limits.ts";
 import { acceptCall, type ServerContext } from "./server-call.ts";
+import { namesOf, type ServerTls, tlsServer } from "./tls.ts";
 
 export interface ListenOptions {
   /** Address to bind. Give a loopback address unless the caller asked for more (DESIGN D9). */
@@ -24,6 +26,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: no TLS. */
+  readonly tls?: ServerTls;
   /** Where the defaults do not fit. */
   readonly limits?: Partial<ListenLimits>;
   /**
@@ -69,6 +73,8 @@ const resetsPerSecond = 10_000;
 interface Connection {
   readonly socket: Socket;
   readonly peer: string;
+  /** See ServerCall.isNamed. */
+  readonly isNamed: ((name: string) => boolean) | undefined;
   session: ServerHttp2Session | undefined;
   http1: Http1Connection | undefined;
   calls: number;
@@ -90,6 +96,8 @@ class NetListener implements Listener {
   readonly #httpServer: HttpServer | undefined;
   readonly #http1: Http1Host;
   readonly #connections = new Map<Duplex, Connection>();
+  /** Connections that have not shown who they are yet (L1). */
+  readonly #handshakes = new Set<Socket>();
   #draining = false;
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -113,10 +121,11 @@ class NetListener implements Listener {
       idleMs,
       isDraining: () => this.#draining,
     };
+    const { tls } = options;
     this.#httpServer = options.http1 === "node" ? this.#nodeServer() : undefined;
-    this.#server = this.#httpServer ?? createServer({ allowHalfOpen: true, noDelay: true });
+    this.#server = tls ? tlsServer(tls, headersTimeoutMs) : (this.#httpServer ?? createServer({ allowHalfOpen: true, noDelay: true }));
     this.#server.maxConnections = this.#limits.connectionsMax;
-    this.#sniffConnections();
+    this.#sniffConnections(tls !== undefined);
   }
 
   #nodeServer(): HttpServer {
@@ -150,18 +159,19 @@ class NetListener implements Listener {
   }
 
   /** Looks at the first bytes of each connection. */
-  #sniffConnections(): void {
+  #sniffConnections(tls: boolean): void {
     const server = this.#server;
     // In front of node's own handling of HTTP/1.1 connections, if it is there.
-    const [serveNodeHttp1] = server.listeners("connection") as ((socket: Socket) => void)[];
-    server.removeAllListeners("connection");
-    server.on("connection", (socket: Socket) => {
-      const connection = this.#track(socket);
+    const [serveNodeHttp1] = (this.#httpServer?.listeners("connection") ?? []) as ((socket: Socket) => void)[];
+    this.#httpServer?.removeAllListeners("connection");
+    if (tls) this.#watchHandshakes();
+    server.on(tls ? "secureConnection" : "connection", (socket: Socket) => {
+      const connection = this.#track(socket, tls ? namesOf(socket as TLSSocket) : undefined);
       const cancel = this.#clock.after(this.#limits.headersTimeoutMs, () => socket.destroy());
       sniff(socket, (isHttp2) => {
         cancel();
         if (isHttp2) this.#serveHttp2(connection);
-        else if (serveNodeHttp1) serveNodeHttp1.call(server, socket);
+        else if (serveNodeHttp1) serveNodeHttp1.call(this.#httpServer, socket);
         else this.#serveHttp1(connection);
       });
       socket.once("close", cancel);
@@ -173,10 +183,22 @@ class NetListener implements Listener {
     });
   }
 
-  #track(socket: Socket): Connection {
+  #watchHandshakes(): void {
+    const server = this.#server;
+    server.on("connection", (socket: Socket) => {
+      this.#handshakes.add(socket);
+      socket.once("close", () => this.#handshakes.delete(socket));
+    });
+    server.on("tlsClientError", (error: Error, { remoteAddress = "somebody who is gone" }: TLSSocket) =>
+      this.#log.info("a connection was refused: TLS", { peer: remoteAddress, error: explain(error) }),
+    );
+  }
+
+  #track(socket: Socket, isNamed: Connection["isNamed"]): Connection {
     const peer =
       socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]:${socket.remotePort}` : `${socket.remoteAddress}:${socket.remotePort}`;
-    const connection: Connection = { socket, peer, session: undefined, http1: undefined, calls: 0, lastUsedMs: this.#clock.monotonic() };
+    const lastUsedMs = this.#clock.monotonic();
+    const connection: Connection = { socket, peer, isNamed, session: undefined, http1: undefined, calls: 0, lastUsedMs };
     this.#connections.set(socket, connection);
     socket.on("error", ignored);
     socket.once("close", () => {
@@ -231,7 +253,7 @@ class NetListener implements Listener {
     this.#callOpened(connection);
     stream.once("close", () => this.#callClosed(connection));
     if (listBytes(raw) > this.#limits.headersMaxBytes) refuseHeaders(stream);
-    else if (isGrpcContentType(headers["content-type"])) acceptCall(this.#context, stream, headers, raw, connection.peer);
+    else if (isGrpcContentType(headers["content-type"])) acceptCall(this.#context, stream, headers, raw, connection);
     else serveHttp(this.#handlers.http, new Http2Exchange(stream, headers, connection.peer), this.#log);
   }
 
@@ -324,6 +346,7 @@ class NetListener implements Listener {
       session?.destroy();
       socket.destroy();
     }
+    for (const socket of this.#handshakes) socket.destroy();
     await closed;
   }
 }

@@ -41,7 +41,7 @@ export function acceptCall(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   raw: RawHeaders,
-  peer: string,
+  from: Pick<ServerCall, "peer" | "isNamed">,
 ): void {
   const path = headers[":path"] ?? "";
   if (headers[":method"] !== "POST") {
@@ -52,7 +52,7 @@ export function acceptCall(
   const encoding = headers["grpc-encoding"];
   const timeout = headers["grpc-timeout"];
   const timeoutMs = typeof timeout === "string" ? parseTimeout(timeout) : undefined;
-  const call = new Http2ServerCall(context, stream, path, metadataOf(raw), timeoutMs, peer);
+  const call = new Http2ServerCall(context, stream, path, metadataOf(raw), timeoutMs, from);
   if (encoding !== undefined && encoding !== "identity" && encoding !== "gzip") {
     call.end({ code: 12, message: `grpc-encoding ${String(encoding)} is not known; send ${acceptEncoding}` });
   } else if (timeout !== undefined && timeoutMs === undefined) {
@@ -69,6 +69,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
   readonly metadata: Metadata;
   readonly deadlineMs: number | undefined;
   readonly peer: string;
+  readonly isNamed: ServerCall["isNamed"];
   readonly #context: ServerContext;
   readonly #stream: ServerHttp2Stream;
   /** Kept because a closed stream no longer says. */
@@ -87,7 +88,7 @@ class Http2ServerCall extends StreamCall implements ServerCall {
     path: string,
     metadata: Metadata,
     timeoutMs: number | undefined,
-    peer: string,
+    from: Pick<ServerCall, "peer" | "isNamed">,
   ) {
     super(context.messageMaxBytes);
     this.#context = context;
@@ -96,7 +97,8 @@ class Http2ServerCall extends StreamCall implements ServerCall {
     this.path = path;
     this.metadata = metadata;
     this.deadlineMs = timeoutMs === undefined ? undefined : context.clock.monotonic() + timeoutMs;
-    this.peer = peer;
+    this.peer = from.peer;
+    this.isNamed = from.isNamed;
     this.watch(stream);
     if (timeoutMs !== undefined) this.#cancelDeadline = context.clock.after(timeoutMs, () => this.#expire());
   }

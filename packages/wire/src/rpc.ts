@@ -36,6 +36,8 @@ export interface ServerCall {
   readonly deadlineMs: number | undefined;
   /** Address of the other side, for logs. */
   readonly peer: string;
+  /** Whether the other side's certificate, which was checked, has this DNS name. Absent: it showed none (no TLS, or not asked for one). */
+  readonly isNamed?: ((name: string) => boolean) | undefined;
   /** Stops delivering messages; what arrives is held back by flow control towards the caller. */
   pause(): void;
   resume(): void;
