@@ -32,6 +32,8 @@ export interface Selection {
   readonly labelSelector?: string;
   /** `metadata.name=x`. */
   readonly fieldSelector?: string;
+  /** Answers hold metadata only, whatever the kind: for caches of everything. */
+  readonly metadataOnly?: boolean;
 }
 
 /** One page of a list. */
@@ -107,8 +109,9 @@ export class ApiClient {
     selection: Selection & { readonly limit?: number; readonly continue?: string; readonly resourceVersion?: string } = {},
     signal?: AbortSignal,
   ): Promise<ObjectList<T>> {
-    const { namespace, limit = pageSize, ...rest } = selection;
-    const body = await this.#json("GET", collectionPath(resource, namespace), { query: { ...rest, limit: String(limit) } }, signal);
+    const { namespace, limit = pageSize, metadataOnly = false, ...rest } = selection;
+    const query = { ...rest, limit: String(limit) };
+    const body = await this.#json("GET", collectionPath(resource, namespace), { query, accept: acceptOf(metadataOnly, "List") }, signal);
     const metadata = body["metadata"] as { readonly resourceVersion?: string; readonly continue?: string } | undefined;
     const items = (body["items"] ?? []) as T[];
     // Items of a list leave out what the list says already.
@@ -173,7 +176,8 @@ export class ApiClient {
 
   /** Deletes what is selected. Without a namespace: everything of the resource. */
   async deleteCollection(resource: ResourceRef, selection: Selection, options: DeleteOptions = {}, signal?: AbortSignal): Promise<void> {
-    const { namespace, ...rest } = selection;
+    const { namespace, labelSelector, fieldSelector } = selection;
+    const rest = { labelSelector, fieldSelector };
     const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
     await this.#json("DELETE", collectionPath(resource, namespace), { query: rest, body }, signal);
   }
@@ -184,14 +188,15 @@ export class ApiClient {
     selection: Selection & { readonly resourceVersion: string; readonly timeoutSeconds?: number },
     signal: AbortSignal,
   ): Promise<AsyncIterable<WatchEvent>> {
-    const { namespace, timeoutSeconds, ...rest } = selection;
+    const { namespace, timeoutSeconds, metadataOnly = false, ...rest } = selection;
     const query = {
       ...rest,
       watch: "true",
       allowWatchBookmarks: "true",
       ...(timeoutSeconds !== undefined && { timeoutSeconds: String(timeoutSeconds) }),
     };
-    return this.#transport.watch(request("GET", collectionPath(resource, namespace), { query }), signal);
+    const parts = { query, accept: acceptOf(metadataOnly, "") };
+    return this.#transport.watch(request("GET", collectionPath(resource, namespace), parts), signal);
   }
 
   /** Every resource the server has, each in its preferred version, with the verbs it takes. Subresources are left out. */
@@ -242,22 +247,25 @@ interface RequestParts {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  readonly accept?: string;
+}
+
+/** Objects, or of each its metadata only (a PartialObjectMetadata). */
+function acceptOf(metadataOnly: boolean, list: "" | "List"): string {
+  return metadataOnly ? `application/json;as=PartialObjectMetadata${list};g=meta.k8s.io;v=v1` : "application/json";
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-function request(
-  method: ApiRequest["method"],
-  path: string,
-  { query = {}, body, contentType = "application/json" }: RequestParts,
-): ApiRequest {
+function request(method: ApiRequest["method"], path: string, parts: RequestParts): ApiRequest {
+  const { query = {}, body, contentType = "application/json", accept = "application/json" } = parts;
   const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return {
     method,
     path,
     query: given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&"),
-    headers: { accept: "application/json", ...(body !== undefined && { "content-type": contentType }) },
+    headers: { accept, ...(body !== undefined && { "content-type": contentType }) },
     ...(body !== undefined && { body: encoder.encode(JSON.stringify(body)) }),
   };
 }

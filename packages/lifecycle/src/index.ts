@@ -1,0 +1,3 @@
+/** Reconcilers: each folder decides in plan.ts and carries out in apply.ts. They know the API only through machinery's client, so they run against any server. */
+export { GarbageCollector, type GarbagePorts } from "./garbage/index.ts";
+export { namespaceController } from "./namespace/index.ts";
