@@ -11,4 +11,19 @@ export {
   type OwnerReference,
 } from "./object.ts";
 export type { FieldProblem, KindContext, PrinterColumn, ResourceDefinition, ScalePaths } from "./resource.ts";
-export type { FieldRow, ListType, ScalarName, TypeRef, TypeRow, TypeTable } from "./type-table.ts";
+export { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt, valueAt } from "./access.ts";
+export { decodeByType, type Decoded } from "./decode.ts";
+export { type DefaultRule, type DefaultRules, defaultsOf } from "./defaults.ts";
+export { kubernetesTypes } from "./tables/index.ts";
+export {
+  type FieldRow,
+  fieldsOf,
+  type ListType,
+  type ScalarName,
+  typeOf,
+  type TypeRef,
+  type TypeRow,
+  type TypeTable,
+} from "./type-table.ts";
+export { ageOf, formatDuration, humanDuration, parseDuration } from "./values/duration.ts";
+export { compareQuantities, parseQuantity, type Quantity, type QuantityFormat } from "./values/quantity.ts";

@@ -30,8 +30,9 @@ export type ScalarName =
 export type TypeRef =
   | { readonly scalar: ScalarName }
   /** Name of an entry of the same table set, such as `io.k8s.api.core.v1.PodSpec`. */
-  | { readonly type: string }
-  | { readonly list: TypeRef; readonly listType?: ListType; readonly mapKeys?: readonly string[] }
+  | { readonly type: string; readonly mapType?: "granular" | "atomic" }
+  /** `message`: in the Protobuf form a message of its own, with the elements as field 1 (Go's named slice types). */
+  | { readonly list: TypeRef; readonly listType?: ListType; readonly mapKeys?: readonly string[]; readonly message?: true }
   /** Keys are texts. */
   | { readonly map: TypeRef; readonly mapType?: "granular" | "atomic" };
 
@@ -46,7 +47,7 @@ export interface FieldRow {
   readonly number?: number;
   readonly ref: TypeRef;
   readonly required?: boolean;
-  /** Fields of `ref` appear in the holder itself. */
+  /** Fields of `ref` appear in the holder itself; in the Protobuf form they are a message of their own. See fieldsOf. */
   readonly inline?: boolean;
   /** Strategic merge patch: `merge`, `replace`, `retainKeys` or `merge,retainKeys` (x-kubernetes-patch-strategy). */
   readonly patchStrategy?: string;
@@ -54,12 +55,14 @@ export interface FieldRow {
   readonly patchMergeKey?: string;
   /** What the server fills in when the field is absent, as in OpenAPI `default`. */
   readonly default?: unknown;
-  /** Allowed texts, where the type is an enumeration. */
+  /** Allowed texts, where the type (or a list's element) is an enumeration. */
   readonly enum?: readonly string[];
   /** In our own words; shown by `kubectl explain`. */
   readonly description?: string;
-  /** JSON leaves out an empty value (Go `omitempty`): a Protobuf zero then means absent. */
+  /** JSON leaves out an empty value (Go `omitempty` on a field that is no pointer): a zero in a Protobuf body then means absent. */
   readonly omitEmpty?: boolean;
+  /** JSON has the field even when nothing was said: `{}` for a message, null for a list, "" for a text (Go values that are no pointers). */
+  readonly writeEmpty?: boolean;
 }
 
 /** A message type. */
@@ -78,3 +81,25 @@ export interface TypeRow {
 
 /** Types by name. */
 export type TypeTable = ReadonlyMap<string, TypeRow>;
+
+const fieldsByType = new WeakMap<TypeRow, ReadonlyMap<string, FieldRow>>();
+
+/** A type's fields by their JSON names, those of types embedded in place among them. */
+export function fieldsOf(types: TypeTable, row: TypeRow): ReadonlyMap<string, FieldRow> {
+  const known = fieldsByType.get(row);
+  if (known) return known;
+  const fields = new Map<string, FieldRow>();
+  for (const field of row.fields) {
+    if (!field.inline) fields.set(field.name, field);
+    else for (const [name, inner] of fieldsOf(types, typeOf(types, field.ref))) fields.set(name, inner);
+  }
+  fieldsByType.set(row, fields);
+  return fields;
+}
+
+/** The message type a reference names. @throws Error when it names none: a mistake in a table. */
+export function typeOf(types: TypeTable, ref: TypeRef): TypeRow {
+  const row = "type" in ref ? types.get(ref.type) : undefined;
+  if (!row) throw new Error(`type table: ${JSON.stringify(ref)} is no message type of it`);
+  return row;
+}

@@ -1,0 +1,3 @@
+module mecha.dev/scripts/import-k8s
+
+go 1.24
