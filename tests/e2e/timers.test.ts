@@ -18,15 +18,17 @@ const Bell = eventSourced({
   service: "demo.Bell",
   persistenceId: "bell",
   key: "id",
-  state: () => ({ rings: [] as string[] }),
-  events: { rung: { name: t.string } },
+  state: () => ({ rings: [] as string[], firings: [] as string[] }),
+  events: { rung: { name: t.string, due: t.string, firing: t.int32 } },
   commands: {
     set: command({ id: t.string, name: t.string, ...when }).http("POST /bells/{id}/timers"),
     cancel: command({ id: t.string, name: t.string }).http("DELETE /bells/{id}/timers/{name}"),
     ring: command({ id: t.string, name: t.string }),
-    list: command({ id: t.string }).http("GET /bells/{id}").replies({ rings: t.repeated(t.string) }),
+    list: command({ id: t.string }).http("GET /bells/{id}").replies({ rings: t.repeated(t.string), firings: t.repeated(t.string) }),
   },
-  on: { rung: (state, { name }) => ({ rings: [...state.rings, name] }) },
+  on: {
+    rung: ({ rings, firings }, { name, due, firing }) => ({ rings: [...rings, name], firings: [...firings, name + " " + firing + " " + due] }),
+  },
   handle: {
     set({ id, name, catchUp, ...times }, ctx) {
       const given = Object.fromEntries(Object.entries(times).filter(([, value]) => value !== undefined));
@@ -36,9 +38,9 @@ const Bell = eventSourced({
       ctx.cancelTimer(name);
     },
     ring({ name }, ctx) {
-      ctx.emit("rung", { name });
+      ctx.emit("rung", { name, due: ctx.firing?.due.toISOString() ?? "", firing: ctx.firing?.number ?? 0 });
     },
-    list: (_, ctx) => ({ rings: ctx.state.rings as string[] }),
+    list: (_, ctx) => ({ rings: ctx.state.rings as string[], firings: ctx.state.firings as string[] }),
   },
 });
 
@@ -115,6 +117,16 @@ test("a timer set before kill -9 fires once after the next start; an interval go
     [["often", "t"]],
   );
   assert.equal(Date.parse(timers[0]!.due) % 1_000, firstDue, "the interval has kept its phase");
+  const answer = (await (await fetch(`${up.ingress}/bells/often`)).json()) as { readonly firings: readonly string[] };
+  const firings = answer.firings.map((text) => text.split(" "));
+  const numbers = firings.map((_, at) => String(at + 1));
+  assert.deepEqual(
+    firings.map(([, number]) => number),
+    numbers,
+    "each firing has its number",
+  );
+  const wrong = firings.filter(([, , due = ""]) => Date.parse(due) % 1_000 !== firstDue);
+  assert.deepEqual(wrong, [], "each firing knows when it was due");
 });
 
 test("kill -9 in the middle of many firings: each fires, and none twice", async () => {
@@ -145,7 +157,7 @@ test("timers are listed and cancelled from the command line, and by their entity
   assert.equal((await fetch(`${up.ingress}/bells/x/timers/gone`, { method: "DELETE" })).status, 200);
 
   const { stdout } = await mecha(dir, "timers", "list");
-  assert.match(stdout, /^SERVICE +ID +TIMER +DUE +REPEATS +COMMAND\n/u);
+  assert.match(stdout, /^SERVICE +ID +TIMER +DUE +REPEATS +COMMAND +LAST FAILURE\n/u);
   assert.match(stdout, /demo\.Bell +a b +tick tock +20\S+Z +every 1h, catches up: all +Ring/u);
   assert.match(stdout, /demo\.Bell +x +nine +20\S+T09:00:00\.000Z +0 9 \* \* MON-FRI \(UTC\) +Ring/u);
   assert.deepEqual(

@@ -32,6 +32,7 @@ import {
   type Step,
   type Store,
   type StoredEvent,
+  type TimerChange,
   type TimerQuery,
   type TimerRow,
   type Verdict,
@@ -132,17 +133,19 @@ class MemoryStore implements FedStore {
       });
   }
 
-  #changeTimer(entity: Entity, change: NonNullable<Step["timers"]>[number]): void {
+  #changeTimer(entity: Entity, change: TimerChange): void {
     const { name } = change;
     const before = entity.timers.get(name);
     if (change.do === "set") {
       const { do: _, ...timer } = change;
       const { address, kind } = entity;
-      entity.timers.set(name, { ...copyMessage(timer), address, kind, id: before?.id ?? ++this.#timerIds });
+      entity.timers.set(name, { ...copyMessage(timer), address, kind, id: before?.id ?? ++this.#timerIds, firings: 0 });
     } else if (change.do === "cancel") entity.timers.delete(name);
-    else if (before?.dueMs !== change.dueMs) return;
-    else if (change.nextDueMs === undefined) entity.timers.delete(name);
-    else entity.timers.set(name, { ...before, dueMs: change.nextDueMs });
+    else if (before?.dueMs === change.dueMs) {
+      const after = movedOn(before, change);
+      if (after) entity.timers.set(name, after);
+      else entity.timers.delete(name);
+    }
   }
 
   release(handle: EntityHandle): void {
@@ -200,7 +203,7 @@ class MemoryStore implements FedStore {
     this.#mustBeOpen();
     checkLimit("timersDue", limit);
     return this.#timers()
-      .filter((timer) => timer.dueMs <= nowMs && (!after || compareDue(timer, after) > 0))
+      .filter((timer) => !timer.parked && timer.dueMs <= nowMs && (!after || compareDue(timer, after) > 0))
       .sort(compareDue)
       .slice(0, limit)
       .map(copyMessage);
@@ -387,6 +390,13 @@ function copyMessage<T extends { readonly payload: Payload; readonly metadata?: 
 
 function laneOf({ source, service, entityId }: NonNullable<OutboxQuery["lane"]>): string {
   return [source ? keyOf(source) : "", service, entityId ?? ""].join("\0\0");
+}
+
+/** `undefined`: it was the last time. */
+function movedOn({ failure: _, ...before }: TimerRow, change: Extract<TimerChange, { do: "fired" | "failed" }>): TimerRow | undefined {
+  const next = change.nextDueMs === undefined ? undefined : { ...before, dueMs: change.nextDueMs, firings: before.firings + 1 };
+  if (change.do === "fired") return next;
+  return next ? { ...next, failure: change.failure } : { ...before, failure: change.failure, parked: true };
 }
 
 function compareDue(a: Pick<TimerRow, "dueMs" | "id">, b: Pick<TimerRow, "dueMs" | "id">): number {

@@ -155,7 +155,7 @@ const damages: readonly (readonly [name: string, sql: string, rule: string, what
   ["a value belongs to nobody", "UPDATE value SET entity = 77", "D8", /a value belongs to entity 77/],
   [
     "a timer belongs to nobody",
-    "INSERT INTO timer VALUES (1, 99, 'n', 0, 0, '', 'c', NULL, '', 0, x'')",
+    "INSERT INTO timer (entity, name, shard, due, schedule, command, type_url, payload) VALUES (99, 'n', 0, 0, '', 'c', '', x'')",
     "D8",
     /a row of timer belongs to entity 99/,
   ],

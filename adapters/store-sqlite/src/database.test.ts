@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { explain, Fault, noLog } from "@mecha/kit";
 import { FakeClock, SeededRandom } from "@mecha/kit/testing";
 import { openSqliteStore } from "./index.ts";
-import { applicationId, migrate, type Migration, recognise } from "./schema.ts";
+import { applicationId, migrate, type Migration, migrations, recognise } from "./schema.ts";
 import { Appender, laneAddress, openTestStore, payloadOf } from "./testing/history.ts";
 
 async function inFolder(run: (dir: string) => Promise<void>): Promise<void> {
@@ -127,7 +127,7 @@ test("a newer layout is refused, and the file is not touched", () =>
       (error: unknown) => error,
     );
     assert.ok(refused instanceof Fault && refused.code === "precondition", explain(refused));
-    assert.match(refused.message, /has layout 99, this version of Mecha knows up to 3; use the version/);
+    assert.match(refused.message, /has layout 99, this version of Mecha knows up to 4; use the version/);
     assert.ok(before.equals(readFileSync(join(dir, "state.db"))));
   }));
 
@@ -152,8 +152,21 @@ test("a file of layout 0 is brought forward", () =>
     sql(dir, `PRAGMA application_id = ${applicationId}; PRAGMA user_version = 0`);
     await append(dir);
     const db = new DatabaseSync(join(dir, "state.db"));
-    assert.equal(recognise(db, "state.db"), 3);
+    assert.equal(recognise(db, "state.db"), 4);
     db.close();
+  }));
+
+test("timers of layout 2 come along: not fired yet, and due", () =>
+  inFolder(async (dir) => {
+    const file = join(dir, "state.db");
+    const db = new DatabaseSync(file);
+    migrate(db, file, migrations.slice(0, 2));
+    db.exec(`INSERT INTO entity VALUES (1, 'default', 'shop.Cart', 'cart', '42', 0, 0, 0, 0);
+      INSERT INTO timer (entity, name, shard, due, schedule, command, type_url, payload) VALUES (1, 't', 0, 5, '~1 ', 'Expire', 'x', x'01')`);
+    db.close();
+    await using store = await openTestStore(dir);
+    const [row] = await store.timersDue(5, 10);
+    assert.deepEqual([row?.name, row?.firings, row?.failure, row?.parked], ["t", 0, undefined, undefined]);
   }));
 
 test("migrations run one by one; a failing one leaves the file at the one before, with its data", () =>

@@ -50,7 +50,7 @@ export const recordHas = { snapshot: 1, value: 2, keys: 4, moreKeys: 8, replicas
 /** Flags of an outbox message in a step. */
 export const messageHas = { entityId: 1, metadata: 2, trace: 4 } as const;
 /** What a step does to a timer. */
-export const timerDoes = { set: 1, cancel: 2, fired: 3 } as const;
+export const timerDoes = { set: 1, cancel: 2, fired: 3, failed: 4 } as const;
 /** What became of an outbox message. */
 export const settledTo = { removed: 1, waiting: 2, dead: 3 } as const;
 /** Flags of an event. */

@@ -17,7 +17,7 @@ export interface DueQuery {
 
 const messageColumns = `o.id, o.state, o.attempts, o.due, o.failure, o.time, o.key, o.target_service, o.target_entity, o.command, o.origin,
   o.hops, o.trace, e.namespace, e.service, e.persistence_id, e.entity_id, o.metadata, o.type_url, o.payload`;
-const timerColumns = `t.id, t.name, t.due, t.schedule, t.command, e.kind, e.namespace, e.service, e.persistence_id, e.entity_id,
+const timerColumns = `t.id, t.name, t.due, t.firings, t.failure, t.parked, t.schedule, t.command, e.kind, e.namespace, e.service, e.persistence_id, e.entity_id,
   t.metadata, t.type_url, t.payload`;
 
 const none = new Uint8Array(0);
@@ -41,7 +41,7 @@ export class RowReads {
     this.#due = arrays(
       db,
       `SELECT ${timerColumns} FROM timer t JOIN entity e ON e.id = t.entity
-       WHERE t.due <= ? AND (t.due, t.id) > (?, ?) ORDER BY t.due, t.id LIMIT ?`,
+       WHERE t.parked = 0 AND t.due <= ? AND (t.due, t.id) > (?, ?) ORDER BY t.due, t.id LIMIT ?`,
     );
   }
 
@@ -95,8 +95,12 @@ function messageOf(row: Row): unknown {
   };
 }
 
-function timerOf([id, name, dueMs, schedule, command, kind, ...address]: Row): unknown {
-  return { id, address: addressOf(address), kind: kindNames[Number(kind)], name, dueMs, schedule, command };
+function timerOf([id, name, dueMs, firings, failure, parked, schedule, command, kind, ...address]: Row): unknown {
+  return {
+    ...{ id, address: addressOf(address), kind: kindNames[Number(kind)], name, dueMs, firings, schedule, command },
+    ...(failure !== null && { failure }),
+    ...(parked === 1 && { parked: true }),
+  };
 }
 
 function addressOf([namespace, service, persistenceId, entityId]: Row): unknown {

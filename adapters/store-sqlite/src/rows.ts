@@ -39,7 +39,14 @@ export type StepTimer =
       readonly payload: Uint8Array;
     }
   | { readonly does: typeof timerDoes.cancel; readonly name: string }
-  | { readonly does: typeof timerDoes.fired; readonly name: string; readonly due: number; readonly next: number | undefined };
+  | { readonly does: typeof timerDoes.fired; readonly name: string; readonly due: number; readonly next: number | undefined }
+  | {
+      readonly does: typeof timerDoes.failed;
+      readonly name: string;
+      readonly due: number;
+      readonly next: number | undefined;
+      readonly failure: string;
+    };
 
 /** What became of a message. */
 export interface Settled {
@@ -93,8 +100,12 @@ export class Rows {
       const { due, schedule, command, metadata, typeUrl, payload } = change;
       this.#sql.setTimer.run(row, name, head.shard, due, schedule, command, metadata, typeUrl, payload);
     } else if (change.does === timerDoes.cancel) this.#sql.cancelTimer.run(row, name);
-    else if (change.next === undefined) this.#sql.lastFiring.run(row, name, change.due);
-    else this.#sql.nextFiring.run(change.next, row, name, change.due);
+    else {
+      const failure = change.does === timerDoes.failed ? change.failure : null;
+      if (change.next !== undefined) this.#sql.nextFiring.run(change.next, failure, row, name, change.due);
+      else if (failure === null) this.#sql.lastFiring.run(row, name, change.due);
+      else this.#sql.parkTimer.run(failure, row, name, change.due);
+    }
   }
 
   settle({ id, to, attempts, due, failure }: Settled): void {
@@ -133,9 +144,10 @@ export function readTimer(reader: Reader): StepTimer {
   const name = reader.text();
   if (does === timerDoes.cancel) return { does, name };
   const due = reader.f64();
-  if (does === timerDoes.fired) {
-    const next = reader.f64();
-    return { does, name, due, next: Number.isNaN(next) ? undefined : next };
+  if (does === timerDoes.fired || does === timerDoes.failed) {
+    const read = reader.f64();
+    const next = Number.isNaN(read) ? undefined : read;
+    return does === timerDoes.fired ? { does, name, due, next } : { does, name, due, next, failure: reader.text() };
   }
   const schedule = reader.text();
   const command = reader.word();
@@ -172,6 +184,7 @@ function statements(
   | "cancelTimer"
   | "lastFiring"
   | "nextFiring"
+  | "parkTimer"
   | "removeMessage"
   | "settleMessage"
   | "sweep",
@@ -194,11 +207,12 @@ function statements(
     setTimer: db.prepare(
       `INSERT INTO timer (entity, name, shard, due, schedule, command, metadata, type_url, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (entity, name) DO UPDATE SET due = excluded.due, schedule = excluded.schedule, command = excluded.command,
-         metadata = excluded.metadata, type_url = excluded.type_url, payload = excluded.payload`,
+         metadata = excluded.metadata, type_url = excluded.type_url, payload = excluded.payload, firings = 0, failure = NULL, parked = 0`,
     ),
     cancelTimer: db.prepare("DELETE FROM timer WHERE entity = ? AND name = ?"),
     lastFiring: db.prepare("DELETE FROM timer WHERE entity = ? AND name = ? AND due = ?"),
-    nextFiring: db.prepare("UPDATE timer SET due = ? WHERE entity = ? AND name = ? AND due = ?"),
+    nextFiring: db.prepare("UPDATE timer SET due = ?, firings = firings + 1, failure = ? WHERE entity = ? AND name = ? AND due = ?"),
+    parkTimer: db.prepare("UPDATE timer SET parked = 1, failure = ? WHERE entity = ? AND name = ? AND due = ?"),
     removeMessage: db.prepare("DELETE FROM outbox WHERE id = ?"),
     settleMessage: db.prepare("UPDATE outbox SET state = ?, attempts = ?, due = ?, failure = ? WHERE id = ?"),
     // The inner list is the front of the table, so a sweep costs what it deletes, however many keys there are.

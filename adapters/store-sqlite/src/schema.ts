@@ -32,7 +32,8 @@ export const kindNames = ["eventSourced", "value", "crdt"] as const;
 /** Takes a file from the version that is its index to the next one. Never edited once released; append. */
 export type Migration = (db: DatabaseSync) => void;
 
-const migrations: readonly Migration[] = [createVersion1, createVersion2, createVersion3];
+/** @internal For tests, which need files of older layouts. */
+export const migrations: readonly Migration[] = [createVersion1, createVersion2, createVersion3, createVersion4];
 
 /**
  * Recognises the file and brings it to the newest version.
@@ -85,6 +86,17 @@ function createVersion2(db: DatabaseSync): void {
 /** Layout 1 made `cursor` without ever writing it. */
 function createVersion3(db: DatabaseSync): void {
   db.exec(parkedTable);
+}
+
+/** Which firing is next, and what became of one that was given up. A parked timer must not be met at each look for due ones. */
+function createVersion4(db: DatabaseSync): void {
+  db.exec(`
+    ALTER TABLE timer ADD COLUMN firings INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE timer ADD COLUMN failure TEXT;
+    ALTER TABLE timer ADD COLUMN parked INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX timer_by_due;
+    CREATE INDEX timer_by_due ON timer (due) WHERE parked = 0;
+  `);
 }
 
 /**

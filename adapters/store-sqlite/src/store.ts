@@ -484,8 +484,9 @@ function writeTimer(out: Writer, change: TimerChange): void {
   out.text(change.name);
   if (change.do === "cancel") return;
   out.f64(change.dueMs);
-  if (change.do === "fired") {
+  if (change.do === "fired" || change.do === "failed") {
     out.f64(change.nextDueMs ?? NaN);
+    if (change.do === "failed") out.text(change.failure);
     return;
   }
   out.text(change.schedule);

@@ -88,6 +88,17 @@ test("commands carry the caller's headers only when asked to", () => {
   }
 });
 
+test("what the engine says about a command goes to the function always, in front of the caller's headers", () => {
+  for (const entityCommandMetadata of [false, true]) {
+    const { stream, call } = openEntity("eventSourced", { entityCommandMetadata });
+    stream.command(1, { ...add, about: [["mecha-timer", "tick"]], metadata: [["x-tenant", "blue"]] });
+    const command = sentIn(call)[1];
+    assert.ok(command?.case === "command");
+    const keys = command.value.metadata?.entries.map(({ key }) => key);
+    assert.deepEqual(keys, entityCommandMetadata ? ["mecha-timer", "x-tenant"] : ["mecha-timer"]);
+  }
+});
+
 test("a reply to the command that waits is passed on, and the next command may go", () => {
   const { stream, call, said } = openEntity();
   stream.command(1, add);

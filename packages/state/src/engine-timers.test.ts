@@ -174,8 +174,10 @@ test("a function that crashes on a timer's command gets it again, and the firing
   });
   await bench.ask("1", 'set t {"afterMs":1000}');
   await bench.clock.advance(600 * second);
-  assert.deepEqual([crashes, timersIn(bench)], [8, []]);
-  assert.ok(bench.log.lines.some(({ level, message }) => level === "error" && message === "timer given up for this time"));
+  assert.deepEqual([crashes, timersIn(bench)], [8, ["t@1"]]);
+  const [row] = await bench.store.timers({ limit: 1 });
+  assert.deepEqual([row?.parked, row?.failure], [true, "unknown: Unexpected entity failure"]);
+  assert.ok(bench.log.lines.some(({ level, message }) => level === "error" && message.startsWith("timer given up")));
 });
 
 test("a store that cannot say what became of a firing: it is read back, and the effect is there once", async () => {

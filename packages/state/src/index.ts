@@ -13,3 +13,4 @@ export type * from "./rows.ts";
 export type * from "./feed.ts";
 export { cursorAtStart } from "./feed.ts";
 export { readSchedule } from "./timers/changes.ts";
+export { firingMetadata } from "./timers/firing.ts";

@@ -85,6 +85,8 @@ export interface Command {
   readonly id?: string;
   /** An event caused it: its metadata says which, and goes to entities too, which get none of callers' (facts/cloudstate.md §1.9). */
   readonly event?: true;
+  /** What the engine says about it. Goes in front of `metadata`, and to entities also where the caller's stays behind. */
+  readonly about?: CommandMetadata;
 }
 
 /** What surrounds a call on its way through effects and forwards. */

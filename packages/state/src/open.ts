@@ -19,6 +19,7 @@ import { EntityShell } from "./entity/shell.ts";
 import { Envelope, type OpenCommands, type Origin } from "./envelope.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
+import { lastingFault } from "./outbox/chosen.ts";
 import { Outbox } from "./outbox/outbox.ts";
 import {
   type CallContext,
@@ -238,7 +239,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const limits = this.#limits;
     if (context.hops > limits.hopsMax) {
       const text = `${route.component.service}.${method.name}: ${limits.hopsMax} forwards and effects in a row (hopsMax); is it a loop?`;
-      return new Fault("exhausted", text);
+      return lastingFault("exhausted", text);
     }
     if (route.kind === "action") {
       if (this.#actions.size < limits.actionCallsMax) return undefined;
@@ -287,7 +288,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     }
     const { host } = route;
     const nowMs = this.#received(host);
-    const command: Command = { name, payload, id: firing.commandId, ...(metadata && { metadata }) };
+    const command: Command = { name, payload, id: firing.commandId, about: firing.metadata, ...(metadata && { metadata }) };
     const envelope = new Envelope(host.service, method, command, context, undefined, answer, nowMs, this.#wheel, this);
     envelope.firing = firing;
     this.#entity(host, address.entityId).machine.command(envelope, nowMs);

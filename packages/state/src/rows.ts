@@ -108,6 +108,16 @@ export type TimerChange =
       readonly dueMs: number;
       /** Absent: it was the last time, the timer goes. */
       readonly nextDueMs?: number;
+    }
+  | {
+      /** The firing due at `dueMs` is given up. As `fired` it does nothing when the timer was set anew since. */
+      readonly do: "failed";
+      readonly name: string;
+      readonly dueMs: number;
+      /** For people. */
+      readonly failure: string;
+      /** Absent: the timer is parked: it stays, and is not due any more until it is set anew. */
+      readonly nextDueMs?: number;
     };
 
 /** A stored timer. */
@@ -118,6 +128,12 @@ export interface TimerRow {
   readonly kind: EntityListing["kind"];
   readonly name: string;
   readonly dueMs: number;
+  /** How often it has moved on since it was set: `fired` and `failed` with a `nextDueMs` count one each. */
+  readonly firings: number;
+  /** Why the last firing was given up; a `fired` after it takes it back. */
+  readonly failure?: string;
+  /** It was given up for good, and is not among those due. */
+  readonly parked?: true;
   readonly schedule: string;
   readonly command: string;
   readonly payload: Payload;

@@ -172,7 +172,7 @@ export interface Store extends AsyncDisposable {
    */
   settle(changes: readonly OutboxChange[]): void;
 
-  /** Timers of all entities due at or before `nowMs` (wall), by (`dueMs`, `id`), after `after`, at most `limit` (1 to 1,000) (E12). */
+  /** Timers of all entities, not parked, due at or before `nowMs` (wall), by (`dueMs`, `id`), after `after`, at most `limit` (1 to 1,000) (E12). */
   timersDue(nowMs: number, limit: number, after?: Pick<TimerRow, "dueMs" | "id">): Promise<readonly TimerRow[]>;
   /** Timers by ascending id. For people. */
   timers(query: TimerQuery): Promise<readonly TimerRow[]>;

@@ -149,8 +149,14 @@ export interface TimerJson {
   readonly id: string;
   /** Unique in its entity. */
   readonly name: string;
-  /** When it fires next. */
+  /** When it fires next, or was due when it was parked. */
   readonly due: string;
+  /** How manieth firing that is since the timer was set. */
+  readonly firing: number;
+  /** `parked`: it was given up and does not fire any more until it is set anew. */
+  readonly state: "set" | "parked";
+  /** Why the last firing was given up. */
+  readonly failure?: string;
   /** It fires again and again; neither of the two: once. */
   readonly everyMs?: number;
   readonly cron?: string;

@@ -283,6 +283,8 @@ test("timers are listed with what they do next, by service and entity, page by p
     id: "cart-0000",
     name: "expire",
     due: "1970-01-01T00:00:05.000Z",
+    firing: 1,
+    state: "set",
     catchUp: "once",
     command: "Expire",
     payload: { type: "json.cloudstate.io/x", json: { a: 1 } },
@@ -303,6 +305,30 @@ test("timers are listed with what they do next, by service and entity, page by p
   assert.equal(first.timers.length, 2);
   assert.deepEqual(await names(`limit=2&after=${first.next}`), ["tick tock"]);
   assert.equal((await admin.get("/v1/timers?id=a")).status, 400);
+});
+
+test("a timer that was given up says why, and that it is parked when it does not go on", async (t) => {
+  const admin = await open(t, 1);
+  await setTimers(admin, "shop.Cart", "cart-0000", [
+    { name: "once", dueMs: 5_000, schedule: "~1 " },
+    { name: "often", dueMs: 5_000, schedule: '~2 {"every":1000}' },
+  ]);
+  const { store } = admin.view;
+  const { handle, sequence } = await store.open(address("shop.Cart", "cart-0000"), "eventSourced");
+  const failed = { do: "failed", dueMs: 5_000, failure: "exhausted: too large" } as const;
+  const timers = [
+    { ...failed, name: "once" },
+    { ...failed, name: "often", nextDueMs: 6_000 },
+  ];
+  await store.commit([{ ...step(handle, sequence, []), timers }]);
+  const { body } = await admin.get("/v1/timers");
+  assert.deepEqual(
+    body.timers.map(({ name, state, failure, firing, due }: any) => [name, state, failure, firing, due]),
+    [
+      ["once", "parked", "exhausted: too large", 1, "1970-01-01T00:00:05.000Z"],
+      ["often", "set", "exhausted: too large", 2, "1970-01-01T00:00:06.000Z"],
+    ],
+  );
 });
 
 test("a timer is cancelled by DELETE with the token; nothing else can be deleted", async (t) => {

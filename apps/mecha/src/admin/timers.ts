@@ -31,7 +31,10 @@ export async function cancelTimer(source: EntitySource, service: string, id: str
   throw new Fault("notFound", `${entity} has no timer ${JSON.stringify(name)}; \`mecha timers list\` shows what is set`);
 }
 
-function timerJson({ address, name, dueMs, schedule, command, payload }: TimerRow, source: EntitySource): TimerJson {
+function timerJson(
+  { address, name, dueMs, firings, parked, failure, schedule, command, payload }: TimerRow,
+  source: EntitySource,
+): TimerJson {
   const { service, entityId } = address;
   const recurrence = readSchedule(schedule)?.recurrence;
   return {
@@ -39,6 +42,9 @@ function timerJson({ address, name, dueMs, schedule, command, payload }: TimerRo
     id: entityId,
     name,
     due: new Date(dueMs).toISOString(),
+    firing: firings + 1,
+    state: parked === true ? "parked" : "set",
+    ...(failure !== undefined && { failure }),
     ...(recurrence?.everyMs !== undefined && { everyMs: recurrence.everyMs }),
     ...(recurrence?.cron && { cron: recurrence.cron.expression, timeZone: recurrence.cron.timeZone }),
     catchUp: recurrence?.catchUp ?? "once",

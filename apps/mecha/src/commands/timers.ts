@@ -34,9 +34,21 @@ async function gather(client: AdminClient, options: ListOptions): Promise<{ read
 
 function listText(timers: readonly TimerJson[], more: boolean): string {
   if (timers.length === 0) return "no timers are set; entities set them with ctx.schedule\n";
-  const rows = timers.map((timer) => [timer.service, timer.id, timer.name, timer.due, repeatText(timer), timer.command]);
-  const list = table([["SERVICE", "ID", "TIMER", "DUE", "REPEATS", "COMMAND"], ...rows]);
+  const rows = timers.map((timer) => [
+    timer.service,
+    timer.id,
+    timer.name,
+    dueText(timer),
+    repeatText(timer),
+    timer.command,
+    timer.failure ?? "–",
+  ]);
+  const list = table([["SERVICE", "ID", "TIMER", "DUE", "REPEATS", "COMMAND", "LAST FAILURE"], ...rows]);
   return more ? `${list}more are set; --limit shows more, --service shows fewer\n` : list;
+}
+
+function dueText({ due, state }: TimerJson): string {
+  return state === "parked" ? `parked (was due ${due})` : due;
 }
 
 function repeatText({ everyMs, cron, timeZone, catchUp }: TimerJson): string {

@@ -333,9 +333,11 @@ function showTimers(timers) {
   byId("timers-list").replaceChildren(...timers.map((timer) => fact(timer.name, `${timer.command}, ${whenText(timer)}`)));
 }
 
-function whenText({ due, everyMs, cron, timeZone }) {
+function whenText({ due, everyMs, cron, timeZone, state, failure }) {
+  if (state === "parked") return `parked since it failed: ${failure} (it was due ${localTime(due)})`;
+
   const rule = everyMs !== undefined ? ` and every ${everyMs / 1_000} s` : cron !== undefined ? ` and by ${cron} (${timeZone})` : "";
-  return `${localTime(due)}${rule}`;
+  return `${localTime(due)}${rule}${failure === undefined ? "" : `; given up last time: ${failure}`}`;
 }
 
 async function loadOlder() {

@@ -62,6 +62,8 @@ test("a unary call becomes a command; the reply's bytes and metadata come back",
   const metadata = new Metadata();
   metadata.set("x-tenant", "blue");
   metadata.set("idempotency-key", "k-1");
+  metadata.set("mecha-timer", "forged");
+  metadata.set("mecha-timer-firing", "1");
   const { answer, headers } = await served.unary("/shop.Desk/Ask", cart, metadata);
   assert.deepEqual(answer, cart);
   assert.deepEqual(headers.get("x-a"), ["1"]);
@@ -71,7 +73,8 @@ test("a unary call becomes a command; the reply's bytes and metadata come back",
     ["shop.Desk", "Ask", "type.googleapis.com/shop.Get", "k-1"],
   );
   assert.deepEqual(Buffer.from(call!.command.payload.value), cart);
-  assert.equal(new Map(call!.command.metadata).get("x-tenant"), "blue");
+  const passed = new Map(call!.command.metadata);
+  assert.deepEqual([passed.get("x-tenant"), passed.has("mecha-timer"), passed.has("mecha-timer-firing")], ["blue", false, false]);
 });
 
 test("entities get no metadata; their failures keep code and text", async () => {

@@ -3,7 +3,7 @@ import { Fault, type FaultCode } from "@mecha/kit";
 import type { CallContext, Command, CommandMetadata, Reply, StateEngine, StreamedCall } from "@mecha/state";
 import { type CallHandler, type ServerCall, type ServerCallEvents, statusOfFault } from "@mecha/wire";
 import { type Caller, newCaller } from "./caller.ts";
-import { commandId, responseMetadata, traceOf } from "./headers.ts";
+import { commandId, metadataOfCall, responseMetadata, traceOf } from "./headers.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { nameOf, type Target } from "./table.ts";
 
@@ -52,7 +52,7 @@ function unaryCall(call: ServerCall, target: Target, engine: StateEngine, option
 function commandOf(call: ServerCall, target: Target, value: Uint8Array, options: ResolvedOptions): Command | undefined {
   const { component, method } = target;
   const payload = { typeUrl: method.inputTypeUrl, value };
-  const metadata = passesHeaders(target, options) ? call.metadata.entries : undefined;
+  const metadata = passesHeaders(target, options) ? metadataOfCall(call.metadata) : undefined;
   try {
     const id = commandId(call.metadata.get("idempotency-key"));
     return { name: method.name, payload, ...(metadata && { metadata }), ...(id !== undefined && { id }) };
@@ -183,7 +183,7 @@ class StreamRelay {
 
   #open(): StreamedCall {
     const { component, method } = this.#target;
-    const metadata = this.#call.metadata.entries;
+    const metadata = metadataOfCall(this.#call.metadata);
     const context: CallContext = this.#caller.context;
     this.#stream = this.#engine.stream(
       component.service,

@@ -1,6 +1,6 @@
 /** Transport headers on their way to a command and back from a reply. */
 import { Fault } from "@mecha/kit";
-import type { CommandMetadata } from "@mecha/state";
+import { type CommandMetadata, firingMetadata } from "@mecha/state";
 import { type HttpExchange, Metadata } from "@mecha/wire";
 
 /** Belong to one connection or to the body's form; they mean nothing to a command, and a reply must not set them. */
@@ -29,11 +29,22 @@ const requestOnly =
 const headerName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const headerValue = /^[\x20-\x7e]*$/;
 
+/** Says which firing of a timer a command is; only Mecha does. */
+function isFiring(name: string): boolean {
+  return name === firingMetadata.timer || name.startsWith(`${firingMetadata.timer}-`);
+}
+
+/** A gRPC call's metadata as command metadata. */
+export function metadataOfCall(metadata: Metadata): CommandMetadata {
+  const { entries } = metadata;
+  return entries.some(([name]) => isFiring(name)) ? entries.filter(([name]) => !isFiring(name)) : entries;
+}
+
 /** A request's headers as command metadata. `-bin` headers are gRPC's; over HTTP there is no such convention, so they stay behind. */
 export function metadataOfHeaders(headers: HttpExchange["headers"]): CommandMetadata {
   const entries: [string, string][] = [];
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !hopHeaders.has(name) && !name.endsWith("-bin")) entries.push([name, value]);
+    if (value !== undefined && !hopHeaders.has(name) && !name.endsWith("-bin") && !isFiring(name)) entries.push([name, value]);
   }
   return entries;
 }

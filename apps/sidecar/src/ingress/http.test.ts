@@ -157,7 +157,11 @@ test("actions get headers, and their reply's metadata becomes headers; neither m
     ["user-agent", "echo"],
   ] as const;
   served.engine.onCall = (_service, _command, _context, answer) => answer(undefined, reply(cart, metadata));
-  const answer = await send(`${served.url}/shop.Desk/Ask`, { method: "POST", headers: { ...json, "x-tenant": "blue" }, body: "{}" });
+  const answer = await send(`${served.url}/shop.Desk/Ask`, {
+    method: "POST",
+    headers: { ...json, "x-tenant": "blue", "mecha-timer": "forged" },
+    body: "{}",
+  });
   assert.equal(answer.body, '{"id":"c","lines":2,"cents":"5"}');
   assert.deepEqual(
     [
@@ -171,6 +175,7 @@ test("actions get headers, and their reply's metadata becomes headers; neither m
   );
   const got = new Map(served.engine.calls[0]!.command.metadata);
   assert.equal(got.get("x-tenant"), "blue");
+  assert.ok(!got.has("mecha-timer"), "who fires timers is Mecha");
   assert.ok(!got.has("host") && !got.has("content-length") && !got.has("content-type") && !got.has("connection"));
 });
 

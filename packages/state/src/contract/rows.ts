@@ -269,7 +269,7 @@ function timers(inStore: InStore): void {
     assert.deepEqual(await store.commit([append(handle, 0, [], { timers: [full] })]), [committed]);
     assert.deepEqual(await store.timersDue(timeMs + 99, 10), []);
     const { do: _, ...rest } = full as Extract<TimerChange, { do: "set" }>;
-    const row: TimerRow = { ...rest, id: 1, address: cart("1"), kind: "value" };
+    const row: TimerRow = { ...rest, id: 1, address: cart("1"), kind: "value", firings: 0 };
     assert.deepEqual(await store.timersDue(timeMs + 100, 10), [row]);
     assert.deepEqual(await store.timers({ limit: 10 }), [row]);
   });
@@ -321,6 +321,32 @@ function timers(inStore: InStore): void {
     ]);
     assert.deepEqual(await due(store, 1_000), ["once", "moved"]);
     assert.ok(id > 0);
+  });
+
+  inStore("a timer counts its firings, says why one was given up, and is parked when no other follows", async (store) => {
+    const { handle } = await store.open(cart("1"), "eventSourced");
+    const commit = async (...changes: readonly TimerChange[]): Promise<void> =>
+      assert.deepEqual(await store.commit([append(handle, 0, [], { timers: changes })]), [committed]);
+    const all = async (): Promise<unknown[]> =>
+      (await store.timers({ limit: 10 })).map(({ name, dueMs, firings, failure, parked }) => [name, dueMs, firings, failure, parked]);
+    await commit(set("often", 1), set("once", 1), set("moved", 50));
+    await commit({ do: "fired", name: "often", dueMs: 1, nextDueMs: 2 });
+    await commit(
+      { do: "failed", name: "often", dueMs: 2, nextDueMs: 3, failure: "too large" },
+      { do: "failed", name: "once", dueMs: 1, failure: "gone ☂" },
+      { do: "failed", name: "moved", dueMs: 1, failure: "of a setting before" },
+      { do: "failed", name: "never", dueMs: 1, failure: "there is none" },
+    );
+    const parked = ["once", 1, 0, "gone ☂", true];
+    assert.deepEqual(await all(), [["often", 3, 2, "too large", undefined], parked, ["moved", 50, 0, undefined, undefined]]);
+    assert.deepEqual(await due(store, 1_000), ["often", "moved"]);
+    await commit({ do: "fired", name: "often", dueMs: 3, nextDueMs: 4 }, set("once", 5));
+    assert.deepEqual((await all()).slice(0, 2), [
+      ["often", 4, 3, undefined, undefined],
+      ["once", 5, 0, undefined, undefined],
+    ]);
+    await commit(set("often", 9));
+    assert.deepEqual((await all())[0], ["often", 9, 0, undefined, undefined]);
   });
 }
 

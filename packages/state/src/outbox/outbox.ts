@@ -228,7 +228,7 @@ export class Outbox {
     lane.sending = false;
     const { limits, log } = this.#parts;
     const after = fault === undefined ? undefined : afterFailure(fault, ++waiting.attempts, limits);
-    if (fault === undefined || after === undefined) this.#finish(lane, waiting);
+    if (fault === undefined || after === undefined || after.do === "done") this.#finish(lane, waiting);
     else if (after.do === "drop") {
       log.info("effect was refused by its target", { ...fieldsOf(waiting), failure: explain(fault) });
       this.#finish(lane, waiting);

@@ -1,9 +1,11 @@
 /** What to do with a message whose attempt failed (E10). Decides only. */
 import type { Fault, FaultCode } from "@mecha/kit";
 import type { EngineLimits } from "../limits.ts";
-import { isChosen } from "./chosen.ts";
+import { isAccepted, isChosen, isLasting } from "./chosen.ts";
 
 export type AfterFailure =
+  /** The target sees to it itself. */
+  | { readonly do: "done" }
   /** The user's code said no: that is an answer. */
   | { readonly do: "drop" }
   | { readonly do: "retry"; readonly pauseMs: number }
@@ -22,7 +24,9 @@ export function afterFailure(
   attempts: number,
   limits: Pick<EngineLimits, "outboxAttemptsMax" | "outboxBackoffMinMs" | "outboxBackoffMaxMs">,
 ): AfterFailure {
+  if (isAccepted(fault)) return { do: "done" };
   if (isChosen(fault)) return { do: "drop" };
+  if (isLasting(fault)) return { do: "bury" };
   const attemptsMax = fault.code === "unknown" ? Math.min(unknownAttemptsMax, limits.outboxAttemptsMax) : limits.outboxAttemptsMax;
   if (!passing.has(fault.code) || attempts >= attemptsMax) return { do: "bury" };
   return { do: "retry", pauseMs: Math.min(limits.outboxBackoffMaxMs, limits.outboxBackoffMinMs * 2 ** Math.min(attempts - 1, 30)) };

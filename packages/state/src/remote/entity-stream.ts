@@ -76,10 +76,16 @@ class RemoteEntityStream implements EntityStream {
     if (!this.#open) return;
     assert(this.#outstanding === 0, `command ${commandId} sent while ${this.#outstanding} is at the function`);
     this.#outstanding = commandId;
+    this.#call.send(encodeEntityCommand(this.#commandField, this.#entityId, commandId, this.#sent(command)));
+  }
+
+  /** With the metadata this protocol carries and the function is to see. */
+  #sent(command: Command): Command {
+    const { name, payload, about, metadata } = command;
     const { commandMetadata, protocol } = this.#options;
     const whole = commandMetadata || (command.event === true && protocol.metadata);
-    const sent = whole ? command : { name: command.name, payload: command.payload };
-    this.#call.send(encodeEntityCommand(this.#commandField, this.#entityId, commandId, sent));
+    if (about === undefined || !protocol.metadata) return whole ? command : { name, payload };
+    return { name, payload, metadata: whole && metadata !== undefined ? [...about, ...metadata] : about };
   }
 
   halfClose(): void {

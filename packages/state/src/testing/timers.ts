@@ -15,11 +15,12 @@ export class TimerRows {
       const before = this.rows.get(key);
       if (change.do === "set") {
         const { do: _, ...timer } = change;
-        this.rows.set(key, { ...timer, id: before?.id ?? ++this.#ids, address, kind });
+        this.rows.set(key, { ...timer, id: before?.id ?? ++this.#ids, address, kind, firings: 0 });
       } else if (change.do === "cancel") this.rows.delete(key);
       else if (before?.dueMs === change.dueMs) {
-        if (change.nextDueMs === undefined) this.rows.delete(key);
-        else this.rows.set(key, { ...before, dueMs: change.nextDueMs });
+        const after = movedOn(before, change);
+        if (after === undefined) this.rows.delete(key);
+        else this.rows.set(key, after);
       }
     }
   }
@@ -27,7 +28,7 @@ export class TimerRows {
   due(nowMs: number, limit: number, after: Due = { dueMs: -1, id: 0 }): readonly TimerRow[] {
     const order = (a: Due, b: Due): number => a.dueMs - b.dueMs || a.id - b.id;
     return [...this.rows.values()]
-      .filter((row) => row.dueMs <= nowMs && order(row, after) > 0)
+      .filter((row) => row.parked !== true && row.dueMs <= nowMs && order(row, after) > 0)
       .sort(order)
       .slice(0, limit);
   }
@@ -41,4 +42,12 @@ export class TimerRows {
       .sort((a, b) => a.id - b.id)
       .slice(0, limit);
   }
+}
+
+/** A timer after a firing, or after one that was given up; `undefined` = it is gone. */
+function movedOn(before: TimerRow, change: Extract<TimerChange, { do: "fired" | "failed" }>): TimerRow | undefined {
+  const { failure: _, ...row } = before;
+  const next = change.nextDueMs === undefined ? undefined : { ...row, dueMs: change.nextDueMs, firings: row.firings + 1 };
+  if (change.do === "fired") return next;
+  return next === undefined ? { ...row, failure: change.failure, parked: true } : { ...next, failure: change.failure };
 }

@@ -1,7 +1,17 @@
 /** One firing of a timer, and what becomes of it. Decides only. */
 import type { Fault, FaultCode } from "@mecha/kit";
-import type { EntityAddress } from "../model.ts";
+import type { CommandMetadata, EntityAddress } from "../model.ts";
+import { isLasting } from "../outbox/chosen.ts";
 import type { TimerChange, TimerRow } from "../rows.ts";
+
+/**
+ * Metadata of a firing's command: the timer's name, when it was due (RFC 3339), and the how manieth time it is since it was set: 1, 2, 3 …
+ * Times that were left out or given up are counted; those that `once` joined into one are one. Callers cannot send these (the ingress drops them).
+ */
+export const firingMetadata = { timer: "mecha-timer", due: "mecha-timer-due", number: "mecha-timer-firing" } as const;
+
+/** Characters kept of why a firing was given up. */
+const failureMax = 1_000;
 
 /** A timer's name in memory. */
 export function timerKey({ namespace, service, persistenceId, entityId }: EntityAddress, name: string): string {
@@ -32,8 +42,27 @@ export class Firing {
 
   /** What the firing's step does to the timer. */
   get change(): Extract<TimerChange, { do: "fired" }> {
+    return { do: "fired", ...this.#moved };
+  }
+
+  /** What giving it up does to the timer: one that repeats goes on, another is parked. */
+  givenUp(failure: string): Extract<TimerChange, { do: "failed" }> {
+    return { do: "failed", ...this.#moved, failure: failure.slice(0, failureMax) };
+  }
+
+  get #moved(): { readonly name: string; readonly dueMs: number; readonly nextDueMs?: number } {
     const { name, dueMs } = this.row;
-    return { do: "fired", name, dueMs, ...(this.nextDueMs !== undefined && { nextDueMs: this.nextDueMs }) };
+    return { name, dueMs, ...(this.nextDueMs !== undefined && { nextDueMs: this.nextDueMs }) };
+  }
+
+  /** Tells the command's handler which firing it is; a repeated attempt says the same. */
+  get metadata(): CommandMetadata {
+    const { name, dueMs, firings } = this.row;
+    return [
+      [firingMetadata.timer, name],
+      [firingMetadata.due, new Date(dueMs).toISOString()],
+      [firingMetadata.number, String(firings + 1)],
+    ];
   }
 }
 
@@ -41,7 +70,7 @@ export type AfterFiring =
   /** All timers of the service wait: its function cannot be reached. */
   | { readonly do: "holdService"; readonly pauseMs: number }
   | { readonly do: "retry"; readonly pauseMs: number }
-  /** This firing is given up; a timer that repeats goes on. */
+  /** This firing is given up: a timer that repeats goes on, one that fires once is parked, where people find it. */
   | { readonly do: "giveUp" };
 
 /** First and longest pause before a firing that failed is tried again, ms; doubles. */
@@ -52,7 +81,7 @@ export const firingBackoffMaxMs = 60_000;
  * became of the step. Short, because an interval of a second makes one every second.
  */
 export const firingKeyTtlMs = 600_000;
-/** Attempts of a firing whose failure is not a passing one: a handler that crashes, a command that is gone. */
+/** Attempts of a firing whose failure is not a passing one: a handler that crashes, a reply that is too large, a command that is gone. */
 export const firingAttemptsMax = 8;
 
 /** Pause after an attempt that failed; `attempts` counts it. */
@@ -70,6 +99,6 @@ const passing: ReadonlySet<FaultCode> = new Set(["exhausted", "deadline", "abort
 export function afterFiring(fault: Fault, attempts: number): AfterFiring {
   const pauseMs = firingPauseMs(attempts);
   if (fault.code === "unavailable") return { do: "holdService", pauseMs };
-  if (passing.has(fault.code) || attempts < firingAttemptsMax) return { do: "retry", pauseMs };
+  if ((passing.has(fault.code) && !isLasting(fault)) || attempts < firingAttemptsMax) return { do: "retry", pauseMs };
   return { do: "giveUp" };
 }

@@ -7,6 +7,7 @@ import { catchUpMax, type Schedule, skipLateMs } from "@mecha/schedule";
 import type { Answer } from "../engine.ts";
 import type { EntityAddress, TimerAction } from "../model.ts";
 import type { EntityHandle, Step, Verdict } from "../store.ts";
+import { lastingFault } from "../outbox/chosen.ts";
 import { payload } from "../testing/function.ts";
 import { TimerRows } from "../testing/timers.ts";
 import { TimerWheel } from "../timing/wheel.ts";
@@ -25,7 +26,7 @@ class JumpingClock extends FakeClock {
   }
 }
 
-type Reaction = "commit" | "hold" | FaultCode | "refuse" | "recorded";
+type Reaction = "commit" | "hold" | FaultCode | "lasting" | "refuse" | "recorded";
 
 class World {
   readonly clock = new JumpingClock(1_000_000);
@@ -96,6 +97,7 @@ class World {
       this.fired.push(`${address.service}/${address.entityId} ${name}@${this.now}`);
       this.commitFiring(firing, answer, reaction === "refuse" ? new Fault("invalid", "no") : undefined);
     } else if (reaction === "recorded") answer(undefined, {});
+    else if (reaction === "lasting") answer(lastingFault("exhausted", "too large"), undefined);
     else answer(new Fault(reaction, "played"), undefined);
     return true;
   }
@@ -303,8 +305,46 @@ test("a firing that fails for another reason is given up in the end, which is lo
   await world.clock.advance(2 * hour);
   assert.equal(attempts, 2 * firingAttemptsMax);
   assert.deepEqual(world.fired, ["a/1 t@7200"]);
-  assert.equal(world.texts().filter((text) => text === "timer given up for this time").length, 2);
-  assert.equal(world.rows.rows.size, 1);
+  assert.deepEqual(
+    world.texts().filter((text) => text.startsWith("timer given up")),
+    ["timer given up for this time", "timer given up; `mecha timers list` shows it"],
+  );
+  const rows = [...world.rows.rows.values()].map(({ name, parked, failure, firings }) => [name, parked, failure, firings]);
+  assert.deepEqual(rows, [
+    ["t", undefined, undefined, 2],
+    ["once", true, "unknown: played", 0],
+  ]);
+});
+
+test("a failure that lasts is tried so often only, whatever its code", async () => {
+  const world = started();
+  let attempts = 0;
+  world.react = () => (attempts++, "lasting");
+  world.set("a/1", "t", { afterMs: second });
+  await world.clock.advance(24 * hour);
+  assert.equal(attempts, firingAttemptsMax);
+  assert.deepEqual(
+    [...world.rows.rows.values()].map(({ parked }) => parked),
+    [true],
+  );
+  world.react = () => "commit";
+  world.set("a/1", "t", { afterMs: second });
+  await world.clock.advance(second);
+  assert.equal(world.fired.length, 1);
+});
+
+test("a firing says which it is, and the same when it is tried again", async () => {
+  const world = started();
+  const told: unknown[] = [];
+  let attempts = 0;
+  world.react = ({ metadata }) => {
+    told.push(Object.values(Object.fromEntries(metadata)));
+    return ++attempts === 1 ? "aborted" : "commit";
+  };
+  world.set("a/1", "tick", { everyMs: hour });
+  await world.clock.advance(2 * hour + second);
+  const first = ["tick", new Date(1_000_000 + hour).toISOString(), "1"];
+  assert.deepEqual(told, [first, first, ["tick", new Date(1_000_000 + 2 * hour).toISOString(), "2"]]);
 });
 
 test("a firing the entity knows already only moves the timer on", async () => {

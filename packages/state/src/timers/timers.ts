@@ -9,7 +9,7 @@
  * R4 memory and pace are bounded: `firingsMax` at once, `firingsPerSecondMax`, `deferredMax` waiting for another attempt; other rows wait in the store
  * R5 due times are wall times. No wait is longer than `wallCheckMs`, so a clock that jumps is noticed; looking at the clock asks nothing of the store
  */
-import { type Clock, Fault, type Log } from "@mecha/kit";
+import { type Clock, explain, Fault, type Log } from "@mecha/kit";
 import { isLeftOut, nextDueMs } from "@mecha/schedule";
 import type { Answer } from "../engine.ts";
 import type { Outcome } from "../entity/ledger.ts";
@@ -137,7 +137,7 @@ export class Timers {
       const key = timerKey(address, name);
       this.#unsettled.set(key, (this.#unsettled.get(key) ?? 0) + 1);
       const firing = this.#firing.get(key);
-      if (firing !== undefined && what !== "fired") firing.stale = true; // keeps R2
+      if (firing !== undefined && (what === "set" || what === "cancel")) firing.stale = true; // keeps R2
     }
   }
 
@@ -155,7 +155,7 @@ export class Timers {
     if (!committed) return;
     this.#deferred.delete(key);
     if (change.do === "set") this.#note(change.dueMs);
-    if (change.do !== "fired") return;
+    if (change.do === "set" || change.do === "cancel") return;
     const firing = this.#firing.get(key);
     if (firing?.row.dueMs === change.dueMs) firing.done = true;
     if (change.nextDueMs !== undefined) this.#note(change.nextDueMs);
@@ -344,8 +344,9 @@ export class Timers {
     const after = afterFiring(fault, attempts);
     if (after.do !== "holdService") this.#reached(firing);
     if (after.do === "giveUp") {
-      this.#parts.log.error("timer given up for this time", { ...this.#fieldsOf(firing), attempts, cause: fault });
-      this.#moveOn(firing);
+      const message = firing.nextDueMs === undefined ? "timer given up; `mecha timers list` shows it" : "timer given up for this time";
+      this.#parts.log.error(message, { ...this.#fieldsOf(firing), attempts, cause: fault });
+      this.#moveOn(firing, firing.givenUp(`${fault.code}: ${explain(fault)}`));
       return;
     }
     this.#parts.log.warn("timer could not fire, it is tried again", { ...this.#fieldsOf(firing), attempts, cause: fault });
@@ -395,9 +396,9 @@ export class Timers {
   // ---- without the entity ---------------------------------------------------------------------------------------------------------
 
   /** Moves the timer on without its command. */
-  #moveOn(firing: Firing): void {
+  #moveOn(firing: Firing, change: TimerChange = firing.change): void {
     const { address, kind } = firing.row;
-    this.#commitAlone(address, kind, firing.change).then(
+    this.#commitAlone(address, kind, change).then(
       () => this.#end(firing),
       (cause: unknown) => {
         if (cause instanceof Fault && cause.code === "dataLoss") this.#parts.fatal(cause);

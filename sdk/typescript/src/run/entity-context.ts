@@ -40,6 +40,16 @@ export interface EntityHome {
   readonly surroundings: Surroundings;
 }
 
+/** Which firing of which timer a command is. */
+export interface Firing {
+  /** The timer's name, as `ctx.schedule` got it. */
+  readonly timer: string;
+  /** When it was due; after a downtime or a retry that is earlier than now. */
+  readonly due: Date;
+  /** 1 for the first since the timer was set, then 2, 3 … Due times that were left out or given up count; those that `once` joined into one count as one. */
+  readonly number: number;
+}
+
 /** `Inputs`: what the entity's own commands take, by their names. */
 export class EntityContext<Reply, Inputs = Record<string, unknown>> extends BaseContext<Reply> {
   /** Id of this entity. */
@@ -52,6 +62,14 @@ export class EntityContext<Reply, Inputs = Record<string, unknown>> extends Base
     super(method, command.metadata);
     this.#home = home;
     this.entityId = home.entityId;
+  }
+
+  /**
+   * The firing this command is; `undefined`: somebody sent it. A firing is tried again until it is stored, so its handler may run more than once: then it
+   * is the same firing each time.
+   */
+  get firing(): Firing | undefined {
+    return firingOf(this.metadata);
   }
 
   /**
@@ -100,6 +118,17 @@ export class EntityContext<Reply, Inputs = Record<string, unknown>> extends Base
   takeTimers(): readonly TimerChange[] {
     return this.#timers;
   }
+}
+
+/** As the proxy writes it (packages/state/src/timers/firing.ts); it takes these names from nobody else. */
+function firingOf(metadata: CommandIn["metadata"]): Firing | undefined {
+  const text = (name: string): string | undefined => {
+    const value = metadata.find(([key]) => key === name)?.[1];
+    return typeof value === "string" ? value : undefined;
+  };
+  const [timer, due, number] = [text("mecha-timer"), text("mecha-timer-due"), text("mecha-timer-firing")];
+  if (timer === undefined || due === undefined || number === undefined) return undefined;
+  return { timer, due: new Date(due), number: Number(number) };
 }
 
 /** Names are shown in front, where a long one would hide what is wrong. */

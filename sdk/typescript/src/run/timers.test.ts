@@ -48,6 +48,34 @@ test("a timer is seen as it was set, fires its command, and is gone", async () =
   await assert.rejects(cart.fire("expire"), new Mistake('fire("expire"): no such timer is set; set are none'));
 });
 
+test("a handler learns which firing its command is; a caller is none", async () => {
+  const seen: unknown[] = [];
+  const Bell = valueEntity({
+    service: "demo.Bell",
+    key: "bell",
+    state: () => ({ rung: 0 }),
+    commands: { start: command({ bell: t.string }), ring: command({ bell: t.string }) },
+    handle: {
+      start({ bell }, ctx) {
+        ctx.schedule("tick", "ring", { bell }, { after: "1m", every: "5m" });
+        ctx.schedule("at", "ring", { bell }, { at: new Date("2026-01-02T03:04:05Z") });
+      },
+      ring: (_, ctx) => void seen.push(ctx.firing),
+    },
+  });
+  const bell = testEntity(Bell, "1");
+  await bell.send("start", { bell: "1" });
+  await bell.send("ring", { bell: "1" });
+  await bell.fire("tick");
+  await bell.fire("tick");
+  await bell.fire("at");
+  await bell.send("start", { bell: "1" });
+  await bell.fire("tick");
+  const first = { timer: "tick", due: new Date(60_000), number: 1 };
+  const second = { timer: "tick", due: new Date(360_000), number: 2 };
+  assert.deepEqual(seen, [undefined, first, second, { timer: "at", due: new Date("2026-01-02T03:04:05Z"), number: 1 }, first]);
+});
+
 test("one that is set again replaces, one that is cancelled is gone, a failed command leaves none", async () => {
   const cart = testEntity(Cart, "42");
   await cart.send("add", { cartId: "42" });

@@ -78,7 +78,8 @@ export interface TestedEntity<Refs> {
   /** The timers set now, by name. No time passes in a test: `fire` them. */
   readonly timers: ReadonlyMap<string, TimerSet>;
   /**
-   * Fires a timer as if it were due: sends its command. One that fires once is gone afterwards, unless the command set it anew.
+   * Fires a timer as if it were due: sends its command, with `ctx.firing`. One that fires once is gone afterwards, unless the command set it anew.
+   * Its due time is counted from 1970 where the timer only says how long from now.
    * @throws Mistake when no timer of that name is set.
    */
   fire(timer: string): Promise<Sent>;
@@ -162,6 +163,8 @@ export class Caught {
 /** The timers of one entity, as a proxy would keep them. */
 class KeptTimers {
   readonly set = new Map<string, TimerSet>();
+  /** Firings of each since it was set. */
+  readonly #firings = new Map<string, number>();
   readonly #definition: ComponentBase;
   constructor(definition: ComponentBase) {
     this.#definition = definition;
@@ -171,6 +174,7 @@ class KeptTimers {
   change(changes: readonly TimerChange[]): TimerSeen[] {
     return changes.map((change) => {
       this.set.delete(change.name);
+      this.#firings.delete(change.name);
       if (change.do === "cancel") return change;
       const { name, command, payload, schedule } = change;
       const timer = { name, command: this.#definition.methods.get(command)?.key ?? command, message: readable(payload), schedule };
@@ -180,11 +184,20 @@ class KeptTimers {
   }
 
   /** Takes a firing: what fires once is gone before its command runs, which may set it anew. */
-  fire(name: string): TimerSet {
+  fire(name: string): { readonly command: string; readonly message: unknown; readonly metadata: MetadataInput } {
     const timer = this.set.get(name);
     expect(timer !== undefined, () => `fire(${JSON.stringify(name)}): no such timer is set; set are ${listed(this.set.keys())}`);
     if (timer.schedule.everyMs === undefined && timer.schedule.cron === undefined) this.set.delete(name);
-    return timer;
+    const firings = this.#firings.get(name) ?? 0;
+    this.#firings.set(name, firings + 1);
+    const { atMs, afterMs, everyMs = 0 } = timer.schedule;
+    const dueMs = (atMs ?? afterMs ?? everyMs) + firings * everyMs;
+    const metadata = {
+      "mecha-timer": name,
+      "mecha-timer-due": new Date(dueMs).toISOString(),
+      "mecha-timer-firing": String(firings + 1),
+    };
+    return { command: timer.command, message: timer.message, metadata };
   }
 }
 
@@ -223,8 +236,8 @@ class TestedEventSourced<Refs> implements TestedEntity<Refs> {
   }
 
   async fire(timer: string): Promise<Sent> {
-    const { command, message } = this.#timers.fire(timer);
-    return this.send(command, message);
+    const { command, message, metadata } = this.#timers.fire(timer);
+    return this.send(command, message, metadata);
   }
 
   reload(): void {
@@ -288,8 +301,8 @@ class TestedValue<Refs> implements TestedEntity<Refs> {
   }
 
   async fire(timer: string): Promise<Sent> {
-    const { command, message } = this.#timers.fire(timer);
-    return this.send(command, message);
+    const { command, message, metadata } = this.#timers.fire(timer);
+    return this.send(command, message, metadata);
   }
 
   reload(): void {
