@@ -38,6 +38,9 @@ export { Manager, type ManagerOptions, type ManagerPorts } from "./controller/ma
 export { type RateLimits, rateLimitDefaults } from "./controller/rate-limit.ts";
 export { type Priority, WorkQueue } from "./controller/work-queue.ts";
 export type { ObjectChange, ObjectLog, ObjectWrite, StoredObject, WriteOutcome } from "./object-log.ts";
+export { applyPatch, type FieldContext, resetFields, sameButTimes, trackUpdate } from "./apply/apply.ts";
+export type { FieldSet } from "./apply/field-set.ts";
+export type { Schema } from "./apply/shape.ts";
 export { jsonPatch, maxCopiedBytes, maxOperations } from "./patch/json-patch.ts";
 export { mergePatch, mergePatchBetween } from "./patch/merge-patch.ts";
 export { strategicMergePatch } from "./patch/strategic-patch.ts";
