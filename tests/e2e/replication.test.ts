@@ -101,7 +101,8 @@ async function cluster(scope: Scope): Promise<Cluster> {
     for (const node of names.filter((name) => name !== from)) {
       const way = scope.own(new CuttableWay());
       ways.set(`${from}>${node}`, way);
-      peers.push({ node, channel: scope.own(connect({ host: "127.0.0.1", port: await way.listen(), clock })) });
+      const port = await way.listen();
+      peers.push({ node, connect: () => connect({ host: "127.0.0.1", port, clock }) });
     }
     const store = scope.own(openMemoryStore());
     const options = { node: from, onFatal: (fault: Error) => assert.fail(fault) };
@@ -170,7 +171,7 @@ test("a node that was cut off goes on alone, fails what wants a majority, and ca
   three.cut("c");
   await eventually("the cut is noticed", () => three.connected("a").join() === "b" && three.connected("c").length === 0);
 
-  const failed = "Failed to update CRDT at requested write consistency";
+  const failed = /^Failed to update CRDT at requested write consistency: (all|majority) wants [23] of 3 nodes and [12] confirmed within 5 s/;
   const [withMajority, withAll, alone, aloneWithMajority] = await Promise.all([
     three.ask("a", "GCounter-2", increment(10n, majority)),
     three.ask("b", "GCounter-2", increment(100n, all)),
@@ -178,9 +179,9 @@ test("a node that was cut off goes on alone, fails what wants a majority, and ca
     three.ask("c", "GCounter-3", increment(1n, majority)),
   ]);
   assert.match(withMajority, /^\d+$/);
-  assert.equal(withAll, failed);
+  assert.match(withAll, failed);
   assert.equal(alone, "1001");
-  assert.equal(aloneWithMajority, failed);
+  assert.match(aloneWithMajority, failed);
 
   three.heal("c");
   for (const node of names) await eventually(`${node} has caught up`, async () => (await three.ask(node, "GCounter-2")) === "1111");

@@ -10,7 +10,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server as 
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import { type Clock, explain, Fault, type Log } from "@mecha/kit";
 import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wire";
 import { Http2Exchange, NodeHttp1Exchange, serveHttp } from "./http-exchange.ts";
@@ -166,7 +166,7 @@ class NetListener implements Listener {
     this.#httpServer?.removeAllListeners("connection");
     if (tls) this.#watchHandshakes();
     server.on(tls ? "secureConnection" : "connection", (socket: Socket) => {
-      const connection = this.#track(socket, tls ? namesOf(socket as TLSSocket) : undefined);
+      const connection = this.#track(socket, socket instanceof TLSSocket ? namesOf(socket) : undefined);
       const cancel = this.#clock.after(this.#limits.headersTimeoutMs, () => socket.destroy());
       sniff(socket, (isHttp2) => {
         cancel();

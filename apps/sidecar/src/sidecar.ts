@@ -114,8 +114,8 @@ class RunningSidecar implements Sidecar {
     const { clock, random, log, metrics, tracer, store, observe, fatal } = ports;
     this.#config = config;
     this.#ports = ports;
-    // The reference fails what waits at an entity whose stream was lost; without --strict it stays and the entity is loaded anew (E3).
-    const strict = config.ingress.strict === undefined ? {} : { failQueueOnTermination: true };
+    // The reference fails what waits at an entity whose stream was lost; otherwise it stays and the entity is loaded anew (E3).
+    const strict = config.ingress.strict === undefined ? {} : { failQueueOnTermination: true, bareTexts: true };
     const options = { ...strict, ...config.engine, onFatal: fatal, ...(observe && { observe }) };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...(tracer && { tracer }), options }));
     this.#ingress = openIngress({

@@ -85,6 +85,8 @@ export interface EngineLimits {
    * `Entity terminated`, as the reference proxy does (facts/cloudstate.md §1.12).
    */
   readonly failQueueOnTermination: boolean;
+  /** Failures word for word as the reference's, without the details we add. */
+  readonly bareTexts: boolean;
 }
 
 /** What `openEngine` can be told. */
@@ -132,4 +134,5 @@ export const engineDefaults: EngineLimits = {
   outboxLanesMax: 50_000,
   outboxBytesMax: 64 * mebibyte,
   failQueueOnTermination: false,
+  bareTexts: false,
 };

@@ -122,7 +122,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const fatal = (fault: Fault): void => this.#fatal(fault);
     const { observe } = options ?? {};
     const alone = aloneAs(options?.node ?? defaultNode, ports.random);
-    this.replication = ports.cluster && new Replicator({ ...ports.cluster, alone, clock, log });
+    this.replication = ports.cluster && new Replicator({ ...ports.cluster, alone, clock, log, metrics });
     const replicas = new Replicas({ store, committer, clock, limits, observe, fatal }, this.replication ?? alone);
     const keyBase = uuid(ports.random);
     const draining = (): boolean => this.#refusal !== undefined;
@@ -465,13 +465,14 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const fault = new Fault("unavailable", "Mecha stopped before this was carried out");
     this.#refusal = fault;
     this.#ended = fault;
-    this.replication?.stop();
+    const stopped = this.replication?.stop();
     this.#outbox.stop();
     this.#timers.stop();
     this.#cutAll(fault);
     await this.#parts.committer.end(fault);
     const nowMs = this.#nowMs();
     for (const entity of [...this.#components.entities()]) entity.machine.giveUp(nowMs);
+    await stopped;
     this.#wheel.stop();
     this.#parts.meters.flush();
   }

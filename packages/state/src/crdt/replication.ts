@@ -5,8 +5,9 @@ import type { Resident } from "./residence.ts";
 /** See the file's header. Absent in an engine that is alone. */
 export interface Replication {
   /**
-   * Calls `done` once as many replicas as `consistency` wants hold the resident's version of this moment durably, or it is too late.
+   * Calls `done` once as many replicas as `consistency` wants hold the resident's version of this moment durably, or, saying who is missing,
+   * when it is too late.
    * @returns false when that is so already: `done` is not called then.
    */
-  awaitSpread(resident: Resident, consistency: WriteConsistency, done: (reached: boolean) => void): boolean;
+  awaitSpread(resident: Resident, consistency: WriteConsistency, done: (problem: string | undefined) => void): boolean;
 }

@@ -4,12 +4,16 @@
  * Invariants
  * L1 the first frame in each direction says who speaks; nothing else is taken before, nor from a process of another name
  * L2 what cannot be sent for long is dropped, and the link says so: the two then compare everything they know, as after a new connection
+ * L3 each attempt has a connection of its own: one that a cut left half open would swallow the next attempts, too
+ * L4 a peer that says nothing is lost: it is asked every `ping.everyMs`
+ * L5 one line in the log for each change, not for each attempt
  */
 import { type CancelTimer, type Clock, explain, type Log } from "@mecha/kit";
 import type { Channel, ClientCall } from "@mecha/wire";
-import type { Frame } from "@mecha/wire/gen/mecha/sidecar/v1/replication";
+import type { Frame, Pong } from "@mecha/wire/gen/mecha/sidecar/v1/replication";
 import type { ReplicaId } from "../store.ts";
 import { decodeFrame, encodeFrame, exchangePath, type FrameInit } from "./frames.ts";
+import { Lag } from "./lag.ts";
 
 /** Frames kept for a peer that is slow; about 1 KB each. */
 export const framesKeptMax = 10_000;
@@ -17,13 +21,15 @@ export const framesKeptMax = 10_000;
 export const reconnect = { firstMs: 100, lastMs: 5_000 } as const;
 /** How long a peer may take to say who it is. */
 export const helloTimeoutMs = 5_000;
+/** How often a peer is asked, and how long it may say nothing. A pause of garbage collection takes tens of milliseconds, a lost packet three seconds. */
+export const ping = { everyMs: 1_000, silenceMaxMs: 5_000 } as const;
 
 /** Another process. */
 export interface Peer {
   /** Its name, as it is to say. */
   readonly node: string;
-  /** The way to it. Its owner closes it. */
-  readonly channel: Channel;
+  /** A new way to it; closed when it is not used any more (L3). */
+  readonly connect: () => Channel;
 }
 
 export interface LinkEvents {
@@ -39,18 +45,24 @@ export interface LinkEvents {
 /** See the file's header. */
 export class Link {
   readonly peer: Peer;
+  readonly lag: Lag;
   readonly #self: () => ReplicaId;
   readonly #events: LinkEvents;
   readonly #clock: Clock;
   readonly #log: Log;
+  #channel: Channel | undefined = undefined;
+  #closing: Promise<void> = Promise.resolve();
   #call: ClientCall | undefined = undefined;
   #remote: ReplicaId | undefined = undefined;
   #pauseMs: number = reconnect.firstMs;
   #timer: CancelTimer = () => undefined;
+  #heardMs = 0;
   #waiting: Uint8Array[] = [];
   #full = false;
   #dropped = false;
   #stopped = false;
+  /** The reason that was logged last (L5). */
+  #said: string | undefined = undefined;
 
   constructor(peer: Peer, self: () => ReplicaId, events: LinkEvents, ports: { readonly clock: Clock; readonly log: Log }) {
     this.peer = peer;
@@ -58,6 +70,7 @@ export class Link {
     this.#events = events;
     this.#clock = ports.clock;
     this.#log = ports.log;
+    this.lag = new Lag(ports.clock);
   }
 
   /** Who is at the other end; `undefined` = nobody. */
@@ -67,7 +80,8 @@ export class Link {
 
   start(): void {
     if (this.#stopped) return;
-    const call = this.peer.channel.open(
+    this.#channel = this.peer.connect(); // keeps L3
+    const call = this.#channel.open(
       exchangePath,
       {},
       {
@@ -78,26 +92,27 @@ export class Link {
           if (call === this.#call) this.#drain();
         },
         end: ({ code, message }) => {
-          if (call === this.#call) this.#lost(`status ${code}: ${message}`);
+          if (call === this.#call) this.#lost(message === "" ? `it ended the stream with status ${code}` : message);
         },
       },
     );
     this.#call = call;
-    this.#timer = this.#clock.after(helloTimeoutMs, () => this.#cut("it did not say who it is"));
+    this.#timer = this.#clock.after(helloTimeoutMs, () => this.#lost(`it did not say who it is within ${helloTimeoutMs} ms`));
     call.send(encodeFrame({ case: "hello", value: this.#self() })); // keeps L1
   }
 
-  stop(): void {
+  /** Resolves when nothing is left of it. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer();
-    const call = this.#call;
-    this.#call = undefined;
     this.#remote = undefined;
-    call?.cancel();
+    this.#leave();
+    await this.#closing;
   }
 
   /** Sends when it can; past the bound drops (L2). Without a connection it does nothing: what is missing is found when there is one. */
   send(frame: FrameInit): void {
+    if (frame.case === "change") this.lag.changed();
     if (this.#remote === undefined || this.#dropped) return;
     if (!this.#full) {
       this.#full = this.#call?.send(encodeFrame(frame)) === false;
@@ -112,6 +127,7 @@ export class Link {
 
   #drain(): void {
     this.#full = false;
+    this.#heardMs = this.#clock.monotonic();
     for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
       if (this.#call?.send(frame) !== false) continue;
       this.#full = true;
@@ -123,43 +139,76 @@ export class Link {
   }
 
   #message(bytes: Uint8Array): void {
+    this.#heardMs = this.#clock.monotonic();
     try {
       const frame = decodeFrame(bytes);
-      if (this.#remote !== undefined) this.#events.frame(frame, this);
-      else if (frame.case === "hello" && frame.value.node === this.peer.node) this.#greeted(frame.value);
-      else this.#cut(frame.case === "hello" ? `it says it is ${JSON.stringify(frame.value.node)}` : "it did not say who it is first");
+      if (this.#remote === undefined) this.#hello(frame);
+      else if (frame.case === "pong") this.#pong(frame.value);
+      else this.#events.frame(frame, this);
     } catch (cause) {
-      this.#cut(explain(cause));
+      this.#lost(explain(cause));
     }
   }
 
-  #greeted({ node, incarnation }: ReplicaId): void {
-    this.#timer();
-    this.#pauseMs = reconnect.firstMs;
-    this.#remote = { node, incarnation };
-    this.#events.up(this);
+  /** keeps L1 */
+  #hello(frame: Frame["frame"]): void {
+    if (frame.case !== "hello") {
+      this.#lost("it did not say who it is first");
+    } else if (frame.value.node !== this.peer.node) {
+      this.#lost(`it says it is ${JSON.stringify(frame.value.node)}`);
+    } else {
+      const { node, incarnation } = frame.value;
+      this.#timer();
+      this.#pauseMs = reconnect.firstMs;
+      this.#said = undefined;
+      this.#remote = { node, incarnation };
+      this.#log.info("a peer is connected", { peer: node });
+      this.#pingLater();
+      this.#events.up(this);
+    }
   }
 
-  #cut(problem: string): void {
-    const call = this.#call;
-    this.#lost(problem);
-    call?.cancel();
+  #pingLater(): void {
+    this.#timer = this.#clock.after(ping.everyMs, () => {
+      if (this.#clock.monotonic() - this.#heardMs > ping.silenceMaxMs) {
+        this.#lost(`it has said nothing for ${ping.silenceMaxMs} ms`); // keeps L4
+        return;
+      }
+      // Not behind frames that wait: it asks whether somebody is there, and then covers nothing.
+      if (!this.#full) this.#call?.send(encodeFrame({ case: "ping", value: { number: this.lag.ask() } }));
+      this.#pingLater();
+    });
+  }
+
+  #pong({ durable }: Pong): void {
+    this.lag.confirmed(durable);
   }
 
   #lost(reason: string): void {
     this.#timer();
     const wasUp = this.#remote !== undefined;
-    this.#call = undefined;
     this.#remote = undefined;
     this.#waiting = [];
     this.#full = false;
     this.#dropped = false;
+    this.#leave();
     if (this.#stopped) return;
-    if (wasUp) {
-      this.#log.warn("a peer was lost", { peer: this.peer.node, reason });
-      this.#events.down(this);
+    if (this.#said !== reason) {
+      this.#said = reason; // keeps L5
+      this.#log.warn(wasUp ? "a peer was lost" : "a peer cannot be reached", { peer: this.peer.node, reason });
     }
+    if (wasUp) this.#events.down(this);
     this.#timer = this.#clock.after(this.#pauseMs, () => this.start());
     this.#pauseMs = Math.min(reconnect.lastMs, this.#pauseMs * 2);
+  }
+
+  #leave(): void {
+    this.lag.lost();
+    const call = this.#call;
+    const channel = this.#channel;
+    this.#call = undefined;
+    this.#channel = undefined;
+    call?.cancel();
+    if (channel !== undefined) this.#closing = Promise.all([this.#closing, channel[Symbol.asyncDispose]()]).then(() => undefined);
   }
 }

@@ -2,25 +2,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { MetricsRegistry } from "@mecha/kit";
 import { FakeClock, settle } from "@mecha/kit/testing";
 import { type ServerCall, Metadata } from "@mecha/wire";
 import { FrameSchema } from "@mecha/wire/gen/mecha/sidecar/v1/replication";
 import type { CrdtDelta } from "../crdt/delta.ts";
-import { CrdtBench, CuttableChannel, ReplicaStore } from "../testing/crdt.ts";
+import type { EngineOptions } from "../limits.ts";
+import { CrdtBench, CuttableWire, ReplicaStore } from "../testing/crdt.ts";
 import { exchangePath } from "./frames.ts";
 
 const inc = (increment: number): CrdtDelta => ({ type: "gcounter", increment: BigInt(increment) });
 
 /** Engines a and b; `callB` is the name by which a knows b. */
-async function pair(callB = "b") {
+async function pair(callB = "b", options: EngineOptions = {}) {
+  const metrics = new MetricsRegistry();
   const clock = new FakeClock();
   const benches: CrdtBench[] = [];
   const known = [callB, "a"] as const;
-  const wires = known.map((name, at) => new CuttableChannel(name, () => benches[1 - at]?.engine.replication?.handlers() ?? new Map()));
+  const wires = known.map((name, at) => new CuttableWire(name, () => benches[1 - at]?.engine.replication?.handlers() ?? new Map()));
   for (const [at, node] of ["a", "b"].entries()) {
     const store = new ReplicaStore();
-    const cluster = { peers: [{ node: known[at] as string, channel: wires[at] as CuttableChannel }], catalog: store };
-    benches.push(new CrdtBench({ node }, { store, clock, seed: at + 1, cluster }));
+    const cluster = { peers: [{ node: known[at] as string, connect: () => (wires[at] as CuttableWire).connect() }], catalog: store };
+    benches.push(new CrdtBench({ ...options, node }, { store, clock, seed: at + 1, cluster, ...(at === 0 && { metrics }) }));
   }
   await settle();
   const [a, b] = benches as [CrdtBench, CrdtBench];
@@ -31,6 +34,9 @@ async function pair(callB = "b") {
     a,
     b,
     clock,
+    /** Of a. */
+    metrics,
+    mute: () => wires.forEach((wire) => wire.mute()),
     cut: () => wires.forEach((wire) => wire.cut()),
     heal: () => wires.forEach((wire) => wire.heal()),
     [Symbol.asyncDispose]: end,
@@ -51,18 +57,25 @@ test("an answer that wants all leaves when the other's row is durable, not befor
   two.b.store.holding = false;
 });
 
-test("one that gets no confirmation within 5 s fails with the reference's text; the change stays", async () => {
-  await using two = await pair();
-  two.cut();
-  const told = two.a.send();
-  await settle();
-  two.a.stream.reply(1, { update: inc(1), consistency: "majority" });
-  await two.clock.advance(4_900);
-  assert.equal(told.outcome, "open");
-  await two.clock.advance(200);
-  assert.equal(told.outcome, "unknown: Failed to update CRDT at requested write consistency");
-  assert.deepEqual(two.a.store.commits, ["Do"]);
-});
+for (const [bareTexts, more] of [
+  [true, ""],
+  [
+    false,
+    ": majority wants 2 of 2 nodes and 1 confirmed within 5 s (not connected: b); the change is stored here and reaches the others when they can be reached",
+  ],
+] as const)
+  test(`one that gets no confirmation within 5 s fails ${bareTexts ? "with the reference's text" : "and says who is missing"}; the change stays`, async () => {
+    await using two = await pair("b", { bareTexts });
+    two.cut();
+    const told = two.a.send();
+    await settle();
+    two.a.stream.reply(1, { update: inc(1), consistency: "majority" });
+    await two.clock.advance(4_900);
+    assert.equal(told.outcome, "open");
+    await two.clock.advance(200);
+    assert.equal(told.outcome, `unknown: Failed to update CRDT at requested write consistency${more}`);
+    assert.deepEqual(two.a.store.commits, ["Do"]);
+  });
 
 test("one that waits while the cut heals is confirmed then", async () => {
   await using two = await pair();
@@ -109,6 +122,68 @@ test("a peer that says another name is not taken, and asked again later", async 
   assert.deepEqual(two.b.engine.replication?.connected, [], "nor does a take b, whom it does not know");
 });
 
+test("a peer that says nothing is lost after 5 s, though its connection is open, and found again", async () => {
+  await using two = await pair();
+  two.mute();
+  await two.clock.advance(4_000);
+  assert.deepEqual(two.a.engine.replication?.connected, ["b"]);
+  await two.clock.advance(2_050);
+  assert.deepEqual(two.a.engine.replication?.connected, [], "the connection is not new yet");
+  await two.clock.advance(1_000);
+  assert.deepEqual([two.a.engine.replication?.connected, two.b.engine.replication?.connected], [["b"], ["a"]]);
+});
+
+test("each change of a link is one line, however many attempts there are", async () => {
+  await using two = await pair();
+  two.cut();
+  await two.clock.advance(60_000);
+  two.heal();
+  await two.clock.advance(6_000);
+  const lines = two.a.log.lines.filter(({ message }) => message.includes("a peer")).map(({ level, message }) => `${level} ${message}`);
+  assert.deepEqual(lines, ["info a peer is connected", "warn a peer was lost", "info a peer is connected"]);
+});
+
+test("metrics say whether a peer is there, and how old what it may lack is", async () => {
+  await using two = await pair();
+  const figures = async (): Promise<unknown> => {
+    await two.clock.advance(1_000);
+    return [two.metrics.value("mecha_peer_up", "b"), Math.round(two.metrics.value("mecha_peer_lag_seconds", "b") ?? -1)];
+  };
+  assert.deepEqual(await figures(), [1, 0]);
+  two.b.store.holding = true;
+  two.a.send();
+  await settle();
+  two.a.stream.reply(1, { update: inc(1) });
+  await figures();
+  assert.deepEqual(await figures(), [1, 2], "it is there, but not stored");
+  two.b.store.holding = false;
+  two.b.store.answer();
+  await figures();
+  assert.deepEqual(await figures(), [1, 0]);
+  two.cut();
+  two.a.send();
+  await settle();
+  two.a.stream.reply(2, { update: inc(1) });
+  for (let second = 0; second < 9; second++) await figures();
+  assert.deepEqual(await figures(), [0, 10]);
+  two.heal();
+  for (let second = 0; second < 8; second++) await figures();
+  assert.deepEqual(await figures(), [1, 0]);
+});
+
+test("who speaks must be named by its certificate, where the connection has one", async () => {
+  await using two = await pair();
+  const said: string[] = [];
+  for (const name of ["a", "b"]) {
+    const handler = two.a.engine.replication?.handlers().get(exchangePath);
+    const call = serverCall(said, (asked) => asked === name);
+    handler?.(call).message(
+      toBinary(FrameSchema, create(FrameSchema, { frame: { case: "hello", value: { node: "b", incarnation: "1" } } })),
+    );
+  }
+  assert.deepEqual(said, ["it says it is b, and its certificate has no such name (subjectAltName DNS:b)", "answered"]);
+});
+
 test("a stream that does not begin with a known name is ended; so is one with bytes that are no frame", async () => {
   await using two = await pair();
   const frames = [
@@ -119,21 +194,27 @@ test("a stream that does not begin with a known name is ended; so is one with by
   const said: string[] = [];
   for (const frame of frames) {
     const handler = two.a.engine.replication?.handlers().get(exchangePath);
-    const call: ServerCall = {
-      path: exchangePath,
-      metadata: Metadata.empty,
-      deadlineMs: undefined,
-      peer: "test",
-      pause() {},
-      resume() {},
-      sendHeaders() {},
-      send: () => assert.fail("answered a stranger"),
-      end: (status) => void said.push(status?.message ?? "ok"),
-    };
+    const call = serverCall(said);
     handler?.(call).message(frame);
   }
   assert.equal(said.length, 3);
   assert.match(said[0] ?? "", /the first frame is not a hello/);
-  assert.match(said[1] ?? "", /stranger is none of the peers known here/);
+  assert.match(said[1] ?? "", /"stranger" is none of the peers known here/);
   assert.match(said[2] ?? "", /Frame: /);
 });
+
+/** A call of somebody's; what becomes of it is in `said`. */
+function serverCall(said: string[], isNamed?: (name: string) => boolean): ServerCall {
+  return {
+    path: exchangePath,
+    metadata: Metadata.empty,
+    deadlineMs: undefined,
+    peer: "test",
+    ...(isNamed && { isNamed }),
+    pause() {},
+    resume() {},
+    sendHeaders() {},
+    send: () => said.push("answered") > 0,
+    end: (status) => void said.push(status?.message ?? "ok"),
+  };
+}

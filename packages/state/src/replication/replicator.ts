@@ -7,20 +7,23 @@
  * R2 what is heard is not passed on: every process is connected with every other
  * R3 a deletion heard or known is told to whoever still speaks of the entity
  */
-import { type CancelTimer, type Clock, explain, type Fault, type Log } from "@mecha/kit";
+import type { CancelTimer, Clock, Log, Metrics } from "@mecha/kit";
 import type { CallHandler, ServerCall } from "@mecha/wire";
 import type { Change, Digests, Frame } from "@mecha/wire/gen/mecha/sidecar/v1/replication";
 import { decodeState } from "../crdt/codec.ts";
 import type { WriteConsistency } from "../crdt/delta.ts";
 import { type Membership, type Replica, replicaName } from "../crdt/replica.ts";
 import type { Replication } from "../crdt/replication.ts";
-import type { Replicas, ReplicaUser, Resident } from "../crdt/residence.ts";
+import type { Replicas, Resident } from "../crdt/residence.ts";
 import type { CrdtState } from "../crdt/types/index.ts";
 import type { EntityAddress } from "../model.ts";
 import type { EntityListing, ReplicaId, Store } from "../store.ts";
 import { digest } from "./digest.ts";
-import { addressOf, changeFrame, decodeFrame, encodeFrame, exchangePath, type FrameInit, wholeFrame } from "./frames.ts";
+import { addressOf, changeFrame, exchangePath, type FrameInit, wholeFrame } from "./frames.ts";
+import { Inbox, type InboxHost } from "./inbox.ts";
 import { Link, type Peer } from "./link.ts";
+import { PeerMeters } from "./meters.ts";
+import { Visit } from "./visit.ts";
 
 /** How long an answer may wait for other replicas (the reference's write timeout). */
 export const spreadTimeoutMs = 5_000;
@@ -35,29 +38,38 @@ export interface ReplicatorPorts {
   readonly catalog: Pick<Store, "list">;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 /** An answer that waits for other replicas. */
 interface Waiter {
   readonly resident: Resident;
+  readonly consistency: WriteConsistency;
+  readonly wanted: number;
   /** Further confirmations it needs. */
   missing: number;
   /** The frame whose confirmation counts, by link. */
   readonly numbers: Map<Link, bigint>;
   readonly cancel: CancelTimer;
-  readonly done: (reached: boolean) => void;
+  readonly done: (problem: string | undefined) => void;
 }
+
+/** Refusals that are logged before somebody is taken: a stranger that goes on must not fill the log. */
+const refusedMax = 100;
 
 /** Where answers to a frame go. */
 type Answer = (frame: FrameInit) => void;
 
 /** See the file's header. */
-export class Replicator implements Replication, Membership {
+export class Replicator implements Replication, Membership, InboxHost {
   readonly self: ReplicaId;
   readonly #ports: ReplicatorPorts;
   readonly #links: readonly Link[];
   readonly #waiters = new Set<Waiter>();
   readonly #visits = new Set<Visit>();
+  readonly #meters: PeerMeters;
+  /** Who was refused, and why, as it was logged: once, until somebody is taken. */
+  readonly #refused = new Set<string>();
   #replicas: Replicas | undefined = undefined;
   #live: readonly string[];
   #number = 0n;
@@ -74,6 +86,7 @@ export class Replicator implements Replication, Membership {
       behind: (link: Link) => void this.#compare(link),
     };
     this.#links = ports.peers.map((peer) => new Link(peer, () => this.self, events, ports));
+    this.#meters = new PeerMeters(ports.metrics, ports.clock, this.#links);
   }
 
   /** Begins to connect. */
@@ -83,11 +96,14 @@ export class Replicator implements Replication, Membership {
     for (const link of this.#links) link.start();
   }
 
-  stop(): void {
+  /** Resolves when no connection is left. */
+  async stop(): Promise<void> {
     this.#stopped = true;
-    for (const link of this.#links) link.stop();
+    this.#meters.stop();
+    const stopped = this.#links.map((link) => link.stop());
     for (const waiter of [...this.#waiters]) this.#end(waiter, false);
     for (const visit of [...this.#visits]) visit.leave();
+    await Promise.all(stopped);
   }
 
   // ---- members --------------------------------------------------------------------------------------------------------------------
@@ -116,15 +132,15 @@ export class Replicator implements Replication, Membership {
   // ---- own changes ----------------------------------------------------------------------------------------------------------------
 
   #push(resident: Resident, delta: CrdtState | undefined): void {
-    for (const link of this.#links) if (link.remote !== undefined) link.send(changeFrame(resident.address, delta, 0n));
+    for (const link of this.#links) link.send(changeFrame(resident.address, delta, 0n));
   }
 
-  awaitSpread(resident: Resident, consistency: WriteConsistency, done: (reached: boolean) => void): boolean {
+  awaitSpread(resident: Resident, consistency: WriteConsistency, done: (problem: string | undefined) => void): boolean {
     const members = this.#links.length + 1;
     const wanted = consistency === "local" ? 1 : consistency === "all" ? members : Math.floor(members / 2) + 1;
     if (wanted <= 1) return false;
     const cancel = this.#ports.clock.after(spreadTimeoutMs, () => this.#end(waiter, false));
-    const waiter: Waiter = { resident, missing: wanted - 1, numbers: new Map(), cancel, done };
+    const waiter: Waiter = { resident, consistency, wanted, missing: wanted - 1, numbers: new Map(), cancel, done };
     this.#waiters.add(waiter);
     for (const link of this.#links) if (link.remote !== undefined) this.#ask(waiter, link);
     return true;
@@ -161,57 +177,52 @@ export class Replicator implements Replication, Membership {
   #end(waiter: Waiter, reached: boolean): void {
     if (!this.#waiters.delete(waiter)) return;
     waiter.cancel();
-    waiter.done(reached);
+    waiter.done(reached ? undefined : this.#shortOf(waiter));
+  }
+
+  #shortOf({ consistency, wanted, missing }: Waiter): string {
+    const away = this.#links.filter(({ remote }) => remote === undefined).map(({ peer }) => peer.node);
+    const who = away.length === 0 ? "all are connected" : `not connected: ${away.join(", ")}`;
+    const counts = `${consistency} wants ${wanted} of ${this.#links.length + 1} nodes and ${wanted - missing} confirmed`;
+    return `${counts} within ${spreadTimeoutMs / 1_000} s (${who}); the change is stored here and reaches the others when they can be reached`;
   }
 
   // ---- what others say ------------------------------------------------------------------------------------------------------------
 
   /** Serves the peers' streams. */
   handlers(): ReadonlyMap<string, CallHandler> {
-    return new Map([[exchangePath, (call: ServerCall) => this.#serve(call)]]);
+    return new Map([[exchangePath, (call: ServerCall) => new Inbox(call, this)]]);
   }
 
-  #serve(call: ServerCall): ReturnType<CallHandler> {
-    let greeted = false;
-    let over = false;
-    const end = (problem: string): void => {
-      if (over) return;
-      over = true;
-      this.#ports.log.warn("a peer was refused", { peer: call.peer, problem });
-      call.end({ code: 9, message: problem });
-    };
-    return {
-      message: (bytes) => {
-        if (over) return;
-        try {
-          const frame = decodeFrame(bytes);
-          if (greeted) this.#frame(frame, (answer) => over || call.send(encodeFrame(answer)), undefined);
-          else if (frame.case !== "hello") end("the first frame is not a hello");
-          else if (!this.#links.some(({ peer }) => peer.node === frame.value.node))
-            end(`${frame.value.node} is none of the peers known here`);
-          else {
-            greeted = true;
-            call.send(encodeFrame({ case: "hello", value: this.self }));
-          }
-        } catch (cause) {
-          end(explain(cause));
-        }
-      },
-      halfClose: () => {
-        if (!over) call.end();
-        over = true;
-      },
-      cancelled: () => {
-        over = true;
-      },
-    };
+  get clock(): Clock {
+    return this.#ports.clock;
   }
 
-  /** @param link the own link it came on; answers on the peer's have none. @throws Fault("invalid") */
-  #frame(frame: Frame["frame"], answer: Answer, link: Link | undefined): void {
+  refusal(node: string): string | undefined {
+    if (this.#links.some(({ peer }) => peer.node === node)) return undefined;
+    return `${JSON.stringify(node)} is none of the peers known here`;
+  }
+
+  greeted(): void {
+    this.#refused.clear();
+  }
+
+  refused(from: string, problem: string): void {
+    const who = `${from.replace(/:\d+$/u, "")}: ${problem}`;
+    if (this.#refused.has(who) || this.#refused.size >= refusedMax) return;
+    this.#refused.add(who);
+    this.#ports.log.warn("a peer was refused", { peer: from, problem });
+  }
+
+  take(frame: Frame["frame"], answer: Answer, stored: () => void): void {
+    this.#frame(frame, answer, undefined, stored);
+  }
+
+  /** @param link the own link it came on; those on the peer's have none. @throws Fault("invalid") */
+  #frame(frame: Frame["frame"], answer: Answer, link: Link | undefined, stored: () => void = () => undefined): void {
     switch (frame.case) {
       case "change":
-        this.#change(frame.value, answer);
+        this.#change(frame.value, answer, stored);
         return;
       case "ack":
         if (link !== undefined) this.#ack(frame.value.number, link);
@@ -229,12 +240,14 @@ export class Replicator implements Replication, Membership {
         return;
       }
       case "hello":
+      case "ping":
+      case "pong":
       case undefined:
         return; // of a later version of this protocol
     }
   }
 
-  #change({ entity, state, deleted, number }: Change, answer: Answer): void {
+  #change({ entity, state, deleted, number }: Change, answer: Answer, stored: () => void): void {
     const address = addressOf(entity);
     const heard = deleted ? undefined : decodeState(state);
     this.#visit(address, (visit, replica) => {
@@ -242,8 +255,10 @@ export class Replicator implements Replication, Membership {
       const news = heard === undefined ? replica.delete("replication") : replica.hear(heard, "replication");
       if (news) visit.resident?.heard();
       if (knew && heard !== undefined) answer(changeFrame(address, undefined, 0n)); // keeps R3
-      if (number === 0n) visit.leave();
-      else visit.whenDurable(() => answer({ case: "ack", value: { number } })); // keeps R1
+      visit.whenDurable(() => {
+        if (number !== 0n) answer({ case: "ack", value: { number } }); // keeps R1
+        stored();
+      });
     });
   }
 
@@ -304,58 +319,5 @@ export class Replicator implements Replication, Membership {
       };
       this.#visit(address, tell, () => resolve(undefined));
     });
-  }
-}
-
-/** A short use of a replica on behalf of a peer. */
-class Visit implements ReplicaUser {
-  readonly #run: (visit: Visit, replica: Replica) => void;
-  readonly #ended: (cause: unknown) => void;
-  resident: Resident | undefined = undefined;
-  #until: { readonly version: number; readonly then: () => void } | undefined = undefined;
-  #over = false;
-
-  constructor(run: (visit: Visit, replica: Replica) => void, ended: (cause: unknown) => void) {
-    this.#run = run;
-    this.#ended = ended;
-  }
-
-  begin(replicas: Replicas, address: EntityAddress): void {
-    this.resident = replicas.acquire(address, this);
-  }
-
-  opened(replica: Replica): void {
-    if (!this.#over) this.#run(this, replica);
-  }
-
-  /** Leaves once everything so far is durable. */
-  whenDurable(then: () => void): void {
-    this.#until = { version: this.resident?.replica.version ?? 0, then };
-    this.durable();
-  }
-
-  durable(): void {
-    const until = this.#until;
-    if (until === undefined || (this.resident?.replica.durable ?? 0) < until.version) return;
-    this.#until = undefined;
-    until.then();
-    this.leave();
-  }
-
-  heard(): void {}
-
-  openFailed(cause: unknown): void {
-    this.leave(cause);
-  }
-
-  writeFailed(fault: Fault): void {
-    this.leave(fault);
-  }
-
-  leave(cause?: unknown): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#ended(cause);
-    this.resident?.release(this);
   }
 }

@@ -1,5 +1,5 @@
 /** An engine with one CRDT component, a function and a store played by a test. */
-import { assert, type Fault, noMetrics } from "@mecha/kit";
+import { assert, type Fault, type Metrics, noMetrics, type Tracer } from "@mecha/kit";
 import { FakeClock, MemoryLog, SeededRandom } from "@mecha/kit/testing";
 import type { CrdtDelta, WriteConsistency } from "../crdt/delta.ts";
 import type { CrdtPort, CrdtStateChange, CrdtStream, CrdtStreamEvents } from "../crdt/port.ts";
@@ -189,7 +189,7 @@ export class ReplicaStore implements EngineStore {
 }
 
 /** A wire between two engines of one process that can be cut. Everything arrives on a later turn. */
-export class CuttableChannel implements Channel {
+export class CuttableWire {
   readonly target: string;
   readonly #handlers: () => ReadonlyMap<string, CallHandler>;
   readonly #calls = new Set<LinkedCall>();
@@ -199,7 +199,18 @@ export class CuttableChannel implements Channel {
     this.target = target;
     this.#handlers = handlers;
   }
-  open(path: string, _options: CallOptions, events: ClientCallEvents): LinkedCall {
+  /** A channel over it. */
+  connect(): Channel {
+    const calls: LinkedCall[] = [];
+    const open = (path: string, _options: CallOptions, events: ClientCallEvents): LinkedCall => {
+      const call = this.#open(path, events);
+      calls.push(call);
+      return call;
+    };
+    const close = async (): Promise<void> => calls.forEach((call) => call.lose());
+    return { target: this.target, open, [Symbol.asyncDispose]: close };
+  }
+  #open(path: string, events: ClientCallEvents): LinkedCall {
     const call = new LinkedCall(path, events, () => this.#calls.delete(call));
     this.#calls.add(call);
     queueMicrotask(() => {
@@ -212,11 +223,12 @@ export class CuttableChannel implements Channel {
     this.#cut = true;
     for (const call of [...this.#calls]) call.lose();
   }
+  /** Nothing arrives any more, and nobody is told. */
+  mute(): void {
+    for (const call of this.#calls) call.muted = true;
+  }
   heal(): void {
     this.#cut = false;
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.cut();
   }
 }
 
@@ -227,6 +239,7 @@ class LinkedCall implements ClientCall {
   #server: ServerCallEvents | undefined = undefined;
   #early: Uint8Array[] | undefined = [];
   #over = false;
+  muted = false;
 
   constructor(path: string, client: ClientCallEvents, gone: () => void) {
     this.#path = path;
@@ -245,7 +258,7 @@ class LinkedCall implements ClientCall {
       resume() {},
       sendHeaders() {},
       send: (bytes) => {
-        queueMicrotask(() => this.#over || this.#client.message(bytes));
+        queueMicrotask(() => this.#over || this.muted || this.#client.message(bytes));
         return true;
       },
       end: (status = statusOk) => queueMicrotask(() => this.#end(status)),
@@ -255,10 +268,11 @@ class LinkedCall implements ClientCall {
   }
   send(bytes: Uint8Array): boolean {
     if (this.#early) this.#early.push(bytes);
-    else queueMicrotask(() => this.#over || this.#server?.message(bytes));
+    else queueMicrotask(() => this.#over || this.muted || this.#server?.message(bytes));
     return true;
   }
   lose(): void {
+    if (this.#over) return;
     this.#server?.cancelled?.("unavailable");
     this.#end({ code: 14, message: "connection lost" });
   }
@@ -290,6 +304,8 @@ export interface Watched {
 
 /** What benches may share. */
 export interface BenchParts {
+  readonly metrics?: Metrics;
+  readonly tracer?: Tracer;
   readonly store?: ReplicaStore;
   readonly seed?: number;
   readonly clock?: FakeClock;
@@ -308,7 +324,7 @@ export class CrdtBench implements AsyncDisposable {
   readonly fatal: Fault[] = [];
 
   constructor(options: EngineOptions = {}, parts: BenchParts = {}) {
-    const { store = new ReplicaStore(), seed = 1, clock = new FakeClock(), cluster } = parts;
+    const { store = new ReplicaStore(), seed = 1, clock = new FakeClock(), cluster, metrics = noMetrics, tracer } = parts;
     this.store = store;
     this.clock = clock;
     const open: CrdtPort["open"] = (address, delta, events) => {
@@ -323,7 +339,8 @@ export class CrdtBench implements AsyncDisposable {
       random: new SeededRandom(seed),
       ...(cluster && { cluster }),
       log: this.log,
-      metrics: noMetrics,
+      metrics,
+      ...(tracer && { tracer }),
       options: { observe: (change) => this.changes.push(change), onFatal: (fault) => this.fatal.push(fault), ...options },
     });
     const cart = component(this.function, "shop.Cart", "crdt", { methodNames: ["Do", "Watch"] });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FakeClock, settle } from "@mecha/kit/testing";
-import { CrdtBench, CuttableChannel, ReplicaStore } from "../../testing/crdt.ts";
+import { CrdtBench, CuttableWire, ReplicaStore } from "../../testing/crdt.ts";
 import { payload, replies } from "../../testing/function.ts";
 import type { CrdtDelta } from "../delta.ts";
 
@@ -24,14 +24,14 @@ async function counter(options = {}): Promise<CrdtBench> {
 async function pair() {
   const clock = new FakeClock();
   const benches: CrdtBench[] = [];
-  const cut: CuttableChannel[] = [];
+  const cut: CuttableWire[] = [];
   const names = ["a", "b"];
   for (const [at, node] of names.entries()) {
     const other = 1 - at;
-    const channel = new CuttableChannel(names[other] ?? "", () => benches[other]?.engine.replication?.handlers() ?? new Map());
-    cut.push(channel);
+    const wire = new CuttableWire(names[other] ?? "", () => benches[other]?.engine.replication?.handlers() ?? new Map());
+    cut.push(wire);
     const store = new ReplicaStore();
-    const cluster = { peers: [{ node: names[other] ?? "", channel }], catalog: store };
+    const cluster = { peers: [{ node: names[other] ?? "", connect: () => wire.connect() }], catalog: store };
     benches.push(new CrdtBench({ node }, { store, clock, seed: at + 1, cluster }));
   }
   await settle();

@@ -357,15 +357,17 @@ export class CrdtMachine {
     else this.#goOn(nowMs);
   }
 
-  /** As many replicas have the answer's version as it wanted. `undefined` = not in time. */
-  spread(answer: PendingAnswer, reached: boolean, nowMs: number): void {
-    if (reached) answer.spread = true;
+  /** As many replicas have the answer's version as it wanted; or why not in time. */
+  spread(answer: PendingAnswer, problem: string | undefined, nowMs: number): void {
+    if (problem === undefined) answer.spread = true;
     else {
       const at = this.#pending.indexOf(answer);
       if (at < 0) return;
       this.#pending.splice(at, 1);
-      this.#out.warn("other replicas did not confirm in time", { entity: this.#name, consistency: answer.consistency });
-      this.#unspread(answer, new Fault("unknown", crdtTexts.consistency), nowMs);
+      this.#out.warn("other replicas did not confirm in time", { entity: this.#name, consistency: answer.consistency, problem });
+      // Not `deadline` or `unavailable`: those are tried again, and the change is stored.
+      const text = this.#limits.bareTexts ? crdtTexts.consistency : `${crdtTexts.consistency}: ${problem}`;
+      this.#unspread(answer, new Fault("unknown", text), nowMs);
     }
     this.durable(nowMs);
   }

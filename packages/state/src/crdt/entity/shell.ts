@@ -161,7 +161,7 @@ export class CrdtShell extends WheelTimer implements CrdtActions, Occupant, Host
   awaitSpread(answer: PendingAnswer): boolean {
     const { replication } = this.#parts;
     if (replication === undefined || this.#resident === undefined) return false;
-    return replication.awaitSpread(this.#resident, answer.consistency, (reached) => this.machine.spread(answer, reached, this.#nowMs()));
+    return replication.awaitSpread(this.#resident, answer.consistency, (problem) => this.machine.spread(answer, problem, this.#nowMs()));
   }
 
   // ---- stream ---------------------------------------------------------------------------------------------------------------------

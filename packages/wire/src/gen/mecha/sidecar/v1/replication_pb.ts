@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mecha/sidecar/v1/replication.proto.
  */
 export const file_mecha_sidecar_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiJtZWNoYS9zaWRlY2FyL3YxL3JlcGxpY2F0aW9uLnByb3RvEhBtZWNoYS5zaWRlY2FyLnYxIuIBCgVGcmFtZRIoCgVoZWxsbxgBIAEoCzIXLm1lY2hhLnNpZGVjYXIudjEuSGVsbG9IABIqCgZjaGFuZ2UYAiABKAsyGC5tZWNoYS5zaWRlY2FyLnYxLkNoYW5nZUgAEiQKA2FjaxgDIAEoCzIVLm1lY2hhLnNpZGVjYXIudjEuQWNrSAASLAoHZGlnZXN0cxgEIAEoCzIZLm1lY2hhLnNpZGVjYXIudjEuRGlnZXN0c0gAEiYKBHdhbnQYBSABKAsyFi5tZWNoYS5zaWRlY2FyLnYxLldhbnRIAEIHCgVmcmFtZSIqCgVIZWxsbxIMCgRub2RlGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJIlcKBkVudGl0eRIRCgluYW1lc3BhY2UYASABKAkSDwoHc2VydmljZRgCIAEoCRIWCg5wZXJzaXN0ZW5jZV9pZBgDIAEoCRIRCgllbnRpdHlfaWQYBCABKAkiYgoGQ2hhbmdlEg4KBm51bWJlchgBIAEoBBIoCgZlbnRpdHkYAiABKAsyGC5tZWNoYS5zaWRlY2FyLnYxLkVudGl0eRINCgVzdGF0ZRgDIAEoDBIPCgdkZWxldGVkGAQgASgIIhUKA0FjaxIOCgZudW1iZXIYASABKAQiNAoHRGlnZXN0cxIpCgdkaWdlc3RzGAEgAygLMhgubWVjaGEuc2lkZWNhci52MS5EaWdlc3QiUQoGRGlnZXN0EigKBmVudGl0eRgBIAEoCzIYLm1lY2hhLnNpZGVjYXIudjEuRW50aXR5EgwKBGhhc2gYAiABKAYSDwoHZGVsZXRlZBgDIAEoCCIwCgRXYW50EigKBmVudGl0eRgBIAEoCzIYLm1lY2hhLnNpZGVjYXIudjEuRW50aXR5Mk8KC1JlcGxpY2F0aW9uEkAKCEV4Y2hhbmdlEhcubWVjaGEuc2lkZWNhci52MS5GcmFtZRoXLm1lY2hhLnNpZGVjYXIudjEuRnJhbWUoATABYgZwcm90bzM");
+  fileDesc("CiJtZWNoYS9zaWRlY2FyL3YxL3JlcGxpY2F0aW9uLnByb3RvEhBtZWNoYS5zaWRlY2FyLnYxIrICCgVGcmFtZRIoCgVoZWxsbxgBIAEoCzIXLm1lY2hhLnNpZGVjYXIudjEuSGVsbG9IABIqCgZjaGFuZ2UYAiABKAsyGC5tZWNoYS5zaWRlY2FyLnYxLkNoYW5nZUgAEiQKA2FjaxgDIAEoCzIVLm1lY2hhLnNpZGVjYXIudjEuQWNrSAASLAoHZGlnZXN0cxgEIAEoCzIZLm1lY2hhLnNpZGVjYXIudjEuRGlnZXN0c0gAEiYKBHdhbnQYBSABKAsyFi5tZWNoYS5zaWRlY2FyLnYxLldhbnRIABImCgRwaW5nGAYgASgLMhYubWVjaGEuc2lkZWNhci52MS5QaW5nSAASJgoEcG9uZxgHIAEoCzIWLm1lY2hhLnNpZGVjYXIudjEuUG9uZ0gAQgcKBWZyYW1lIioKBUhlbGxvEgwKBG5vZGUYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkiVwoGRW50aXR5EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhYKDnBlcnNpc3RlbmNlX2lkGAMgASgJEhEKCWVudGl0eV9pZBgEIAEoCSJiCgZDaGFuZ2USDgoGbnVtYmVyGAEgASgEEigKBmVudGl0eRgCIAEoCzIYLm1lY2hhLnNpZGVjYXIudjEuRW50aXR5Eg0KBXN0YXRlGAMgASgMEg8KB2RlbGV0ZWQYBCABKAgiFQoDQWNrEg4KBm51bWJlchgBIAEoBCI0CgdEaWdlc3RzEikKB2RpZ2VzdHMYASADKAsyGC5tZWNoYS5zaWRlY2FyLnYxLkRpZ2VzdCJRCgZEaWdlc3QSKAoGZW50aXR5GAEgASgLMhgubWVjaGEuc2lkZWNhci52MS5FbnRpdHkSDAoEaGFzaBgCIAEoBhIPCgdkZWxldGVkGAMgASgIIhYKBFBpbmcSDgoGbnVtYmVyGAEgASgEIicKBFBvbmcSDgoGbnVtYmVyGAEgASgEEg8KB2R1cmFibGUYAiABKAQiMAoEV2FudBIoCgZlbnRpdHkYASABKAsyGC5tZWNoYS5zaWRlY2FyLnYxLkVudGl0eTJPCgtSZXBsaWNhdGlvbhJACghFeGNoYW5nZRIXLm1lY2hhLnNpZGVjYXIudjEuRnJhbWUaFy5tZWNoYS5zaWRlY2FyLnYxLkZyYW1lKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message mecha.sidecar.v1.Frame
@@ -53,6 +53,18 @@ export type Frame = Message<"mecha.sidecar.v1.Frame"> & {
      */
     value: Want;
     case: "want";
+  } | {
+    /**
+     * @generated from field: mecha.sidecar.v1.Ping ping = 6;
+     */
+    value: Ping;
+    case: "ping";
+  } | {
+    /**
+     * @generated from field: mecha.sidecar.v1.Pong pong = 7;
+     */
+    value: Pong;
+    case: "pong";
   } | { case: undefined; value?: undefined };
 };
 
@@ -225,6 +237,51 @@ export const DigestSchema: GenMessage<Digest> = /*@__PURE__*/
   messageDesc(file_mecha_sidecar_v1_replication, 6);
 
 /**
+ * Sent again and again by who opened the stream; its numbers rise.
+ *
+ * @generated from message mecha.sidecar.v1.Ping
+ */
+export type Ping = Message<"mecha.sidecar.v1.Ping"> & {
+  /**
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+};
+
+/**
+ * Describes the message mecha.sidecar.v1.Ping.
+ * Use `create(PingSchema)` to create a new message.
+ */
+export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
+  messageDesc(file_mecha_sidecar_v1_replication, 7);
+
+/**
+ * Sent at once for a ping, and again when `durable` has risen.
+ *
+ * @generated from message mecha.sidecar.v1.Pong
+ */
+export type Pong = Message<"mecha.sidecar.v1.Pong"> & {
+  /**
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * Every change that came before the ping of this number is stored here.
+   *
+   * @generated from field: uint64 durable = 2;
+   */
+  durable: bigint;
+};
+
+/**
+ * Describes the message mecha.sidecar.v1.Pong.
+ * Use `create(PongSchema)` to create a new message.
+ */
+export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
+  messageDesc(file_mecha_sidecar_v1_replication, 8);
+
+/**
  * The receiver should send all it knows of the entity.
  *
  * @generated from message mecha.sidecar.v1.Want
@@ -241,7 +298,7 @@ export type Want = Message<"mecha.sidecar.v1.Want"> & {
  * Use `create(WantSchema)` to create a new message.
  */
 export const WantSchema: GenMessage<Want> = /*@__PURE__*/
-  messageDesc(file_mecha_sidecar_v1_replication, 7);
+  messageDesc(file_mecha_sidecar_v1_replication, 9);
 
 /**
  * One stream from each process to each other one. Both sides may send any frame.
