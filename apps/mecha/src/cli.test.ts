@@ -64,6 +64,7 @@ const usage: readonly (readonly [argv: readonly string[], env: Io["env"], messag
   [["sidecar", "--admin-port", "1"], {}, /--admin-port needs --state/u],
   [["entities"], {}, /Usage: mecha entities/u],
   [["entities", "get", "shop.Cart"], {}, /missing required argument 'id'/u],
+  [["entities", "import"], {}, /missing required argument 'file'/u],
   [["entities", "list", "--limit", "0"], {}, /from 1 to 1000000/u],
   [["status", "-o", "yaml"], {}, /Allowed choices are text, json/u],
   [["call"], {}, /missing required argument 'method'/u],
@@ -89,6 +90,7 @@ const helps = [
   ["entities", "list", "--help"],
   ["entities", "get", "--help"],
 ];
+helps.push(["entities", "export", "--help"], ["entities", "import", "--help"]);
 helps.push(["entities", "history", "--help"], ["functions", "--help"], ["status", "--help"], ["call", "--help"], ["version", "--help"]);
 for (const argv of helps)
   test(`mecha ${argv.join(" ")} shows usage, examples and exit codes`, async () => {
@@ -189,4 +191,29 @@ test("tables line up, and text from elsewhere cannot steer the terminal", () => 
     "A     B\nlong  x\né     y\n",
   );
   assert.equal(printable("a\u001b[2Jb\tc\n"), "a\\u001b[2Jb\tc\n");
+});
+
+test("a file that is not whole is refused before anything is sent", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mecha-cli-"));
+  const start = '{"record":"export","version":1,"project":"p","time":"2026-11-20T12:00:00.000Z"}';
+  const crdt = '{"record":"crdt","service":"s","persistenceId":"p","id":"i","state":"AA=="}';
+  const files: Readonly<Record<string, readonly [text: string, says: RegExp]>> = {
+    cut: [`${start}\n${crdt}\n`, /the file is cut short.*export again/u],
+    half: [`${start}\r\n\r\n${crdt.slice(0, 30)}`, /line 3: it is not JSON/u],
+    misspelt: [`${crdt}\n${crdt.replace("state", "State")}`, /line 2: `state`: expected base64, got nothing/u],
+    newer: [start.replace('"version":1', '"version":2'), /line 1: `version`: the file has format 2, this Mecha reads 1/u],
+    selection: [`${crdt}\n`, /no Mecha runs with the state folder/u],
+    whole: [`${start}\n${crdt}\n{"record":"end","records":1}\n`, /no Mecha runs with the state folder/u],
+  };
+  try {
+    for (const [name, [text, says]] of Object.entries(files)) {
+      writeFileSync(join(folder, name), text);
+      const { code, err } = await typed(["entities", "import", name], {}, folder);
+      assert.equal(code, 1, name);
+      assert.match(err, says);
+    }
+    assert.match((await typed(["entities", "import", "none"], {}, folder)).err, /none cannot be read/u);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

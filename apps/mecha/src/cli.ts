@@ -13,6 +13,7 @@ import { statusCommand } from "./commands/status.ts";
 import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
 import { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
 import { timerCancel, timerList } from "./commands/timers.ts";
+import { entitiesExport, entitiesImport } from "./commands/transfer.ts";
 import { up } from "./commands/up.ts";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
@@ -115,6 +116,17 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .command("entities")
     .description("Look at stored entities.")
     .addHelpText("after", examples(["mecha entities list"]));
+  client(entities.command("export"))
+    .description("Write what is stored as JSON lines on standard output: events, snapshots, values, CRDTs, timers.")
+    .option("--service <name>", "only of this gRPC service")
+    .option("--base64", "payloads as bytes throughout, for a Mecha whose functions do not know their types")
+    .addHelpText("after", examples(["mecha entities export > all.jsonl", "mecha entities export --service shop.Cart | head"]))
+    .action(async (options: Parameters<typeof entitiesExport>[1]) => entitiesExport(io, options));
+  client(entities.command("import"))
+    .description("Store the lines of an export. Nothing is written over; importing the same again changes nothing.")
+    .argument("<file>", "file that `mecha entities export` wrote, or - for standard input")
+    .addHelpText("after", examples(["mecha entities import all.jsonl", "grep shop.Cart all.jsonl | mecha entities import -"]))
+    .action(async (file: string, options: Parameters<typeof entitiesImport>[1]) => entitiesImport(io, options, file));
   client(entities.command("list"))
     .description("List stored entities.")
     .option("--service <name>", "only of this gRPC service")

@@ -77,4 +77,6 @@ export interface StateEngine extends AsyncDisposable {
    * @returns whether there was one.
    */
   cancelTimer(service: string, entityId: string, name: string): Promise<boolean>;
+  /** Timers were stored past the engine, by an import: it looks at them all again. */
+  timersImported(): void;
 }

@@ -2,6 +2,7 @@ export type { ActiveEntity, Answer, PeerService, StateEngine, StreamedCall, Stre
 export { type Change, engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 export type { CrdtClock, CrdtDelta, CrdtEntryDelta, CrdtType, WriteConsistency } from "./crdt/delta.ts";
 export type { CrdtCancelled, CrdtMessage, CrdtPort, CrdtReply, CrdtStateChange, CrdtStream, CrdtStreamEvents } from "./crdt/port.ts";
+export { importedRow, joinedState } from "./crdt/transfer.ts";
 export type * from "./model.ts";
 export type { Peer } from "./replication/link.ts";
 export { entityIdMaxBytes } from "./model.ts";
@@ -14,3 +15,4 @@ export type * from "./feed.ts";
 export { cursorAtStart } from "./feed.ts";
 export { readSchedule } from "./timers/changes.ts";
 export { firingMetadata } from "./timers/firing.ts";
+export { readSchedule, storedTimerProblem } from "./timers/changes.ts";

@@ -299,6 +299,10 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     return this.#timers.cancel(service, entityId, name);
   }
 
+  timersImported(): void {
+    this.#timers.wake();
+  }
+
   #received(host: EntityHost): number {
     const nowMs = this.#nowMs();
     host.meters.receivedCommands++;

@@ -50,6 +50,8 @@ export {
 } from "./exchange-call/index.ts";
 export { isGrpcWeb, serveGrpcWeb, type WebOptions, webStatusHeaders } from "./grpc-web/index.ts";
 export {
+  anyFromJson,
+  anyToExactJson,
   anyToJson,
   jsonPrefix,
   messagePrefix,

@@ -8,6 +8,7 @@ import type {
   ErrorJson,
   FunctionJson,
   HistoryJson,
+  ImportJson,
   MessagePageJson,
   PastJson,
   StatusJson,
@@ -17,15 +18,27 @@ import type {
 /** How long one answer may take, ms; a search through a large store takes well under a second. */
 const answerTimeoutMs = 30_000;
 
-type Ask = <T>(method: "GET" | "POST" | "DELETE", path: string) => Promise<T>;
+/** How long a piece of an import may take, ms: up to 64 MiB that have to be on disk. */
+const importTimeoutMs = 120_000;
+
+/** Sends a request. No time is set for an export: it takes as long as its reader. */
+type Send = (
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  more?: { readonly body?: string; readonly timeoutMs?: number },
+) => Promise<Response>;
 
 export class AdminClient {
   readonly url: string;
-  readonly #ask: Ask;
+  readonly #send: Send;
 
-  private constructor(url: string, ask: Ask) {
+  private constructor(url: string, send: Send) {
     this.url = url;
-    this.#ask = ask;
+    this.#send = send;
+  }
+
+  async #ask<T>(method: "GET" | "POST" | "DELETE", path: string): Promise<T> {
+    return answerOf(await this.#send(method, path, { timeoutMs: answerTimeoutMs }));
   }
 
   #get<T>(path: string): Promise<T> {
@@ -41,7 +54,9 @@ export class AdminClient {
         `no Mecha runs with the state folder ${stateFolder}; start it with \`mecha up\`, or name its project with -C`,
       );
     const token = await readAdminToken(stateFolder);
-    return new AdminClient(address.url, (method, path) => request(method, new URL(path, address.url), token.reveal(), address.pid));
+    return new AdminClient(address.url, (method, path, more) =>
+      request(method, new URL(path, address.url), token.reveal(), address.pid, more),
+    );
   }
 
   status(): Promise<StatusJson> {
@@ -95,12 +110,33 @@ export class AdminClient {
   cancelTimer(service: string, id: string, name: string): Promise<{ readonly cancelled: true }> {
     return this.#ask("DELETE", `/v1/timers/${[service, id, name].map(encodeURIComponent).join("/")}`);
   }
+
+  /** Text of JSON lines, in pieces as they come. */
+  async export(query: Readonly<Record<string, string | undefined>>): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.#send("GET", `/v1/export${queryText(query)}`);
+    return response.ok && response.body ? response.body : answerOf(response);
+  }
+
+  /** Some JSON lines, the first of which has that number. */
+  async import(lines: string, firstLine: number): Promise<ImportJson> {
+    return answerOf(await this.#send("POST", `/v1/import?line=${firstLine}`, { body: lines, timeoutMs: importTimeoutMs }));
+  }
 }
 
-async function request<T>(method: string, url: URL, token: string, pid: number): Promise<T> {
-  let response: Response;
+async function request(
+  method: string,
+  url: URL,
+  token: string,
+  pid: number,
+  { body, timeoutMs }: NonNullable<Parameters<Send>[2]> = {},
+): Promise<Response> {
   try {
-    response = await fetch(url, { method, headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(answerTimeoutMs) });
+    return await fetch(url, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+      ...(body !== undefined && { body }),
+      ...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
+    });
   } catch (cause) {
     throw new Fault(
       "unavailable",
@@ -108,6 +144,9 @@ async function request<T>(method: string, url: URL, token: string, pid: number):
       { cause },
     );
   }
+}
+
+async function answerOf<T>(response: Response): Promise<T> {
   const body = (await response.json()) as T | ErrorJson;
   if (response.ok) return body as T;
   const { code, message } = body as ErrorJson;

@@ -20,6 +20,8 @@ export interface EntitySource {
   readonly engine: StateEngine;
   /** Types of a service's function; `undefined` while no function serves it. */
   readonly descriptors: (service: string) => DescriptorSet | undefined;
+  /** Name of the function that serves the service now. */
+  readonly owner?: (service: string) => string | undefined;
 }
 
 /** Listings one search looks at before it answers with what it found and a `next` to go on: about 50 ms of SQLite. */
@@ -34,7 +36,7 @@ export async function listEntities(
   source: EntitySource,
   query: { readonly service?: string; readonly search?: string; readonly after?: string; readonly limit: number },
 ): Promise<EntityPageJson> {
-  const live = liveFigures(source.engine);
+  const live = liveFigures(source);
   const found: EntityJson[] = [];
   let after = query.after === undefined ? undefined : cursorOf(query.after);
   for (let scanned = 0; scanned < searchScanMax;) {
@@ -67,7 +69,7 @@ export async function entityDetail(source: EntitySource, service: string, id: st
   source.store.release(record.handle);
   const decode = decoder(source.descriptors(service));
   return {
-    ...entityJson({ ...listing, sequence: record.sequence }, liveFigures(source.engine)),
+    ...entityJson({ ...listing, sequence: record.sequence }, liveFigures(source)),
     ...(record.snapshot && { snapshot: { sequence: record.snapshot.sequence, payload: decode(record.snapshot.payload) } }),
     ...(record.value && { value: decode(record.value) }),
   };
@@ -140,13 +142,20 @@ async function findEntity(source: EntitySource, service: string, id: string): Pr
   throw new Fault("notFound", `nothing is stored for ${service} ${JSON.stringify(id)}, and no function serves that service now`);
 }
 
-function liveFigures(engine: StateEngine): ReadonlyMap<string, ActiveEntity> {
-  return new Map(engine.active(activeMax).map((entity) => [`${entity.service}\0${entity.entityId}`, entity]));
+/** What is known of entities beside what is stored. */
+interface Now {
+  readonly active: ReadonlyMap<string, ActiveEntity>;
+  readonly owner: EntitySource["owner"];
 }
 
-function entityJson(listing: EntityListing, live: ReadonlyMap<string, ActiveEntity>): EntityJson {
+function liveFigures({ engine, owner }: EntitySource): Now {
+  return { active: new Map(engine.active(activeMax).map((entity) => [`${entity.service}\0${entity.entityId}`, entity])), owner };
+}
+
+function entityJson(listing: EntityListing, now: Now): EntityJson {
   const { namespace, service, persistenceId, entityId: id } = listing.address;
-  const active = live.get(`${service}\0${id}`);
+  const active = now.active.get(`${service}\0${id}`);
+  const owner = now.owner?.(service);
   return {
     namespace,
     service,
@@ -155,6 +164,7 @@ function entityJson(listing: EntityListing, live: ReadonlyMap<string, ActiveEnti
     kind: listing.kind,
     sequence: listing.sequence,
     ...(listing.snapshotSequence !== undefined && { snapshotSequence: listing.snapshotSequence }),
+    ...(owner !== undefined && { owner }),
     ...(active && { live: { phase: active.phase, queued: active.queued } }),
   };
 }

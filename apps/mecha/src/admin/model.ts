@@ -62,6 +62,8 @@ export interface EntityJson {
   /** Last event; for a value entity its version. */
   readonly sequence: number;
   readonly snapshotSequence?: number;
+  /** The function that serves it now. Absent while none does. */
+  readonly owner?: string;
   /** Present while the entity is active. */
   readonly live?: LiveJson;
 }
@@ -193,6 +195,14 @@ export type BackupJson =
   /** `file` lies in the state folder; whoever asked takes it away. */
   | { readonly id: string; readonly state: "done"; readonly file: string }
   | { readonly id: string; readonly state: "failed"; readonly problem: string };
+
+/** What an import of some lines did. */
+export interface ImportJson {
+  /** Records that went in. */
+  readonly imported: number;
+  /** Records that were there already. */
+  readonly unchanged: number;
+}
 
 /** Body of every refusal. */
 export interface ErrorJson {

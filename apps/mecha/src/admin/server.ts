@@ -1,15 +1,17 @@
-/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. It changes nothing but timers, the outbox and backups. */
+/** The admin listener's handler: the page for anybody on this machine, the JSON API for whoever has the token. It changes nothing but timers, the outbox, backups and what an import brings. */
 import { readFileSync } from "node:fs";
 import { type Clock, explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
 import type { HttpExchange, HttpHandler } from "@mecha/wire";
 import type { Backups } from "./backups.ts";
 import { type EntitySource, entityDetail, entityHistory, listEntities, pageMax } from "./entities.ts";
 import { checkOrigin, checkToken } from "./guard.ts";
+import type { ExportQuery } from "../transfer/export.ts";
 import type { LiveFeed } from "./live.ts";
 import type { ErrorJson, StatusJson } from "./model.ts";
 import { entityPast } from "./past.ts";
 import { discardMessage, listMessages, retryMessage } from "./outbox.ts";
 import { cancelTimer, listTimers } from "./timers.ts";
+import { exportPath, importPath, serveExport, serveImport } from "./transfer.ts";
 
 /** What the API shows. */
 export interface AdminView extends EntitySource {
@@ -70,6 +72,29 @@ const routes: readonly (readonly [RegExp, Route])[] = [
   ],
 ];
 
+type Streamed = (view: AdminView, exchange: HttpExchange, config: AdminConfig) => void | Promise<void>;
+
+/** GET paths whose answer has no length beforehand. */
+const streamed: Readonly<Record<string, Streamed>> = {
+  "/v1/events": (view, exchange) => {
+    view.live.subscribe(exchange, commonHeaders);
+  },
+  [exportPath]: (view, exchange, { clock }) =>
+    serveExport(view, exchange, exportQuery(new URLSearchParams(exchange.query)), {
+      project: view.status().project,
+      clock,
+      headers: commonHeaders,
+    }),
+};
+
+/** POST paths with a body. */
+const taken: Readonly<Record<string, Streamed>> = {
+  [importPath]: async (view, exchange, { clock }) => {
+    const firstLine = wholeNumber(new URLSearchParams(exchange.query), "line", 1, Number.MAX_SAFE_INTEGER) ?? 1;
+    json(exchange, 200, await serveImport(view, exchange, firstLine, clock));
+  },
+};
+
 /** What other methods reach. */
 const changes: Readonly<Record<string, typeof routes>> = {
   POST: [
@@ -89,12 +114,13 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
       checkOrigin(exchange.headers, config.port());
       const { method, path } = exchange;
       const known = method === "GET" || method === "HEAD" ? routes : changes[method];
-      if (known === undefined || (known !== routes && !known.some(([pattern]) => pattern.test(path))))
+      const isTaken = method === "POST" && Object.hasOwn(taken, path);
+      if (known === undefined || (known !== routes && !isTaken && !known.some(([pattern]) => pattern.test(path))))
         refuse(
           exchange,
           405,
           "unimplemented",
-          `${method} ${path}: the admin API takes GET, POST /v1/backups, POST /v1/outbox/…/retry, DELETE of timers and of messages`,
+          `${method} ${path}: the admin API takes GET, POST /v1/backups, POST /v1/import, POST /v1/outbox/…/retry, DELETE of timers and of messages`,
         );
       else if (path.startsWith("/v1/")) await answerApi(view, config, exchange, known);
       else answerPage(exchange);
@@ -106,8 +132,9 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
 
 async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExchange, known: typeof routes): Promise<void> {
   checkToken(exchange.headers, config.token);
-  if (exchange.path === "/v1/events") {
-    view.live.subscribe(exchange, commonHeaders);
+  const streams = known === routes ? streamed[exchange.path] : known === changes["POST"] ? taken[exchange.path] : undefined;
+  if (streams) {
+    await streams(view, exchange, config);
     return;
   }
   for (const [pattern, route] of known) {
@@ -141,6 +168,11 @@ function entitiesQuery(query: URLSearchParams): Parameters<typeof listEntities>[
     ...(search !== undefined && { search }),
     ...(after !== undefined && { after }),
   };
+}
+
+function exportQuery(query: URLSearchParams): ExportQuery {
+  const service = query.get("service") || undefined;
+  return { base64: query.get("base64") === "true", ...(service !== undefined && { service }) };
 }
 
 function messagesQuery(query: URLSearchParams): Parameters<typeof listMessages>[1] {

@@ -33,8 +33,16 @@ async function gather(client: AdminClient, options: ListOptions): Promise<{ read
 
 function listText(entities: readonly EntityJson[], more: boolean): string {
   if (entities.length === 0) return "nothing is stored yet; call a method of an entity, and it will be listed here\n";
-  const rows = entities.map((e) => [e.service, e.id, kindText(e), String(e.sequence), e.live ? e.live.phase : "–"]);
-  const list = table([["SERVICE", "ID", "KIND", "SEQUENCE", "ACTIVE"], ...rows]);
+  const rows = entities.map((e) => [
+    e.service,
+    e.id,
+    kindText(e),
+    String(e.sequence),
+    e.owner ?? "–",
+    e.live?.phase ?? "–",
+    e.live ? String(e.live.queued) : "–",
+  ]);
+  const list = table([["SERVICE", "ID", "KIND", "SEQUENCE", "OWNER", "ACTIVE", "QUEUED"], ...rows]);
   return more ? `${list}more are stored; --limit shows more, --service and --search show fewer\n` : list;
 }
 
@@ -52,6 +60,7 @@ function detailText(entity: EntityDetailJson): string {
     ["kind", kindText(entity)],
     [entity.kind === "value" ? "version" : "sequence", String(entity.sequence)],
     ["persistence id", entity.persistenceId],
+    ["owner", entity.owner ?? "no function serves it now"],
     ["active", entity.live ? `${entity.live.phase}, ${entity.live.queued} queued` : "no"],
   ];
   if (entity.value) rows.push(["value", payloadText(entity.value)]);

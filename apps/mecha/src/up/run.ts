@@ -180,7 +180,9 @@ class ProjectRun {
     if (port === undefined || directory === undefined) return undefined;
     const descriptors = (service: string): DescriptorSet | undefined => sidecar.descriptors(service);
     const backups = copy && new Backups(directory, copy, this.#io.random);
-    const view = { store, engine: sidecar.engine, descriptors, status: () => this.#status(sidecar), live: this.#live, backups };
+    const owner = (service: string): string | undefined =>
+      this.#functions(sidecar).find(({ services }) => services.some(({ name }) => name === service))?.name;
+    const view = { store, engine: sidecar.engine, descriptors, owner, status: () => this.#status(sidecar), live: this.#live, backups };
     return this.#scope.own(await openAdmin(view, { port, stateFolder: directory, clock: this.#io.clock, log })).page;
   }
 

@@ -1,6 +1,14 @@
 /** What a reply asks of its entity's timers: checked, and turned into what is stored. Touches nothing. */
-import { firstDueMs, readRecurrence, type Recurrence, recurrenceOf, scheduleProblem, writeRecurrence } from "@mecha/schedule";
-import type { TimerAction } from "../model.ts";
+import {
+  firstDueMs,
+  readRecurrence,
+  type Recurrence,
+  recurrenceOf,
+  type Schedule,
+  scheduleProblem,
+  writeRecurrence,
+} from "@mecha/schedule";
+import type { Payload, TimerAction } from "../model.ts";
 import type { TimerChange } from "../rows.ts";
 
 /** Timer changes in one reply. */
@@ -21,16 +29,40 @@ export function timersProblem(timers: readonly TimerAction[]): string | undefine
 }
 
 function timerProblem(timer: TimerAction): string | undefined {
-  const { name } = timer;
+  if (timer.do === "cancel") return nameProblem(timer.name);
+  return nameProblem(timer.name) ?? commandProblem(timer) ?? scheduleProblem(timer.schedule);
+}
+
+function nameProblem(name: string): string | undefined {
   if (name === "") return "it has no name";
   if (name.length > timerNameMax) return `the name has ${name.length} characters, at most ${timerNameMax}`;
   if (name.includes("\0") || !name.isWellFormed()) return "the name holds a character that cannot be stored";
-  if (timer.do === "cancel") return undefined;
-  if (timer.command === "") return "it names no command";
-  const bytes = timer.payload.value.byteLength;
-  if (bytes > timerPayloadMaxBytes)
-    return `${bytes} bytes of ${timer.payload.typeUrl}, at most ${timerPayloadMaxBytes}; keep large data in the entity's state`;
-  return scheduleProblem(timer.schedule);
+  return undefined;
+}
+
+function commandProblem({ command, payload }: { readonly command: string; readonly payload: Payload }): string | undefined {
+  if (command === "") return "it names no command";
+  const bytes = payload.value.byteLength;
+  if (bytes <= timerPayloadMaxBytes) return undefined;
+  return `${bytes} bytes of ${payload.typeUrl}, at most ${timerPayloadMaxBytes}; keep large data in the entity's state`;
+}
+
+/** What keeps a timer that comes from elsewhere, in the form it is stored in, from being stored; `undefined` = nothing. */
+export function storedTimerProblem(timer: {
+  readonly name: string;
+  readonly command: string;
+  readonly schedule: string;
+  readonly payload: Payload;
+}): string | undefined {
+  const recurrence = readSchedule(timer.schedule)?.recurrence;
+  if (recurrence === undefined) return "its schedule is none that this version reads";
+  return nameProblem(timer.name) ?? commandProblem(timer) ?? scheduleProblem(scheduleOf(recurrence));
+}
+
+/** A schedule that goes on like this. */
+function scheduleOf({ everyMs, cron, catchUp }: Recurrence): Schedule {
+  if (cron !== undefined) return { cron: cron.expression, timeZone: cron.timeZone, catchUp };
+  return everyMs === undefined ? { afterMs: 0, catchUp } : { everyMs, catchUp };
 }
 
 /** Changes to store, in order. `newId` names each setting of a timer, so that no two firings are taken for one. */

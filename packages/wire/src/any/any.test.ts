@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "@mecha/kit";
 import {
+  anyFromJson,
+  anyToExactJson,
   anyToJson,
   messageTypeName,
   packJson,
@@ -96,4 +98,29 @@ test("for people: JSON where the type is known, else base64 and the reason", () 
     type: "type.googleapis.com/google.protobuf.StringValue",
     json: "x",
   });
+});
+
+test("JSON goes back to the payload it came from, or is not offered as exact", () => {
+  const payload = fc.oneof(
+    fc.tuple(fc.string(), fc.jsonValue()).map(([type, value]) => packJson(type, value)),
+    fc.double().map((value) => packPrimitive({ type: "double", value })),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => packPrimitive({ type: "int64", value })),
+    fc.uint8Array().map((value) => packPrimitive({ type: "bytes", value })),
+    fc.record({
+      typeUrl: fc.constantFrom("type.googleapis.com/google.protobuf.Timestamp", "type.googleapis.com/x.Y", "p.cloudstate.io/bool", "odd"),
+      value: fc.uint8Array({ maxLength: 8 }),
+    }),
+  );
+  fc.assert(
+    fc.property(payload, (given) => {
+      const json = anyToExactJson(given, registry);
+      if (json !== undefined) assert.deepEqual(anyFromJson(given.typeUrl, JSON.parse(JSON.stringify(json)) as never, registry), given);
+    }),
+  );
+  assert.equal(anyToExactJson(packPrimitive({ type: "int64", value: 7n }), registry), "7");
+  assert.equal(anyToExactJson(packPrimitive({ type: "double", value: -0 }), registry), undefined);
+  // Field 1 twice: as JSON only the second is left.
+  assert.equal(anyToExactJson({ typeUrl: "p.cloudstate.io/bool", value: Uint8Array.of(8, 0, 8, 1) }, registry), undefined);
+  assert.throws(() => anyFromJson("type.googleapis.com/x.Y", {}, registry), /no descriptor of "type.googleapis.com\/x.Y"/);
+  assert.throws(() => anyFromJson("p.cloudstate.io/int32", "x", registry), /the JSON is no "p.cloudstate.io\/int32"/);
 });

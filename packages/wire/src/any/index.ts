@@ -1,3 +1,4 @@
+export { anyFromJson, anyToExactJson } from "./from-json.ts";
 export { anyToJson, type ReadablePayload } from "./json.ts";
 export {
   jsonPrefix,

@@ -90,12 +90,21 @@ export function packPrimitive(primitive: Primitive): TypedPayload {
  */
 export function unpackPrimitive(payload: TypedPayload): Primitive | undefined {
   if (!payload.typeUrl.startsWith(primitivePrefix)) return undefined;
-  const type = payload.typeUrl.slice(primitivePrefix.length);
-  if (!isPrimitiveType(type)) {
-    throw new Fault("invalid", `${JSON.stringify(payload.typeUrl)} is no primitive; known are ${Object.keys(wrappers).join(", ")}`);
-  }
+  const type = primitiveType(payload.typeUrl);
   const { value } = decode(wrappers[type] as DescMessage, payload) as unknown as Primitive;
   return { type, value } as Primitive;
+}
+
+/** The message whose only field is the primitive; `undefined` when the type URL is none. @throws Fault("invalid") for a primitive of unknown type. */
+export function primitiveSchema(typeUrl: string): DescMessage | undefined {
+  if (!typeUrl.startsWith(primitivePrefix)) return undefined;
+  return wrappers[primitiveType(typeUrl)];
+}
+
+function primitiveType(typeUrl: string): Primitive["type"] {
+  const type = typeUrl.slice(primitivePrefix.length);
+  if (isPrimitiveType(type)) return type;
+  throw new Fault("invalid", `${JSON.stringify(typeUrl)} is no primitive; known are ${Object.keys(wrappers).join(", ")}`);
 }
 
 function isPrimitiveType(type: string): type is Primitive["type"] {

@@ -105,6 +105,7 @@ export class ScriptedEngine implements StateEngine {
   async cancelTimer(): Promise<boolean> {
     return false;
   }
+  timersImported(): void {}
   async outbox(): Promise<[]> {
     return [];
   }
