@@ -13,6 +13,5 @@ export { checkAddress, eventsMax, eventsPageBytes, listMax, noEntity, rowsMax } 
 export type * from "./rows.ts";
 export type * from "./feed.ts";
 export { cursorAtStart } from "./feed.ts";
-export { readSchedule } from "./timers/changes.ts";
 export { firingMetadata } from "./timers/firing.ts";
 export { readSchedule, storedTimerProblem } from "./timers/changes.ts";

@@ -161,9 +161,17 @@ function fileEntity({ namespace, service, persistenceId, entityId }: EntityListi
   return { ...(namespace !== "default" && { namespace }), service, persistenceId, id: entityId };
 }
 
-function fileTimer({ name, dueMs, schedule, command, payload, metadata }: TimerRow, write: (payload: Payload) => FilePayload): FileTimer {
-  const rest = { schedule, command, payload: write(payload), ...(metadata && { metadata: fileMetadata(metadata) }) };
-  return { name, due: new Date(dueMs).toISOString(), ...rest };
+function fileTimer(row: TimerRow, write: (payload: Payload) => FilePayload): FileTimer {
+  const { name, dueMs, schedule, command, payload, metadata, parked, failure = "" } = row;
+  return {
+    name,
+    due: new Date(dueMs).toISOString(),
+    schedule,
+    command,
+    payload: write(payload),
+    ...(parked && { parked: failure }),
+    ...(metadata && { metadata: fileMetadata(metadata) }),
+  };
 }
 
 class PayloadWriter {

@@ -253,16 +253,19 @@ class Import implements Disposable {
     if (!timers || timers.length === 0) return {};
     this.#hasTimers = true;
     return {
-      timers: timers.map((timer) => this.#timer(service, timer)),
+      timers: timers.flatMap((timer) => this.#timer(service, timer)),
     };
   }
 
-  #timer(service: string, { name, due, schedule, command, payload, metadata }: FileTimer): TimerChange {
+  /** One that was given up is set, and given up again. */
+  #timer(service: string, { name, due, schedule, command, payload, metadata, parked }: FileTimer): TimerChange[] {
     const stored = this.#payload(service, payload);
     const problem = storedTimerProblem({ name, command, schedule, payload: stored });
     if (problem !== undefined) throw new Fault("invalid", `timer ${JSON.stringify(name.slice(0, 60))}: ${problem}`);
     const rest = { schedule, command, payload: stored, ...(metadata && { metadata: metadataOf(metadata) }) };
-    return { do: "set", name, dueMs: Date.parse(due), ...rest };
+    const dueMs = Date.parse(due);
+    const set: TimerChange = { do: "set", name, dueMs, ...rest };
+    return parked === undefined ? [set] : [set, { do: "failed", name, dueMs, failure: parked }];
   }
 
   #payload(service: string, payload: FilePayload): Payload {

@@ -24,6 +24,8 @@ export interface FileTimer {
   readonly schedule: string;
   readonly command: string;
   readonly payload: FilePayload;
+  /** Why it was given up for good; it does not fire any more. */
+  readonly parked?: string;
   /** Values that are bytes are `{"base64": …}`. */
   readonly metadata?: readonly (readonly [name: string, value: string | { readonly base64: string }])[];
 }
@@ -242,6 +244,7 @@ class Fields {
         schedule: timer.text("schedule"),
         command: timer.text("command"),
         payload: timer.payload("payload"),
+        ...timer.optional("parked", (field) => timer.text(field)),
         ...timer.optional("metadata", (field) => timer.metadata(field)),
       });
     });

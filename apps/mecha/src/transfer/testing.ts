@@ -16,6 +16,7 @@ const timer = fc.record(
     schedule: fc.string(),
     command: fc.string(),
     payload,
+    parked: fc.string(),
     metadata: fc.array(fc.tuple(fc.string(), fc.oneof(fc.string(), fc.record({ base64 }))), { maxLength: 3 }),
   },
   { requiredKeys: ["name", "due", "schedule", "command", "payload"] },

@@ -218,6 +218,14 @@ test("timers go in with their record and only then, and the engine hears of it",
   await refused(to, [event(2, "v2", { timers: [{ ...bell, schedule: 'x {"every":0}' }] })], /timer "bell": every/u);
 });
 
+test("a timer that was given up comes out as it went in, and does not fire", async () => {
+  await using to = source();
+  const lines = [event(1, "v1", { timers: [{ ...bell, parked: "no such command" }] })];
+  await into(to, lines);
+  assert.deepEqual(await to.store.timersDue(Number.MAX_SAFE_INTEGER, 10), []);
+  assert.deepEqual((await exported(to)).filter(isRecord), lines);
+});
+
 test("a payload whose type nobody knows is named with what to do; as bytes it goes in", async () => {
   await using to = source();
   const unknown = { type: "type.googleapis.com/shop.Gone", json: { a: 1 } };
