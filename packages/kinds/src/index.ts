@@ -12,8 +12,14 @@ export {
 } from "./object.ts";
 export type { FieldProblem, KindContext, PrinterColumn, ResourceDefinition, ScalePaths } from "./resource.ts";
 export { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt, valueAt } from "./access.ts";
+export { allKinds } from "./all.ts";
+export { selectorText } from "./columns.ts";
 export { decodeByType, type Decoded } from "./decode.ts";
 export { type DefaultRule, type DefaultRules, defaultsOf } from "./defaults.ts";
+export { dns1035Label, dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from "./rules/names.ts";
+export { validateMeta } from "./rules/object-meta.ts";
+export { selectorMatches, validateSelector } from "./rules/selector.ts";
+export { forbiddenValue, immutable, invalidValue, problemsOf, requiredValue, unsupportedValue } from "./problem.ts";
 export { kubernetesTypes } from "./tables/index.ts";
 export {
   type FieldRow,

@@ -37,6 +37,7 @@ export interface PrinterColumn {
 export interface ScalePaths {
   readonly specReplicasPath: string;
   readonly statusReplicasPath: string;
+  /** Leads to a text (CRDs) or to a meta/v1 LabelSelector, which selectorText writes as one. */
   readonly labelSelectorPath?: string;
 }
 
@@ -45,6 +46,10 @@ export interface KindContext {
   readonly nowMs: number;
   /** Version 4, new at each call. */
   readonly newUid: () => string;
+  /** An address of the services' range that no Service has; absent where services get none. */
+  readonly newClusterIp?: () => string;
+  /** A port of the nodes' range (30000–32767) that no Service has. */
+  readonly newNodePort?: () => number;
 }
 
 /** One served version of a kind. */
@@ -67,6 +72,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly type: string;
   /** Changes of status go through `/status` only; without it status is a plain field. */
   readonly status: boolean;
+  /** The server counts changes of the desired state in metadata.generation, from 1; absent = the kind has none (ConfigMaps, Leases, roles …). */
+  readonly generation?: boolean;
   readonly scale?: ScalePaths;
   /** Strategic merge patch is taken (built-in kinds); CRDs answer 415. */
   readonly strategicPatch: boolean;

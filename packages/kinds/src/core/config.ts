@@ -1,0 +1,91 @@
+/** ConfigMap and Secret: data that pods take as environment or files. */
+import { mapAt, sameJson, textAt } from "../access.ts";
+import { ageColumn, nameColumn, numberColumn, textColumn } from "../columns.ts";
+import { definer } from "../define.ts";
+import type { KubeObject } from "../object.ts";
+import { forbiddenValue, immutable, invalidValue, problemsOf, requiredValue, tooLongValue } from "../problem.ts";
+import type { FieldProblem } from "../resource.ts";
+import { dataKey } from "../rules/names.ts";
+import { utf8Length } from "../rules/object-meta.ts";
+
+const define = definer("", "v1");
+/** Of all values together: an object must fit into one write of any log, with room for the rest. */
+const dataMaxBytes = 1024 * 1024;
+
+const keys = (field: string, data: Readonly<Record<string, unknown>>): FieldProblem[] =>
+  Object.keys(data).flatMap((key) => problemsOf(`${field}[${key}]`, key, dataKey(key)));
+/** Bytes behind base64. */
+const decodedLength = (text: string): number => Math.floor((text.replace(/=+$/, "").length * 3) / 4);
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+function whileImmutable(object: KubeObject, old: KubeObject | undefined, fields: readonly string[]): FieldProblem[] {
+  if (old?.["immutable"] !== true) return [];
+  const why = "field is immutable when `immutable` is set";
+  const changed = fields.filter((field) => !sameJson(object[field] ?? {}, old[field] ?? {}));
+  return [...(object["immutable"] === true ? [] : ["immutable"]), ...changed].map((field) => forbiddenValue(field, why));
+}
+
+function validateConfigMap(object: KubeObject, old?: KubeObject): FieldProblem[] {
+  const data = mapAt(object, "data");
+  const binary = mapAt(object, "binaryData");
+  const twice = Object.keys(data).filter((key) => key in binary);
+  const bytes = sum(Object.values(data).map(utf8Length)) + sum(Object.values(binary).map(decodedLength));
+  return [
+    ...whileImmutable(object, old, ["data", "binaryData"]),
+    ...keys("data", data),
+    ...twice.map((key) => invalidValue(`data[${key}]`, key, "duplicate of key present in binaryData")),
+    ...keys("binaryData", binary),
+    ...(bytes > dataMaxBytes ? [tooLongValue("[]", dataMaxBytes)] : []),
+  ];
+}
+
+export const configMap = define({
+  kind: "ConfigMap",
+  plural: "configmaps",
+  shortNames: ["cm"],
+  columns: [
+    nameColumn,
+    numberColumn(
+      "Data",
+      "Number of keys.",
+      (object) => Object.keys(mapAt(object, "data")).length + Object.keys(mapAt(object, "binaryData")).length,
+    ),
+    ageColumn,
+  ],
+  validate: validateConfigMap,
+});
+
+/** Keys each type of Secret must have. */
+const neededKeys: Readonly<Record<string, readonly string[]>> = {
+  "kubernetes.io/dockercfg": [".dockercfg"],
+  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
+  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+  "kubernetes.io/tls": ["tls.crt", "tls.key"],
+};
+
+function validateSecret(object: KubeObject, old?: KubeObject): FieldProblem[] {
+  const data = mapAt(object, "data");
+  const type = textAt(object, "type");
+  const problems = old ? immutable("type", type, type === textAt(old, "type")) : [];
+  problems.push(...whileImmutable(object, old, ["data"]), ...keys("data", data));
+  if (sum(Object.values(data).map(decodedLength)) > dataMaxBytes) problems.push(tooLongValue("data", dataMaxBytes));
+  for (const key of neededKeys[type] ?? []) if (!(key in data)) problems.push(requiredValue(`data[${key}]`));
+  if (type === "kubernetes.io/basic-auth" && !("username" in data) && !("password" in data))
+    problems.push(requiredValue("data[username]"), requiredValue("data[password]"));
+  if (type === "kubernetes.io/service-account-token" && !mapAt(object, "metadata.annotations")["kubernetes.io/service-account.name"])
+    problems.push(requiredValue("metadata.annotations[kubernetes.io/service-account.name]"));
+  return problems;
+}
+
+export const secret = define({
+  kind: "Secret",
+  plural: "secrets",
+  columns: [
+    nameColumn,
+    textColumn("Type", "What the data is for; the server checks that its keys are there.", (object) => textAt(object, "type")),
+    numberColumn("Data", "Number of keys.", (object) => Object.keys(mapAt(object, "data")).length),
+    ageColumn,
+  ],
+  selectableFields: new Map([["type", (object: KubeObject) => textAt(object, "type")]]),
+  validate: validateSecret,
+});

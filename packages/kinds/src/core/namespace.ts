@@ -1,0 +1,32 @@
+/** Namespace: the room other names live in. Its content is removed by the namespace controller before it goes. */
+import { textAt } from "../access.ts";
+import { ageColumn, nameColumn, textColumn } from "../columns.ts";
+import { definer } from "../define.ts";
+import type { KubeObject } from "../object.ts";
+
+const define = definer("", "v1");
+/** Keeps a namespace until its content is gone; removed through `/finalize`. */
+const contentFinalizer = "kubernetes";
+
+export const namespace = define({
+  kind: "Namespace",
+  plural: "namespaces",
+  shortNames: ["ns"],
+  namespaced: false,
+  nameRule: "label",
+  status: true,
+  columns: [
+    nameColumn,
+    textColumn("Status", "Active, or Terminating while its content is removed.", (object) => textAt(object, "status.phase")),
+    ageColumn,
+  ],
+  selectableFields: new Map([["status.phase", (object: KubeObject) => textAt(object, "status.phase")]]),
+  prepare(object, old) {
+    if (old) {
+      object["spec"] = old["spec"]; // its finalizers change through /finalize only
+      return;
+    }
+    object["spec"] = { finalizers: [contentFinalizer] };
+    object["status"] = { phase: "Active" };
+  },
+});

@@ -1,0 +1,59 @@
+/** Pod: containers that run together on one node. */
+import { mapAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { definer } from "../define.ts";
+import type { JsonObject, KubeObject } from "../object.ts";
+import { forbiddenValue } from "../problem.ts";
+import type { FieldProblem } from "../resource.ts";
+import { validatePodSpec, withoutChangeable } from "../rules/pod-spec.ts";
+import { podColumns } from "./pod-columns.ts";
+
+const define = definer("", "v1");
+
+function validatePod(object: KubeObject, old?: KubeObject): FieldProblem[] {
+  const spec = objectAt(object, "spec");
+  const problems = validatePodSpec(spec, "spec");
+  if (!old) return problems;
+  const before = objectAt(old, "spec");
+  if (objectsAt(spec, "containers").length !== objectsAt(before, "containers").length)
+    return [...problems, forbiddenValue("spec.containers", "pod updates may not add or remove containers")];
+  const changed = !sameJson(withoutChangeable(spec), withoutChangeable(before));
+  return changed ? [...problems, forbiddenValue("spec", changeableFields)] : problems;
+}
+
+const changeableFields =
+  "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+/** How a pod fares when memory runs out: by what its containers asked for and are limited to. */
+export function qualityOfService(spec: JsonObject): "BestEffort" | "Burstable" | "Guaranteed" {
+  const containers = [...objectsAt(spec, "containers"), ...objectsAt(spec, "initContainers")];
+  const said = (container: JsonObject, kind: string, name: string): string => mapAt(container, `resources.${kind}`)[name] ?? "";
+  const names = ["cpu", "memory"];
+  const some = containers.some((container) => names.some((name) => said(container, "requests", name) || said(container, "limits", name)));
+  if (!some) return "BestEffort";
+  const full = containers.every((container) =>
+    names.every((name) => said(container, "limits", name) !== "" && said(container, "limits", name) === said(container, "requests", name)),
+  );
+  return full ? "Guaranteed" : "Burstable";
+}
+
+const field = (path: string): readonly [string, (object: KubeObject) => string] => [path, (object) => textAt(object, path)];
+
+export const pod = define({
+  kind: "Pod",
+  plural: "pods",
+  shortNames: ["po"],
+  categories: ["all"],
+  status: true,
+  generation: true,
+  gracePeriodSeconds: 30,
+  columns: podColumns,
+  selectableFields: new Map([
+    ...["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"].map(field),
+    field("status.nominatedNodeName"),
+    ["spec.hostNetwork", (object: KubeObject) => String(objectAt(object, "spec")["hostNetwork"] === true)] as const,
+  ]),
+  validate: validatePod,
+  prepare(object, old) {
+    if (!old) object["status"] = { phase: "Pending", qosClass: qualityOfService(objectAt(object, "spec")) };
+  },
+});
