@@ -9,7 +9,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { hostClock, hostRandom } from "@mecha/host";
 import { Fault, noLog, noMetrics, Scope } from "@mecha/kit";
 import { connect, listen } from "@mecha/net";
-import type { Store } from "@mecha/state";
+import type { FedStore } from "@mecha/state";
 import { openMemoryStore } from "@mecha/store-memory";
 import { type CallHandler, type Channel, unary } from "@mecha/wire";
 import { EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
@@ -144,7 +144,7 @@ let channel: Channel;
 let refusing: "open" | "commit" | undefined;
 
 /** A sidecar of the broken function that is ready. */
-async function openBroken(ingress: Partial<SidecarConfig["ingress"]>, store: Store): Promise<Sidecar> {
+async function openBroken(ingress: Partial<SidecarConfig["ingress"]>, store: FedStore): Promise<Sidecar> {
   let look = (): void => undefined;
   const opened = scope.own(
     await openSidecar(
@@ -170,7 +170,7 @@ async function openBroken(ingress: Partial<SidecarConfig["ingress"]>, store: Sto
 
 before(async () => {
   const memory = scope.own(openMemoryStore());
-  const store = new Proxy<Store>(memory, {
+  const store = new Proxy<FedStore>(memory, {
     get(target, name) {
       if (name === "open" && refusing === "open") return () => Promise.reject(new Error("disk on fire"));
       if (name === "commit" && refusing === "commit")

@@ -8,7 +8,8 @@
  */
 import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope, type Tracer } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
-import { type Change, type EngineOptions, openEngine, type StateEngine, type Store } from "@mecha/state";
+import { type DeliveryLimits, subscriptionProblem } from "@mecha/binding";
+import { type Change, type EngineOptions, type FedStore, openEngine, type StateEngine } from "@mecha/state";
 import type { Discovered } from "@mecha/state/remote";
 import {
   type CallHandler,
@@ -20,6 +21,7 @@ import {
   reflectionHandler,
   type ReflectionSource,
 } from "@mecha/wire";
+import { Eventing } from "./eventing/eventing.ts";
 import { type FunctionAddress, FunctionLink, type LinkState } from "./function-link.ts";
 import type { FunctionProtocol } from "./function-protocol.ts";
 import { type Ingress, type IngressOptions, openIngress } from "./ingress/index.ts";
@@ -34,6 +36,8 @@ export interface SidecarConfig {
   readonly ingress: { readonly host: string; readonly port: number } & IngressOptions;
   /** Limits of the engine; its defaults hold. */
   readonly engine?: Partial<EngineOptions>;
+  /** Limits of deliveries of events; their defaults hold. */
+  readonly deliveries?: Partial<DeliveryLimits>;
   /** Mecha's version, told to functions. */
   readonly version: string;
 }
@@ -46,7 +50,7 @@ export interface SidecarPorts {
   /** Records spans of requests and of calls of functions; off when absent. */
   readonly tracer?: Tracer;
   /** Stays its owner's; close it after the sidecar. */
-  readonly store: Store;
+  readonly store: FedStore;
   /** A function's state changed: look again. */
   readonly changed?: () => void;
   /** A change of an entity became durable. */
@@ -104,6 +108,7 @@ class RunningSidecar implements Sidecar {
   readonly #scope = new Scope();
   readonly #links = new Map<string, FunctionLink>();
   readonly #ingress: Ingress;
+  readonly #eventing: Eventing;
   readonly #health = new HealthState();
   /** What is served: by function, its last good discovery. */
   #served: ReadonlyMap<string, Discovered> = new Map();
@@ -116,8 +121,17 @@ class RunningSidecar implements Sidecar {
     this.#ports = ports;
     // The reference fails what waits at an entity whose stream was lost; otherwise it stays and the entity is loaded anew (E3).
     const strict = config.ingress.strict === undefined ? {} : { failQueueOnTermination: true, bareTexts: true };
-    const options = { ...strict, ...config.engine, onFatal: fatal, ...(observe && { observe }) };
+    const seen = (change: Change): void => {
+      this.#eventing.changed(change);
+      observe?.(change);
+    };
+    const options = { ...strict, ...config.engine, onFatal: fatal, observe: seen };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...(tracer && { tracer }), options }));
+    this.#eventing = new Eventing({
+      ...{ clock, log, metrics, engine: this.engine, feed: store.feed },
+      ...(config.deliveries && { limits: config.deliveries }),
+      reachable: (service) => this.#reachable(service),
+    });
     this.#ingress = openIngress({
       engine: this.engine,
       clock,
@@ -170,20 +184,39 @@ class RunningSidecar implements Sidecar {
   async drain(graceMs: number): Promise<number> {
     const untilMs = this.#ports.clock.monotonic() + graceMs;
     this.#health.set("", "notServing");
+    const delivered = this.#eventing.stop(); // what was not sent yet is the next process's
     // Callers first: their calls end while the engine still works. Then what the engine does on its own: effects, timers, streams to functions.
     const cutCalls = (await this.#listener?.drain(graceMs)) ?? 0;
+    await Promise.race([delivered, this.#grace(untilMs)]);
     const cutSteps = await this.engine.drain(Math.max(0, untilMs - this.#ports.clock.monotonic()));
     await this[Symbol.asyncDispose]();
     return Math.max(cutCalls, cutSteps);
   }
 
+  #grace(untilMs: number): Promise<void> {
+    const { clock } = this.#ports;
+    return new Promise((resolve) => void clock.after(Math.max(0, untilMs - clock.monotonic()), resolve));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    const stopped = this.#eventing.stop();
     await this.#scope[Symbol.asyncDispose]();
+    await stopped; // the engine has answered every delivery by now
+  }
+
+  #reachable(service: string): boolean {
+    for (const [name, { components }] of this.#served)
+      if (components.some((component) => component.service === service)) return this.#links.get(name)?.state.is === "ready";
+    return false;
   }
 
   #link(name: string): FunctionLink {
-    const { clock, random, log, changed = () => undefined } = this.#ports;
+    const { clock, random, log } = this.#ports;
     const found = (discovered: Discovered): string | undefined => this.#serve(name, discovered);
+    const changed = (): void => {
+      this.#eventing.wake();
+      this.#ports.changed?.();
+    };
     return new FunctionLink(name, {
       clock,
       random,
@@ -203,15 +236,18 @@ class RunningSidecar implements Sidecar {
     const clash = this.#clash(name, discovered);
     if (clash !== undefined) return clash;
     const served = new Map(this.#served).set(name, discovered);
+    const components = [...served.values()].flatMap((one) => one.components);
+    const problem = subscriptionProblem(components);
+    if (problem !== undefined) return problem;
     try {
       this.#ingress.update([...served.values()]); // checks everything before it changes anything
     } catch (error) {
       return explain(error);
     }
-    const components = [...served.values()].flatMap((one) => one.components);
     this.engine.setComponents(components);
     this.#reflection = { files: filesOf([...served.values()]), services: components.map((component) => component.service) };
     this.#served = served;
+    this.#eventing.update(components);
     this.#tellHealth(components.map((component) => component.service));
     return undefined;
   }

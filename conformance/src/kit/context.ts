@@ -13,7 +13,7 @@ import type { Interceptor } from "./interceptor.ts";
 export interface Case {
   /** `P11`. */
   readonly id: string;
-  readonly group: "discovery" | "action" | "value entity" | "event sourced" | "CRDT" | "reflection";
+  readonly group: "discovery" | "action" | "value entity" | "event sourced" | "CRDT" | "reflection" | "event log";
   readonly name: string;
   readonly run: (kit: CaseKit) => Promise<void>;
 }

@@ -3,6 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type ActionCommand, type ActionResponse, ActionResponseSchema } from "@mecha/wire/gen/cloudstate/action";
 import { OtherRequestSchema, type ProcessGroup, RequestSchema, ResponseSchema } from "../gen/cloudstate/tck/model/action_pb.ts";
 import { pack, unpack } from "./any.ts";
+import { answersToEvent, eventLogSubscriber } from "./event-log.ts";
 
 const second = "cloudstate.tck.model.action.ActionTwo";
 
@@ -10,6 +11,7 @@ type ActionResponseInit = MessageInitShape<typeof ActionResponseSchema>;
 
 /** One answer for each group of a command's request; ActionTwo answers an empty Response. */
 export function answersTo(service: string, command: ActionCommand): ActionResponse[] {
+  if (service === eventLogSubscriber) return answersToEvent(command);
   if (service === second) {
     unpack(OtherRequestSchema, command.payload);
     return [create(ActionResponseSchema, { response: { case: "reply", value: { payload: pack(ResponseSchema, {}) } } })];

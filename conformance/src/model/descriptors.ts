@@ -4,6 +4,7 @@ import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/pro
 import { type EntitySpec, EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { file_cloudstate_tck_model_action } from "../gen/cloudstate/tck/model/action_pb.ts";
 import { file_cloudstate_tck_model_crdt } from "../gen/cloudstate/tck/model/crdt_pb.ts";
+import { file_cloudstate_tck_model_eventlogeventing } from "../gen/cloudstate/tck/model/eventlogeventing_pb.ts";
 import { file_cloudstate_tck_model_eventsourced } from "../gen/cloudstate/tck/model/eventsourced_pb.ts";
 import { file_cloudstate_tck_model_valueentity } from "../gen/cloudstate/tck/model/valueentity_pb.ts";
 
@@ -11,6 +12,7 @@ const eventSourced = "cloudstate.eventsourced.EventSourced";
 const value = "cloudstate.valueentity.ValueEntity";
 const crdt = "cloudstate.crdt.Crdt";
 const action = "cloudstate.action.ActionProtocol";
+const eventLogs = "cloudstate.tck.model.eventlogeventing";
 /** Of the services called Configured, as the TCK asks. */
 const configuredPassivationMs = 100n;
 
@@ -22,6 +24,7 @@ export function modelSpec(): EntitySpec {
     file_cloudstate_tck_model_valueentity,
     file_cloudstate_tck_model_crdt,
     file_cloudstate_tck_model_action,
+    file_cloudstate_tck_model_eventlogeventing,
   ];
   return create(EntitySpecSchema, {
     proto: toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: withImports(file) })),
@@ -52,6 +55,9 @@ export function modelSpec(): EntitySpec {
       },
       { entityType: action, serviceName: "cloudstate.tck.model.action.ActionTckModel" },
       { entityType: action, serviceName: "cloudstate.tck.model.action.ActionTwo" },
+      { entityType: action, serviceName: `${eventLogs}.EventLogSubscriberModel` },
+      { entityType: eventSourced, serviceName: `${eventLogs}.EventSourcedEntityOne`, persistenceId: "eventlogeventing-one" },
+      { entityType: eventSourced, serviceName: `${eventLogs}.EventSourcedEntityTwo`, persistenceId: "eventlogeventing-two" },
     ],
     serviceInfo: {
       serviceName: "cloudstate-tck-model",

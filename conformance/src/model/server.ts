@@ -24,6 +24,7 @@ import { ValueEntity, type ValueEntityStreamIn, type ValueEntityStreamOut } from
 import { answersTo, joined } from "./action.ts";
 import { modelSpec } from "./descriptors.ts";
 import { CrdtModel } from "./crdt.ts";
+import { EventLogModel, eventLogServices } from "./event-log.ts";
 import { EventSourcedModel } from "./event-sourced.ts";
 import { ValueEntityModel } from "./value-entity.ts";
 
@@ -47,7 +48,7 @@ export async function openModel(options: ModelOptions = {}): Promise<Model> {
   const server = new Server();
   server.addService(definition(EntityDiscovery), discovery(options.reported));
   server.addService(definition(EventSourced), {
-    handle: entity<EventSourcedStreamIn, EventSourcedStreamOut>(() => new EventSourcedModel(options.asksRestart ?? true)),
+    handle: entity<EventSourcedStreamIn, EventSourcedStreamOut>(() => new EventSourcedEntity(options.asksRestart ?? true)),
   });
   server.addService(definition(ValueEntity), { handle: entity<ValueEntityStreamIn, ValueEntityStreamOut>(() => new ValueEntityModel()) });
   server.addService(definition(Crdt), { handle: entity<CrdtStreamIn, CrdtStreamOut>(() => new CrdtModel()) });
@@ -97,6 +98,22 @@ function discovery(reported: (message: string) => void = () => undefined): Untyp
     callback(null, create(EmptySchema));
   };
   return { discover, reportError };
+}
+
+/** An event-sourced entity of either kind of model; its init says which. */
+class EventSourcedEntity {
+  readonly #asksRestart: boolean;
+  #model: EventSourcedModel | EventLogModel | undefined;
+
+  constructor(asksRestart: boolean) {
+    this.#asksRestart = asksRestart;
+  }
+
+  take(message: EventSourcedStreamIn): EventSourcedStreamOut | undefined {
+    const init = message.message.case === "init" ? message.message.value : undefined;
+    this.#model ??= eventLogServices.has(init?.serviceName ?? "") ? new EventLogModel() : new EventSourcedModel(this.#asksRestart);
+    return this.#model.take(message);
+  }
 }
 
 /** A stream of one entity: every message goes to its model; what the model throws ends the stream with INTERNAL. */

@@ -1,8 +1,9 @@
-/** The proxy-side cases of the Cloudstate TCK that have landed: P1–P27. Event logs (P28–P30) come with that feature. */
+/** The proxy-side cases of the Cloudstate TCK: P1–P30. */
 import type { Case } from "../kit/context.ts";
 import { actionCases } from "./action.ts";
 import { crdtCases } from "./crdt.ts";
 import { discoveryCases } from "./discovery.ts";
+import { eventLogCases } from "./event-log.ts";
 import { eventSourcedCases } from "./event-sourced.ts";
 import { reflectionCases } from "./reflection.ts";
 import { valueEntityCases } from "./value-entity.ts";
@@ -15,4 +16,5 @@ export const proxyCases: readonly Case[] = [
   ...eventSourcedCases,
   ...crdtCases,
   ...reflectionCases,
+  ...eventLogCases,
 ];

@@ -6,6 +6,7 @@ export { importedRow, joinedState } from "./crdt/transfer.ts";
 export type * from "./model.ts";
 export type { Peer } from "./replication/link.ts";
 export { entityIdMaxBytes } from "./model.ts";
+export { deliveryKey } from "./keys/derive.ts";
 export { type EnginePorts, openEngine } from "./open.ts";
 export { askShadow, type ShadowPorts, type ShadowQuestion } from "./shadow.ts";
 export type { EntityHandle, EntityListing, EntityRecord, FedStore, Step, Store, StoredEvent, Verdict } from "./store.ts";

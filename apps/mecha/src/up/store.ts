@@ -1,6 +1,6 @@
 /** Opens the store a project asks for, and says in its own words what keeps it from opening. */
 import type { Clock, Log, Random } from "@mecha/kit";
-import type { Store } from "@mecha/state";
+import type { FedStore } from "@mecha/state";
 import { openMemoryStore } from "@mecha/store-memory";
 import { openSqliteStore } from "@mecha/store-sqlite";
 import type { CopyStore } from "../admin/backups.ts";
@@ -14,7 +14,7 @@ export interface StorePorts {
 
 /** The store of a run. */
 export interface OpenedStore {
-  readonly store: Store;
+  readonly store: FedStore;
   /** Absent for a store in memory. */
   readonly copy: CopyStore | undefined;
 }

@@ -32,3 +32,12 @@ function derived({ service, entityId, key }: KeySource, what: string): string {
   const text = `${service}${entityId === undefined ? "" : `/${entityId}`} ${key}/${what}`;
   return text.length <= derivedKeyMax ? text : `${service} #${textHash(text)}${textHash(`${what} ${text}`)}`;
 }
+
+/**
+ * Key of an event's delivery: the same event, delivered again to the same group, is the same command (E9). `source` and `id` tell the event from all
+ * others, as CloudEvents ask.
+ */
+export function deliveryKey({ group, source, id }: { readonly group: string; readonly source: string; readonly id: string }): string {
+  const text = `event ${group} ${source} ${id}`;
+  return text.length <= derivedKeyMax ? text : `event #${textHash(text)}${textHash(`${id} ${text}`)}`;
+}
