@@ -1,9 +1,10 @@
 /** The event log model of the conformance kit (facts/cloudstate.md §3.2) written with the SDK: an entity and who hears of its events. */
-import { type ActionContext, type Answer, commandRef, type Component, fromProto, openEvent } from "mecha-sdk";
+import { type ActionContext, type Answer, commandRef, type Component, fromProto, jsonEvent, openEvent } from "mecha-sdk";
 import {
   EventLogSubscriberModel,
   EventOneSchema,
   EventSourcedEntityOne,
+  EventSourcedEntityTwo,
   EventTwoSchema,
   type ProcessStep,
 } from "../../conformance/src/gen/cloudstate/tck/model/eventlogeventing_pb.ts";
@@ -33,6 +34,13 @@ export const eventLogModel: readonly Component[] = [
         else if (event.case === "eventTwo") ctx.emit("two", event.value);
       },
     },
+  }),
+  fromProto.eventSourced(EventSourcedEntityTwo, {
+    persistenceId: "eventlogeventing-two",
+    state: () => ({}),
+    events: { json: jsonEvent<{ message: string }>("JsonEvent") },
+    on: { json: () => undefined },
+    handle: { emitJsonEvent: ({ message }, ctx) => ctx.emit("json", { message }) },
   }),
   fromProto.action(EventLogSubscriberModel, {
     handle: {

@@ -20,6 +20,7 @@ import {
 } from "../../conformance/src/gen/cloudstate/tck/model/valueentity_pb.ts";
 import type { ActionContext, Answer, Component } from "mecha-sdk";
 import { crdtModel } from "./crdt-model.ts";
+import { eventLogModel } from "./event-log-model.ts";
 
 /** The part of a context the actions of a request use. */
 interface Caller {
@@ -147,4 +148,5 @@ export const model: readonly Component[] = [
   action,
   fromProto.action(ActionTwo, { handle: { call: () => ({}) } }),
   ...crdtModel,
+  ...eventLogModel,
 ];

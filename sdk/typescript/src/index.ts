@@ -32,6 +32,7 @@ export {
   type ProtoStateSource,
   type ProtoValueEntitySpec,
 } from "./define/from-proto.ts";
+export { jsonEvent, type JsonEvent } from "./define/json-event.ts";
 export type { CommandRef } from "./define/method.ts";
 export { commandRef } from "./define/refs.ts";
 export type { StateSource } from "./define/state.ts";

@@ -1,5 +1,6 @@
 /** Entities checked and compiled: what declaring them gives, and running them takes. */
-import type { ComponentBase, MessageType } from "./method.ts";
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { ComponentBase } from "./method.ts";
 import type { StateCodec } from "./state.ts";
 
 /** What an event handler learns beside state and event. */
@@ -9,11 +10,22 @@ export interface EventInfo {
   readonly sequence: number;
 }
 
+/** How events of one type are stored. */
+export interface StoredType {
+  readonly typeUrl: string;
+  readonly codec: {
+    /** Absent: it is no message. */
+    readonly desc?: DescMessage;
+    encode(value: unknown): Uint8Array;
+    decode(bytes: Uint8Array): unknown;
+  };
+}
+
 /** One event type, ready to run. */
 export interface EventType {
   /** Name in TypeScript. */
   readonly name: string;
-  readonly message: MessageType;
+  readonly message: StoredType;
   /** Gives the new state, or changes the old one in place and gives nothing. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- typed where it is declared
   readonly apply: (state: any, event: any, info: EventInfo) => unknown;

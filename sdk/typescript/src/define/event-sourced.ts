@@ -6,6 +6,7 @@ import { type Commands, type InputOf, type ReplyOf } from "../schema/command.ts"
 import type { ServiceSource } from "../schema/descriptors.ts";
 import { type MessageLike, MessageSchema, type ShapeOf } from "../schema/fields.ts";
 import { checkMemberName, checkServiceName, pascal } from "../schema/names.ts";
+import { JsonEvent, jsonEventType } from "./json-event.ts";
 import type { EventInfo, EventSourcedDefinition, EventType } from "./definitions.ts";
 import {
   checkHandlers,
@@ -47,9 +48,12 @@ export interface EventSourcedOptions extends EntityOptions {
 
 /** Messages of events by name. */
 export interface Events {
-  readonly [name: string]: MessageLike;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- inference needs a bound that accepts every T
+  readonly [name: string]: MessageLike | JsonEvent<any>;
 }
-export type EventShapes<E extends Events> = { [K in keyof E]: ShapeOf<E[K]> };
+/** What an event holds. */
+export type EventShape<M> = M extends JsonEvent<infer T> ? T : ShapeOf<M>;
+export type EventShapes<E extends Events> = { [K in keyof E]: EventShape<E[K]> };
 
 /** A field all commands have. */
 export type KeyOf<C extends Commands> = keyof InputOf<C[keyof C]> & string;
@@ -65,12 +69,12 @@ export interface EventSourcedSpec<State, E extends Events, C extends Commands> e
   readonly key: KeyOf<C> | readonly KeyOf<C>[];
   /** State of an entity without events: a function that makes it (stored as JSON in snapshots), or a message type. */
   readonly state: StateSource<State>;
-  /** What can happen: fields or message types, stored for ever. */
+  /** What can happen: fields, message types, or `jsonEvent`, stored for ever. */
   readonly events: E;
   /** What can be asked. */
   readonly commands: C;
   /** How each event changes the state: return the new one, or change the given one and return nothing. Synchronous; runs again at each replay. */
-  readonly on: { readonly [K in keyof E]: (state: NoInfer<State>, event: ShapeOf<E[K]>, info: EventInfo) => NoInfer<State> | void };
+  readonly on: { readonly [K in keyof E]: (state: NoInfer<State>, event: EventShape<E[K]>, info: EventInfo) => NoInfer<State> | void };
   /** Runs each command: look at `ctx.state`, `ctx.emit` events, return the reply. Synchronous where possible. */
   readonly handle: {
     readonly [K in keyof C]: (
@@ -118,7 +122,7 @@ export function eventSourced<State, const E extends Events, const C extends Comm
   const typeOf = (message: MessageLike): MessageType => messageType(built.message(built.nameOf(message)), typescriptShape);
   const events = Object.entries(spec.events).map(([name, message]) => ({
     name,
-    message: typeOf(message),
+    message: message instanceof JsonEvent ? jsonEventType(message) : typeOf(message),
     apply: spec.on[name] as EventType["apply"],
   }));
   return eventSourcedOf({
@@ -175,11 +179,15 @@ function byUrl(service: string, events: readonly EventType[]): Map<string, Event
     expect(
       other === undefined,
       () =>
-        `${service}: events ${other?.name} and ${event.name} are the same message ${event.message.codec.desc.typeName}; stored events are told apart by it, so each needs its own`,
+        `${service}: events ${other?.name} and ${event.name} are the same message ${typeNameOf(event)}; stored events are told apart by it, so each needs its own`,
     );
     map.set(event.message.typeUrl, event);
   }
   return map;
+}
+
+function typeNameOf({ message: { codec, typeUrl } }: EventType): string {
+  return codec.desc?.typeName ?? typeUrl;
 }
 
 /** Checks what both entity kinds share. */
@@ -204,9 +212,9 @@ export function checkKeys(service: string, key: unknown): string[] {
 }
 
 function eventMessages(service: string, events: Events): [string, MessageLike][] {
-  return Object.entries(events).map(([name, message]) => {
+  return Object.entries(events).flatMap(([name, message]): [string, MessageLike][] => {
     checkMemberName(name, "event", service);
-    return [pascal(name), message];
+    return message instanceof JsonEvent ? [] : [[pascal(name), message]];
   });
 }
 

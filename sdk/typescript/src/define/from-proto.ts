@@ -14,6 +14,7 @@ import { type Action, actionOf } from "./action.ts";
 import { type CrdtComponent, type CrdtContextOf, crdtOf, type CrdtOptions, type CrdtResult, elementType, messagesOf } from "./crdt.ts";
 import type { EventInfo, EventType } from "./definitions.ts";
 import { type EntityOptions, type EventSourced, eventSourcedOf, type EventSourcedOptions } from "./event-sourced.ts";
+import { JsonEvent, jsonEventType } from "./json-event.ts";
 import { checkHandlers, type CommandRef, messageType, methodsOfService, protoShape } from "./method.ts";
 import { jsonState, messageState, type StateCodec } from "./state.ts";
 import { type ValueEntityComponent, valueEntityOf } from "./value-entity.ts";
@@ -38,8 +39,13 @@ export type ProtoRefs<M extends GenServiceMethods> = { readonly [K in keyof M]: 
 
 /** Generated message schemas of events, by the names `ctx.emit` uses. */
 export interface ProtoEvents {
-  readonly [name: string]: DescMessage;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- inference needs a bound that accepts every T
+  readonly [name: string]: DescMessage | JsonEvent<any>;
 }
+/** What handlers of events get. */
+type EventOf<E> = E extends JsonEvent<infer T> ? T : E extends DescMessage ? MessageShape<E> : never;
+/** What `emit` takes. */
+type NewEventOf<E> = E extends JsonEvent<infer T> ? T : E extends DescMessage ? MessageInitShape<E> : never;
 
 /** What `fromProto.eventSourced` takes beside the service. */
 export interface ProtoEventSourcedSpec<
@@ -51,11 +57,11 @@ export interface ProtoEventSourcedSpec<
   /** Which messages are stored as events. Their full names are stored with them. */
   readonly events: E;
   /** How each event changes the state: return the new one, or change the given one and return nothing. */
-  readonly on: { readonly [K in keyof E]: (state: StateOf<S>, event: MessageShape<E[K]>, info: EventInfo) => StateOf<S> | void };
+  readonly on: { readonly [K in keyof E]: (state: StateOf<S>, event: EventOf<E[K]>, info: EventInfo) => StateOf<S> | void };
   readonly handle: {
     readonly [K in keyof M]: (
       command: InputOf<M, K>,
-      ctx: EventSourcedContext<StateOf<S>, { [N in keyof E]: MessageInitShape<E[N]> }, ReplyOf<M, K>, InputsOf<M>>,
+      ctx: EventSourcedContext<StateOf<S>, { [N in keyof E]: NewEventOf<E[N]> }, ReplyOf<M, K>, InputsOf<M>>,
     ) => Answered<ReplyOf<M, K>> | Promise<Answered<ReplyOf<M, K>>>;
   };
 }
@@ -132,13 +138,17 @@ export const fromProto = {
     checkHandlers({ service: name, what: "event", names: Object.keys(spec.events), handlers: spec.on, property: "on" });
     const events: EventType[] = Object.entries(spec.events).map(([event, desc]) => ({
       name: event,
-      message: messageType(desc, protoShape),
+      message: desc instanceof JsonEvent ? jsonEventType(desc) : messageType(desc, protoShape),
       apply: spec.on[event] as EventType["apply"],
     }));
     return eventSourcedOf({
       service: name,
       methods: methodsOfService(service, spec.handle),
-      origin: { from: "proto", service, messages: [...Object.values(spec.events), ...messageOf(spec.state)] },
+      origin: {
+        from: "proto",
+        service,
+        messages: [...messagesOfEvents(spec.events), ...messageOf(spec.state)],
+      },
       events,
       state: stateOf(name, spec.state),
       options: spec,
@@ -187,6 +197,10 @@ export const fromProto = {
     });
   },
 } as const;
+
+function messagesOfEvents(events: ProtoEvents): DescMessage[] {
+  return Object.values(events).filter((event): event is DescMessage => !(event instanceof JsonEvent));
+}
 
 function messageOf(state: ProtoStateSource): DescMessage[] {
   return typeof state === "function" ? [] : [state];

@@ -28,7 +28,7 @@ export function schemaLock(components: readonly Component[]): SchemaLock {
       add(output.codec.desc);
     }
     const { events, state, messages } = definition as Partial<EventSourcedDefinition & CrdtDefinition>;
-    for (const { message } of events?.values() ?? []) add(message.codec.desc);
+    for (const { message } of events?.values() ?? []) if (message.codec.desc !== undefined) add(message.codec.desc);
     if (state?.desc !== undefined) add(state.desc);
     for (const message of messages ?? []) add(message);
   }
