@@ -85,6 +85,7 @@ export function componentsOf(port: FunctionPort): Component[] {
 /** The function's process. */
 export class SimFunction implements FunctionPort {
   readonly #streams = new Map<string, SimStream>();
+  readonly window: number;
   /** The process of the engine that talks to it: what it hears arrives there. */
   readonly #peer: SimProcess;
   readonly #chance: Chance;
@@ -93,6 +94,7 @@ export class SimFunction implements FunctionPort {
   constructor(peer: SimProcess, chance: Chance) {
     this.#peer = peer;
     this.#chance = chance;
+    this.window = chance.pick(1, 2, 3, 8);
   }
 
   get liveStreams(): number {
@@ -128,6 +130,8 @@ class SimStream implements EntityStream {
   readonly #crash: () => void;
   readonly #isLedger: boolean;
   readonly #list: string[] = [];
+  /** Commands without an answer, in the order they came; it works on the first. */
+  readonly #commands: { readonly id: number; readonly ask: Ask }[] = [];
   #sequence = 0;
   #held: Held = null;
   live = true;
@@ -156,7 +160,19 @@ class SimStream implements EntityStream {
 
   command(id: number, command: Command): void {
     assert(this.live, "a command on a dead stream");
-    this.#later(() => this.#answer(id, unpacked<Ask>(command.payload)));
+    if (this.#commands.push({ id, ask: unpacked<Ask>(command.payload) }) === 1) this.#work();
+  }
+
+  /** Works on the first command, and on those behind it that are quick in the same turn. */
+  #work(): void {
+    this.#later(() => {
+      do {
+        const command = this.#commands[0];
+        if (command === undefined || !this.#answer(command.id, command.ask)) return;
+        this.#commands.shift();
+      } while (this.live && this.#chance.oneIn(2));
+      if (this.#commands.length > 0) this.#work();
+    });
   }
 
   halfClose(): void {
@@ -191,9 +207,12 @@ class SimStream implements EntityStream {
     this.#peer.deliver(() => this.#events.closed(reason));
   }
 
-  #answer(id: number, ask: Ask): void {
-    if (this.#chance.oneIn(this.#chance.weather.functionFault)) this.#misbehave(id, ask);
+  /** `false`: it does no more on this stream. */
+  #answer(id: number, ask: Ask): boolean {
+    const misbehaves = this.#chance.oneIn(this.#chance.weather.functionFault);
+    if (misbehaves) this.#misbehave(id, ask);
     else this.#events.reply({ commandId: id, ...this.#handle(ask) });
+    return !misbehaves;
   }
 
   #misbehave(id: number, ask: Ask): void {

@@ -7,7 +7,7 @@ import { MemoryLog } from "@mecha/kit/testing";
 import { descriptorSet, FakeChannel, type MethodType, shopFile } from "@mecha/state/remote/testing";
 import { ActionCommandSchema } from "@mecha/wire/gen/cloudstate/action";
 import { type EntitySpec, EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
-import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
+import { EntitySpecExtensionSchema, ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import { discover } from "./discovery.ts";
 import { discoverPath, reportErrorPath } from "./protocol.ts";
 
@@ -46,7 +46,7 @@ test("the function is told who asks", async () => {
   const [call] = channel.to(discoverPath);
   assert.ok(call?.halfClosed);
   const sent = call.sent[0] as Uint8Array;
-  assert.deepEqual(fromBinary(ProxyInfoExtensionSchema, sent).mechaExtensions, ["timers"]);
+  assert.deepEqual(fromBinary(ProxyInfoExtensionSchema, sent).mechaExtensions, ["timers", "window"]);
   const { $typeName, ...info } = fromBinary(ProxyInfoSchema, sent, { readUnknownFields: false });
   assert.equal($typeName, "cloudstate.ProxyInfo");
   assert.deepEqual(info, {
@@ -96,6 +96,14 @@ test("a service becomes a component with its methods and their entity keys", asy
     libraryVersion: "3",
     protocol: "0.2",
   });
+});
+
+test("a function says how many commands of an entity it takes at once; others take one", async () => {
+  const said = toBinary(EntitySpecSchema, create(EntitySpecSchema, spec()));
+  const extension = toBinary(EntitySpecExtensionSchema, create(EntitySpecExtensionSchema, { window: 8 }));
+  const windowOf = async (bytes: Uint8Array): Promise<unknown> => (await discover(functionSaying(bytes), options)).function.window;
+  assert.equal(await windowOf(Uint8Array.of(...said, ...extension)), 8);
+  assert.equal(await windowOf(said), 1);
 });
 
 test("an entity without a persistence id has its service's name, an action has none", async () => {

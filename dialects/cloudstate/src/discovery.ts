@@ -1,12 +1,15 @@
 /** Discovery by cloudstate.EntityDiscovery: asks the user function what it serves and makes components of the answer. */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { accepted, ask, type Discovered, type DiscoveryOptions, remoteFunction, timersExtension } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
 import { ProxyInfoSchema } from "@mecha/wire/gen/cloudstate/entity";
-import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
+import { EntitySpecExtensionSchema, ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import { cloudstateFunction } from "./function.ts";
 import { discoverPath, protocol00, reportErrorPath, statelessType } from "./protocol.ts";
 import { entityTypes, protocolVersion, readSpec } from "./spec.ts";
+
+/** What a proxy that may send several commands at once says in ProxyInfoExtension. */
+const windowExtension = "window";
 
 /**
  * Asks once.
@@ -23,10 +26,11 @@ export async function discover(channel: Channel, options: DiscoveryOptions): Pro
     supportedEntityTypes: Object.keys(entityTypes),
   });
   // One message, read by two types: who does not know the extension passes over its fields.
-  const extension = toBinary(ProxyInfoExtensionSchema, create(ProxyInfoExtensionSchema, { mechaExtensions: [timersExtension] }));
+  const mechaExtensions = [timersExtension, windowExtension];
+  const extension = toBinary(ProxyInfoExtensionSchema, create(ProxyInfoExtensionSchema, { mechaExtensions }));
   const request = Uint8Array.of(...toBinary(ProxyInfoSchema, info), ...extension);
   const answer = await ask(channel, discoverPath, request, options.signal);
-  const main = cloudstateFunction(channel, options);
+  const main = cloudstateFunction(channel, { ...options, window: windowIn(answer) });
   const stateless = remoteFunction(channel, protocol00, options);
   return accepted(channel, {
     reportPath: reportErrorPath,
@@ -35,4 +39,13 @@ export async function discover(channel: Channel, options: DiscoveryOptions): Pro
     port: (type) => (type === statelessType ? stateless : main),
     main,
   });
+}
+
+/** Commands of one entity the function takes at once. An answer that cannot be read is refused elsewhere. */
+function windowIn(answer: Uint8Array): number {
+  try {
+    return Math.max(1, fromBinary(EntitySpecExtensionSchema, answer).window);
+  } catch {
+    return 1;
+  }
 }

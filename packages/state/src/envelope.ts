@@ -6,7 +6,7 @@
  * V2 `finish` is called exactly once, whether or not somebody still waits: the command itself is never withdrawn (E7)
  * V3 commands that wait for this one (same idempotency key, E9) get its outcome, after it
  */
-import { Fault } from "@mecha/kit";
+import { Fault, type Span } from "@mecha/kit";
 import type { Answer } from "./engine.ts";
 import { commandHash } from "./keys/hash.ts";
 import { type CallContext, type Command, type ComponentMethod, type Reply, isGone } from "./model.ts";
@@ -54,6 +54,8 @@ export class Envelope extends WheelTimer {
   waited = false;
   /** Called when it is finished, before anybody hears of it. Set by who tracks its key. */
   leaving: (() => void) | undefined = undefined;
+  /** Of its call of the function, while that is under way. */
+  span: Span | undefined = undefined;
   /** It is a timer's. */
   firing: Firing | undefined = undefined;
   #hash: Uint8Array | undefined = undefined;

@@ -42,6 +42,13 @@ export interface EngineLimits {
   readonly actionCallsMax: number;
   /** How long a unary action may take when its caller set no deadline. The reference's relay timeout. */
   readonly actionTimeoutMs: number;
+  /**
+   * Commands of one entity sent to a function that takes more than one at a time, the one it works on included. A group of steps is about as large
+   * as what is sent meanwhile; more than this gains nothing (docs/performance/engine.md).
+   */
+  readonly windowMax: number;
+  /** Past these payload bytes no further one is sent ahead: one HTTP/2 window; more would only wait in a buffer. */
+  readonly windowBytesMax: number;
   /** Steps of one entity handed to the committer and not yet durable (E3). */
   readonly uncommittedStepsMax: number;
   /** Their payload bytes (E3). */
@@ -113,6 +120,8 @@ export const engineDefaults: EngineLimits = {
   commandsReserve: 10_000,
   actionCallsMax: 10_000,
   actionTimeoutMs: 60 * second,
+  windowMax: 32,
+  windowBytesMax: 64 * 1024,
   uncommittedStepsMax: 1_024,
   uncommittedBytesMax: 16 * mebibyte,
   groupStepsMax: 1_024,

@@ -182,6 +182,11 @@ export interface FunctionPort {
   openEntity(address: EntityAddress, init: EntityInit, events: EntityStreamEvents): EntityStream;
   /** Starts a call of an action. `streamedIn: false`: exactly one `message` follows, then `halfClose`. */
   openAction(service: string, method: ComponentMethod, open: ActionOpen, events: ActionCallEvents): ActionCall;
+  /**
+   * Commands of one entity it takes before it has answered the first of them; it carries them out one after the other and answers in order.
+   * Default 1, as the Cloudstate protocol has it.
+   */
+  readonly window?: number;
   /** Tells the user's process about a mistake of its own. Best effort. */
   reportError(message: string): void;
   /** Streams of CRDTs. Absent: this protocol has none, so no component of it is one. */

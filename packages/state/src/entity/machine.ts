@@ -10,7 +10,14 @@
  * E2 steps are released in order, each when durable
  * E3 a stream opens only when every step above `durableSequence` is committed or failed; replay ends exactly there; commands not yet sent
  *    stay queued
- * E7 a command at the function is never withdrawn; past `commandTimeoutMs` the stream is reset and the command fails as not applied
+ * E7 a command at the function is never withdrawn; past `commandTimeoutMs` the stream is reset and the command fails as not applied.
+ *    At the function is the oldest without a reply; those sent ahead behind it are as good as queued:
+ * W1 only an active entity has commands out; replies come in the order of sending
+ * W2 when no more replies can come, those sent ahead go back to the front of the queue, in order: they were not applied. Their handlers may
+ *    have run, or will run again: what handlers do elsewhere is at least once, as E3 says
+ * W3 when the function ended a stream without a word, those sent ahead go one at a time until one has ended it again or all are answered: a command
+ *    that kills its function takes no more than one other with it
+ * W4 a firing is never sent ahead: a command before it may cancel its timer
  * E8 passivation only with nothing at the function, nothing queued and nothing uncommitted; never two streams at once
  * E9 a command whose key is known does not reach the function: it waits for the one under way, or gets the recorded answer; a key is looked up
  *    when the command arrives, for those under way, and again when its turn comes, for what was recorded meanwhile
@@ -49,6 +56,7 @@ export class EntityMachine {
   get assignedSequence(): number {
     return this.#entity.assignedSequence;
   }
+  /** Commands not sent. */
   get queued(): number {
     return this.#entity.mailbox.size;
   }
@@ -56,11 +64,11 @@ export class EntityMachine {
   get uncommitted(): number {
     return this.#entity.ledger.size;
   }
-  /** The command at the function. */
+  /** The command at the function: the oldest of those sent. */
   get atFunction(): Envelope | undefined {
     return this.#entity.atFunction;
   }
-  /** When the last command was sent, monotonic ms. */
+  /** Since when it is there, monotonic ms. */
   get sentMs(): number {
     return this.#entity.sentMs;
   }

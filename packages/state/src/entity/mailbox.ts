@@ -19,12 +19,16 @@ export class Mailbox {
     this.size++;
   }
 
-  /** Puts back a command that was taken out and turned out never to have left. */
-  unshift(envelope: Envelope): void {
-    envelope.next = this.#head;
-    this.#head = envelope;
-    if (this.#tail === undefined) this.#tail = envelope;
-    this.size++;
+  /** Puts back all of `other`, in its order, and leaves it empty. */
+  takeBack(other: Mailbox): void {
+    const last = other.#tail;
+    if (last === undefined) return;
+    last.next = this.#head;
+    this.#head = other.#head;
+    this.#tail ??= last;
+    this.size += other.size;
+    other.#head = other.#tail = undefined;
+    other.size = 0;
   }
 
   shift(): Envelope | undefined {

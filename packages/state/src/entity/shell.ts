@@ -65,6 +65,12 @@ class StreamListener implements EntityStreamEvents {
   }
 }
 
+function endSpan(envelope: Envelope | undefined, fault: Parameters<Span["end"]>[0]): void {
+  if (envelope?.span === undefined) return;
+  envelope.span.end(fault);
+  envelope.span = undefined;
+}
+
 /** See the file's header. */
 export class EntityShell extends WheelTimer implements EntityActions, Occupant, HostedEntity {
   readonly host: EntityHost;
@@ -79,8 +85,6 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   #openedMs = 0;
   #activeSinceMs = 0;
   #answeredMs = 0;
-  /** Of the command at the function. */
-  #span: Span | undefined = undefined;
   /** Number of the current attempt to use the store (H1). */
   #attempt = 0;
 
@@ -239,10 +243,12 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   // ---- stream ---------------------------------------------------------------------------------------------------------------------
 
-  openStream(init: EntityInit): void {
+  openStream(init: EntityInit): number {
+    const port = this.host.component.function;
     this.#listener = new StreamListener(this);
     this.#countLoaded(init);
-    this.#stream = this.host.component.function.openEntity(this.#address, init, this.#listener);
+    this.#stream = port.openEntity(this.#address, init, this.#listener);
+    return port.window ?? 1;
   }
 
   #countLoaded(init: EntityInit): void {
@@ -263,9 +269,13 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   sendCommand(commandId: number, envelope: Envelope): void {
     const { tracer } = this.#parts;
-    if (tracer !== undefined) this.#span = commandSpan(tracer, envelope, this.entityId);
-    if (envelope.waited) this.host.meters.unqueued(this.machine.sentMs - envelope.enqueuedMs);
+    if (tracer !== undefined) envelope.span = commandSpan(tracer, envelope, this.entityId);
+    if (envelope.waited) this.host.meters.unqueued(this.#nowMs() - envelope.enqueuedMs);
     (this.#stream as EntityStream).command(commandId, envelope.command);
+  }
+
+  recall(envelope: Envelope): void {
+    endSpan(envelope, withoutAnswer);
   }
 
   halfClose(): void {
@@ -277,7 +287,6 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     const stream = this.#stream;
     this.#stream = undefined;
     this.#listener = undefined;
-    this.#endSpan(withoutAnswer);
     stream?.reset();
   }
 
@@ -302,14 +311,9 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     const nowMs = this.#nowMs();
     this.#answeredMs = nowMs;
     if (expected !== undefined) this.host.meters.processed(nowMs - this.machine.sentMs);
-    if (this.#span !== undefined) this.#endSpan(reply.action.do === "fail" ? chosenFailure(reply.action) : undefined);
+    if (expected?.span !== undefined) endSpan(expected, reply.action.do === "fail" ? chosenFailure(reply.action) : undefined);
     if (expected !== undefined && reply.action.do === "reply") this.#checkType(expected, reply.action.payload);
     this.machine.reply(reply, nowMs, this.#parts.clock.wall());
-  }
-
-  #endSpan(fault: Parameters<Span["end"]>[0]): void {
-    this.#span?.end(fault);
-    this.#span = undefined;
   }
 
   /** A wrong type is reported and delivered all the same, as in the reference. Once for each method: it is the same mistake. */
@@ -326,7 +330,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   streamFailure(from: StreamListener, { commandId, description, grpcCode }: StreamFailure): void {
     if (from !== this.#listener) return;
     this.#count("failedEntities");
-    this.#endSpan({ code: "unknown", message: description });
+    endSpan(this.machine.atFunction, { code: "unknown", message: description });
     this.machine.failure(commandId, description, this.#nowMs(), grpcCode === undefined ? "unknown" : faultCodeOfGrpc(grpcCode));
   }
 
@@ -334,7 +338,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   streamViolation(from: StreamListener, problem: string, about: "reply" | "message"): void {
     if (from !== this.#listener) return;
     this.#count("failedEntities");
-    this.#endSpan({ code: "unknown", message: problem });
+    endSpan(this.machine.atFunction, { code: "unknown", message: problem });
     this.machine.violation(problem, about, this.#nowMs());
   }
 
@@ -348,7 +352,6 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     if (from !== this.#listener) return;
     this.#stream = undefined;
     this.#listener = undefined;
-    this.#endSpan(withoutAnswer);
     this.machine.closed(reason, unreached, this.#nowMs());
   }
 
@@ -426,6 +429,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   fail(envelope: Envelope, fault: Fault): void {
     this.#count("failedCommands");
+    endSpan(envelope, withoutAnswer);
     envelope.finish(fault, undefined);
   }
 

@@ -3,7 +3,7 @@
  *
  * Invariants
  * T1 init is the first message; it is sent when the stream opens
- * T2 at most one command is outstanding; a reply to anything else is a violation
+ * T2 at most `window` commands are outstanding; they are answered in the order of sending, and any other reply is a violation
  * T3 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
  */
 import { assert, explain, faultCodes } from "@mecha/kit";
@@ -31,6 +31,8 @@ export interface EntityStreamOptions {
   /** Send the caller's headers with commands. The reference does not, and its TCK compares strictly. */
   readonly commandMetadata: boolean;
   readonly report: (message: string) => void;
+  /** Commands the function takes at once (T2). */
+  readonly window: number;
 }
 
 export function openEntityStream(channel: Channel, options: EntityStreamOptions): EntityStream {
@@ -43,8 +45,9 @@ class RemoteEntityStream implements EntityStream {
   readonly #decode: (bytes: Uint8Array) => EntityOut;
   readonly #commandField: number;
   readonly #entityId: Uint8Array;
-  /** Id of the command at the function; 0 = none (T2). */
-  #outstanding = 0;
+  /** Ids of the oldest command without an answer, and of the newest; nothing is outstanding when the first is larger. */
+  #first = 1;
+  #last = 0;
   #open = true;
   #snapshotReported = false;
 
@@ -74,8 +77,9 @@ class RemoteEntityStream implements EntityStream {
 
   command(commandId: number, command: Command): void {
     if (!this.#open) return;
-    assert(this.#outstanding === 0, `command ${commandId} sent while ${this.#outstanding} is at the function`);
-    this.#outstanding = commandId;
+    assert(commandId === this.#last + 1, `command ${commandId} follows ${this.#last}`);
+    assert(commandId - this.#first < this.#options.window, `command ${commandId} sent while ${this.#first} is at the function`);
+    this.#last = commandId; // keeps T2
     this.#call.send(encodeEntityCommand(this.#commandField, this.#entityId, commandId, this.#sent(command)));
   }
 
@@ -121,26 +125,26 @@ class RemoteEntityStream implements EntityStream {
 
   #reply(reply: EntityReply): void {
     const { commandId } = reply;
-    if (commandId !== this.#outstanding || commandId === 0) {
+    if (commandId !== this.#first || commandId > this.#last) {
       this.#violation(`replied to command ${commandId}, but ${this.#expected()}`, "reply");
       return;
     }
-    this.#outstanding = 0;
+    this.#first++;
     this.#options.events.reply(reply.snapshot !== undefined && reply.events.length === 0 ? this.#withoutSnapshot(reply) : reply);
   }
 
   /** Ends the stream as far as the engine is concerned, whatever the id: one for another command is reported beside it. */
   #failure(failure: StreamFailure): void {
     const { commandId } = failure;
-    if (commandId !== 0 && commandId !== this.#outstanding) {
+    if (commandId !== 0 && (commandId !== this.#first || commandId > this.#last)) {
       this.#options.report(`Protocol error: ${this.#name()} failed command ${commandId}, but ${this.#expected()}.`);
     }
-    this.#outstanding = 0;
+    this.#first = this.#last + 1;
     this.#options.events.failure(failure);
   }
 
   #expected(): string {
-    return this.#outstanding === 0 ? "no command was waiting" : `command ${this.#outstanding} was waiting`;
+    return this.#first > this.#last ? "no command was waiting" : `command ${this.#first} was waiting`;
   }
 
   /** A snapshot covers the events it came with; alone it covers nothing. The reference drops it without a word; we say so, once a stream. */

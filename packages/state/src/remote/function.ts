@@ -14,14 +14,18 @@ export interface RemoteFunctionOptions {
    */
   readonly entityCommandMetadata?: boolean;
   readonly log?: Log;
+  /** Commands of one entity the function takes at once. Default 1; more only when it has said so. */
+  readonly window?: number;
 }
 
 /** The user function behind `channel`. Does not own the channel. */
 export function remoteFunction(channel: Channel, protocol: RemoteProtocol, options: RemoteFunctionOptions = {}): FunctionPort {
   const { report } = reporter(channel, protocol.reportPath, options.log);
   const commandMetadata = protocol.metadata && (options.entityCommandMetadata ?? false);
+  const window = options.window ?? 1;
   return {
-    openEntity: (address, init, events) => openEntityStream(channel, { protocol, address, init, events, commandMetadata, report }),
+    window,
+    openEntity: (address, init, events) => openEntityStream(channel, { protocol, address, init, events, commandMetadata, report, window }),
     openAction: (service, method, open, events) => openActionCall(channel, { protocol, service, method, open, events, report }),
     reportError: report,
   };

@@ -194,6 +194,8 @@ export class ScriptedFunction implements FunctionPort {
   readonly calls: ScriptedCall[] = [];
   readonly errors: string[] = [];
   script: Script;
+  /** Commands of one entity it takes at once. */
+  window = 1;
   /** While set, streams end at once with this reason, unreached. */
   down: string | undefined;
 

@@ -5,6 +5,7 @@ import type { EntityActions } from "../entity/machine/actions.ts";
 import type { LedgerStep, Outcome } from "../entity/ledger.ts";
 import type { CallContext, ClientAction } from "../model.ts";
 import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
+import { Firing } from "../timers/firing.ts";
 import { envelopes, type Told } from "./envelope.ts";
 import { bodyOf, payload, type ReplyParts, replyOf, textOf } from "./function.ts";
 
@@ -23,8 +24,11 @@ export class MachineBench implements EntityActions {
   #keys = 0;
   /** What `sendEvent` answers. */
   room = true;
+  /** How many commands the function takes at once. */
+  window = 1;
   /** Whether leave to load is given at once. */
   admit = true;
+  newestFiring: Firing | undefined;
   watchedMs = Infinity;
   nowMs = 0;
   readonly #make: ReturnType<typeof envelopes>["make"];
@@ -61,6 +65,25 @@ export class MachineBench implements EntityActions {
   /** A command with an idempotency key. */
   keyed(key: string, body: string, context: Partial<CallContext> = {}): this {
     this.machine.command(this.#make(body, this.nowMs, context, key), this.nowMs);
+    return this;
+  }
+  /** A timer's command. */
+  firing(body: string): this {
+    const address = { namespace: "default", service: "shop.Cart", persistenceId: "cart", entityId: "1" };
+    const row = {
+      id: 1,
+      address,
+      kind: "eventSourced",
+      name: body,
+      dueMs: 0,
+      schedule: "",
+      command: "Do",
+      payload: payload(body),
+    } as const;
+    this.newestFiring = new Firing(row, "setting", undefined);
+    const envelope = this.#make(body, this.nowMs, {}, this.newestFiring.commandId);
+    envelope.firing = this.newestFiring;
+    this.machine.command(envelope, this.nowMs);
     return this;
   }
   /** An effect or a forward. */
@@ -119,9 +142,10 @@ export class MachineBench implements EntityActions {
   readPage(after: number): void {
     this.#done.push(`readPage ${after}`);
   }
-  openStream(init: Parameters<EntityActions["openStream"]>[0]): void {
+  openStream(init: Parameters<EntityActions["openStream"]>[0]): number {
     const from = init.kind === "value" ? textOf(init.value) : init.snapshot && `${init.snapshot.sequence}:${textOf(init.snapshot.payload)}`;
     this.#done.push(from ? `openStream ${from}` : "openStream");
+    return this.window;
   }
   sendEvent(sequence: number, event: Parameters<EntityActions["sendEvent"]>[1]): boolean {
     this.#done.push(`event ${sequence}:${textOf(event)}`);
@@ -129,6 +153,9 @@ export class MachineBench implements EntityActions {
   }
   sendCommand(id: number, envelope: Parameters<EntityActions["sendCommand"]>[1]): void {
     this.#done.push(`command ${id} ${bodyOf(envelope.command)}`);
+  }
+  recall(envelope: Parameters<EntityActions["recall"]>[0]): void {
+    this.#done.push(`recall ${bodyOf(envelope.command)}`);
   }
   halfClose(): void {
     this.#done.push("halfClose");

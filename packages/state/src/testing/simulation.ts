@@ -47,6 +47,8 @@ class SimStream implements EntityStream {
   readonly #chance: Chance;
   readonly #clock: FakeClock;
   #length: number;
+  /** Commands without an answer, in the order they came; it works on the first. */
+  readonly #commands: { readonly id: number; readonly body: string }[] = [];
   #live = true;
 
   constructor(clock: FakeClock, chance: Chance, init: EntityInit, events: EntityStreamEvents) {
@@ -71,7 +73,19 @@ class SimStream implements EntityStream {
 
   command(id: number, sent: Command): void {
     assert(this.#live, "a command on a dead stream");
-    this.#later(() => this.#answer(id, bodyOf(sent)));
+    if (this.#commands.push({ id, body: bodyOf(sent) }) === 1) this.#work();
+  }
+
+  /** Works on the first command, and on those behind it that are quick in the same turn. */
+  #work(): void {
+    this.#later(() => {
+      do {
+        const command = this.#commands[0];
+        if (command === undefined || !this.#answer(command.id, command.body)) return;
+        this.#commands.shift();
+      } while (this.#live && this.#chance.oneIn(2));
+      if (this.#commands.length > 0) this.#work();
+    });
   }
 
   halfClose(): void {
@@ -99,9 +113,12 @@ class SimStream implements EntityStream {
     this.#events.closed(reason);
   }
 
-  #answer(id: number, body: string): void {
-    if (this.#chance.oneIn(this.#chance.weather.functionFault)) this.#misbehave(id, body);
+  /** `false`: it does no more on this stream. */
+  #answer(id: number, body: string): boolean {
+    const misbehaves = this.#chance.oneIn(this.#chance.weather.functionFault);
+    if (misbehaves) this.#misbehave(id, body);
     else this.#reply(id, body);
+    return !misbehaves;
   }
 
   #misbehave(id: number, body: string): void {
@@ -161,6 +178,7 @@ class SimStream implements EntityStream {
 
 class SimFunction implements FunctionPort {
   readonly streams = new Map<string, SimStream>();
+  readonly window: number;
   readonly #clock: FakeClock;
   readonly #chance: Chance;
   /** All streams of the simulation by entity: never two live ones (E8). */
@@ -170,6 +188,7 @@ class SimFunction implements FunctionPort {
     this.#clock = clock;
     this.#chance = chance;
     this.#byEntity = byEntity;
+    this.window = chance.pick(1, 2, 3, 8);
   }
   openEntity({ entityId }: EntityAddress, init: EntityInit, events: EntityStreamEvents): EntityStream {
     assert(this.#byEntity.get(entityId)?.live !== true, `two streams for ${entityId}`);

@@ -3,6 +3,7 @@ import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 import { compileEntityKey } from "@mecha/wire";
 import { EntitySchema, type EntitySpec, EntitySpecSchema } from "@mecha/wire/gen/cloudstate/entity";
+import { EntitySpecExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import type { Component } from "../component.ts";
 import { expect, Mistake } from "../mistake.ts";
 import { eventSourcedType } from "../protocol/event-sourced.ts";
@@ -15,6 +16,18 @@ import { buildFiles } from "../schema/descriptors.ts";
 export const protocolVersion = { major: 0, minor: 2 };
 
 const entityTypes = { eventSourced: eventSourcedType, value: valueEntityType, crdt: crdtType, action: actionService } as const;
+
+/** What a proxy that may send several commands of an entity at once says in ProxyInfoExtension. */
+const windowExtension = "window";
+
+/** Commands of one entity this function takes before it has answered the first: they wait here, in memory, and their answers share a write. */
+export const window = 32;
+
+/** The answer to `discover` for a proxy that understands `extensions`; both messages are read from the same bytes. */
+export function discoveryAnswer(spec: Uint8Array, extensions: readonly string[]): Uint8Array {
+  if (!extensions.includes(windowExtension)) return spec;
+  return Buffer.concat([spec, toBinary(EntitySpecExtensionSchema, create(EntitySpecExtensionSchema, { window }))]);
+}
 
 /** What the function says about itself beside its components. */
 export interface ServiceIdentity {

@@ -1,8 +1,10 @@
 /**
- * The stream of one activation of an entity, as the proxy opens it: init, events, then commands one at a time.
+ * The stream of one activation of an entity, as the proxy opens it: init, events, then commands: one at a time, or as many as discovery.ts says.
  *
  * S1 messages are handled in order; while an async handler runs, later ones wait, and past `waitingMax` the proxy is paused
  * S2 a failure of the stream is the last thing sent on it
+ * S3 behind an answer that asks for a restart nothing is handled: the state is not trusted; the proxy sends what it sent ahead again, on another
+ *    stream
  */
 import { explain } from "@mecha/kit";
 import { type ServerCall, type ServerCallEvents, statusOk } from "@mecha/wire";
@@ -15,9 +17,10 @@ import { Crash } from "../run/answer.ts";
 import { EventSourcedEntity } from "../run/event-sourced.ts";
 import type { Surroundings } from "../run/surroundings.ts";
 import { ValueEntity } from "../run/value-entity.ts";
+import { window } from "./discovery.ts";
 
-/** Messages that wait for an async handler before the proxy is paused. The proxy sends one command at a time, so few are ever seen. */
-const waitingMax = 64;
+/** Messages that wait for an async handler before the proxy is paused: more than a proxy sends ahead. */
+const waitingMax = 2 * window;
 
 /** What a handled message gives: nothing, or the answer to a command. */
 type Handled<A> = undefined | { readonly commandId: number; readonly answer: A | Crash | Promise<A | Crash> };
@@ -30,6 +33,8 @@ abstract class EntityCall<A> implements ServerCallEvents {
   #paused = false;
   #blocked = false;
   #halfClosed = false;
+  /** keeps S3 */
+  #restarting = false;
   #ended = false;
 
   constructor(call: ServerCall, surroundings: Surroundings) {
@@ -40,9 +45,11 @@ abstract class EntityCall<A> implements ServerCallEvents {
   /** Handles one message. A throw fails the stream. */
   protected abstract take(bytes: Uint8Array): Handled<A>;
   protected abstract encode(commandId: number, answer: A): Uint8Array;
+  /** Whether `answer` asks for a restart. */
+  protected abstract restarts(answer: A): boolean;
 
   message(bytes: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#restarting) return;
     if (!this.#busy) return this.#handle(bytes);
     this.#waiting.push(bytes);
     this.#updateFlow();
@@ -84,8 +91,15 @@ abstract class EntityCall<A> implements ServerCallEvents {
 
   #answer(commandId: number, answer: A | Crash): void {
     if (this.#ended) return;
-    if (answer instanceof Crash) this.#fail(commandId, answer.description);
-    else if (!this.#call.send(this.encode(commandId, answer))) {
+    if (answer instanceof Crash) {
+      this.#fail(commandId, answer.description);
+      return;
+    }
+    if (this.restarts(answer)) {
+      this.#restarting = true;
+      this.#waiting = [];
+    }
+    if (!this.#call.send(this.encode(commandId, answer))) {
       this.#blocked = true;
       this.#updateFlow();
     }
@@ -153,6 +167,10 @@ export class EventSourcedCall extends EntityCall<EventSourcedAnswer> {
   protected encode(commandId: number, answer: EventSourcedAnswer): Uint8Array {
     return encodeEventSourcedReply(commandId, answer);
   }
+
+  protected restarts({ outcome }: EventSourcedAnswer): boolean {
+    return outcome.do === "fail" && outcome.restart;
+  }
 }
 
 export class ValueEntityCall extends EntityCall<ValueEntityAnswer> {
@@ -182,6 +200,11 @@ export class ValueEntityCall extends EntityCall<ValueEntityAnswer> {
 
   protected encode(commandId: number, answer: ValueEntityAnswer): Uint8Array {
     return encodeValueEntityReply(commandId, answer);
+  }
+
+  /** A value is put back as it was: nothing needs to be loaded. */
+  protected restarts(): boolean {
+    return false;
   }
 }
 

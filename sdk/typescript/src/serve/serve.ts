@@ -18,7 +18,7 @@ import { valueEntityPath } from "../protocol/value-entity.ts";
 import type { ProxySeen, Surroundings } from "../run/surroundings.ts";
 import { actionRoutes } from "./action-call.ts";
 import { CrdtCall } from "./crdt-call.ts";
-import { entitySpec, protocolVersion } from "./discovery.ts";
+import { discoveryAnswer, entitySpec, protocolVersion } from "./discovery.ts";
 import { EventSourcedCall, ValueEntityCall } from "./entity-call.ts";
 
 export interface ServeOptions {
@@ -104,9 +104,10 @@ function routesOf(
           });
         }
         const name = `${proxyName} ${proxyVersion}`.trim() || "a proxy without a name";
-        asked({ name, extensions: fromBinary(ProxyInfoExtensionSchema, request).mechaExtensions });
+        const { mechaExtensions: extensions } = fromBinary(ProxyInfoExtensionSchema, request);
+        asked({ name, extensions });
         log.info("proxy connected", { proxy: name });
-        return spec;
+        return discoveryAnswer(spec, extensions);
       }, onError),
     ],
     [

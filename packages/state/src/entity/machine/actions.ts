@@ -14,8 +14,11 @@ export interface EntityActions extends EventSink {
   openStore(): void;
   /** Reads events after a sequence; `page` or `pageFailed` follows. */
   readPage(afterSequence: number): void;
-  openStream(init: EntityInit): void;
+  /** @returns how many commands of this entity the function takes at once, 1 or more. */
+  openStream(init: EntityInit): number;
   sendCommand(commandId: number, envelope: Envelope): void;
+  /** A command that was sent ahead is queued again. */
+  recall(envelope: Envelope): void;
   halfClose(): void;
   /** Cuts the stream. Does nothing without one. */
   reset(): void;

@@ -11,7 +11,7 @@ export function takeCommand(entity: EntityState, envelope: Envelope, nowMs: numb
   if (envelope.command.id !== undefined && joins(entity, envelope)) return;
   const { limits } = entity;
   const room = envelope.internal ? limits.mailboxMax + limits.mailboxReserve : limits.mailboxMax;
-  if (entity.mailbox.size >= room) {
+  if (entity.waiting >= room) {
     entity.out.fail(envelope, new Fault("exhausted", `${entity.name}: ${room} commands wait already (mailboxMax); slow down and retry`));
     return;
   }
@@ -51,8 +51,20 @@ function isSettled(entity: EntityState, envelope: Envelope): boolean {
   return envelope.command.id !== undefined && repeats(entity, envelope, entity.keys.find(envelope, entity.out.wallMs()));
 }
 
-function isFree(entity: EntityState): boolean {
-  return entity.phase === "active" && entity.atFunction === undefined;
+/** Whether the next command may go to the function: the bounds of E3, and those of the window. */
+function mayGo(entity: EntityState): boolean {
+  const { ledger, limits, sent } = entity;
+  if (entity.phase !== "active") return false;
+  if (sent.size > 0 && !mayGoAhead(entity)) return false;
+  if (ledger.size === 0) return true;
+  return limits.pipelining && ledger.size + sent.size < limits.uncommittedStepsMax && ledger.bytes < limits.uncommittedBytesMax;
+}
+
+/** Whether a command may go behind others that have no answer. */
+function mayGoAhead({ limits, mailbox, sent, sentBytes, suspects, window }: EntityState): boolean {
+  if (!limits.pipelining || suspects > 0) return false;
+  // keeps W4
+  return sent.size < window && sentBytes < limits.windowBytesMax && mailbox.head?.firing === undefined;
 }
 
 /** The next command that nobody has answered yet. */
@@ -61,26 +73,35 @@ function next(entity: EntityState): Envelope | undefined {
   for (let envelope = mailbox.shift(); envelope !== undefined; envelope = mailbox.shift()) {
     if (!isSettled(entity, envelope)) return envelope;
     // The answer may have called us again.
-    if (!isFree(entity)) return undefined;
+    if (!mayGo(entity)) return undefined;
   }
   return undefined;
 }
 
-/** Sends the next command if the function is free and the bounds allow it (E3). */
+/** Sends what the function and the bounds allow (E3). */
 export function pump(entity: EntityState, nowMs: number): void {
-  if (!isFree(entity)) return;
-  const { ledger, limits } = entity;
-  if (ledger.size > 0) {
-    if (!limits.pipelining || ledger.size >= limits.uncommittedStepsMax || ledger.bytes >= limits.uncommittedBytesMax) return;
+  while (mayGo(entity)) {
+    const envelope = next(entity);
+    if (envelope === undefined) {
+      restIfIdle(entity, nowMs);
+      return;
+    }
+    send(entity, envelope, nowMs);
   }
-  const envelope = next(entity);
-  if (envelope === undefined) {
-    if (isFree(entity) && ledger.size === 0 && !entity.resting) rest(entity, nowMs);
-    return;
-  }
+}
+
+function restIfIdle(entity: EntityState, nowMs: number): void {
+  const busy = entity.sent.size > 0 || entity.ledger.size > 0 || entity.mailbox.size > 0;
+  if (entity.phase === "active" && !busy && !entity.resting) rest(entity, nowMs);
+}
+
+function send(entity: EntityState, envelope: Envelope, nowMs: number): void {
   endRest(entity);
-  entity.atFunction = envelope;
-  entity.sentMs = nowMs;
-  entity.watch(nowMs + limits.commandTimeoutMs);
+  if (entity.sent.size === 0) {
+    entity.sentMs = nowMs;
+    entity.watch(nowMs + entity.limits.commandTimeoutMs);
+  }
+  entity.sent.push(envelope);
+  entity.sentBytes += envelope.command.payload.value.length;
   entity.out.sendCommand(++entity.lastCommandId, envelope);
 }

@@ -60,7 +60,7 @@ function replay(entity: EntityState, record: EntityRecord, nowMs: number): void 
   entity.replies = 0;
   entity.sinceMs = nowMs;
   entity.watch(nowMs + entity.limits.commandTimeoutMs);
-  entity.out.openStream(initOf(entity.kind, record));
+  entity.window = Math.min(entity.out.openStream(initOf(entity.kind, record)), entity.limits.windowMax);
   const covered = entity.kind === "value" ? record.sequence : (record.snapshot?.sequence ?? 0);
   const replaying = new Replay(covered, record.sequence);
   entity.replaying = replaying;

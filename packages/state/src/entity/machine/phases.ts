@@ -66,11 +66,24 @@ export function goOn(entity: EntityState, nowMs: number): void {
   entity.out.ended();
 }
 
+/** Nothing more comes from this stream: the command at the function fails, those sent ahead are queued again (W2). */
 export function failAtFunction(entity: EntityState, fault: Fault): void {
-  const envelope = entity.atFunction;
-  if (envelope === undefined) return;
-  entity.atFunction = undefined;
-  entity.out.fail(envelope, fault);
+  const first = entity.sent.shift();
+  recallSent(entity);
+  if (first !== undefined) entity.out.fail(first, fault);
+}
+
+/** Queues everything sent again, in front and in its order. */
+export function recallSent(entity: EntityState): void {
+  const { sent, mailbox, out } = entity;
+  for (let envelope = sent.head; envelope !== undefined; envelope = envelope.next) out.recall(envelope);
+  mailbox.takeBack(sent);
+  entity.sentBytes = 0;
+}
+
+/** The stream ended and nobody said why: any of the commands sent may be the cause (W3). */
+export function suspectSent(entity: EntityState): void {
+  entity.suspects = Math.max(0, entity.sent.size - 1);
 }
 
 /** Fails what is queued now; a caller who calls again from its answer queues anew. */

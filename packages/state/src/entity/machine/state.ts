@@ -27,9 +27,16 @@ export class EntityState {
   readonly mailbox = new Mailbox();
   readonly ledger = new Ledger();
   readonly keys = new Keys();
-  /** The one command the function is working on. */
-  atFunction: Envelope | undefined = undefined;
+  /** The command at the function, and behind it those sent ahead: it answers them in this order. Only while `active` (W1). */
+  readonly sent = new Mailbox();
+  /** Their payload bytes. */
+  sentBytes = 0;
+  /** Since when the first of them is at the function. */
   sentMs = 0;
+  /** How many commands this stream takes at once. */
+  window = 1;
+  /** Commands in front of the queue of which one may have ended the function: they go one at a time (W3). */
+  suspects = 0;
   lastCommandId = 0;
   /** Replies on this stream; 0 = no sign of life yet. */
   replies = 0;
@@ -59,6 +66,21 @@ export class EntityState {
     this.passivationMs = passivationMs;
     this.limits = limits;
     this.out = out;
+  }
+
+  /** The command at the function. */
+  get atFunction(): Envelope | undefined {
+    return this.sent.head;
+  }
+
+  /** Commands that are not at the function: queued, or sent ahead and perhaps queued again. */
+  get waiting(): number {
+    return this.mailbox.size + Math.max(0, this.sent.size - 1);
+  }
+
+  /** Its id. */
+  get firstCommandId(): number {
+    return this.lastCommandId - this.sent.size + 1;
   }
 
   /** One timer for each entity: it is set earlier at once, later only when it fires. */

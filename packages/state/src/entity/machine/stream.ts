@@ -7,7 +7,7 @@ import { timersProblem } from "../../timers/changes.ts";
 import { asksRestart, draftStep, findExcess } from "../draft.ts";
 import type { LedgerStep } from "../ledger.ts";
 import { pump } from "./commands.ts";
-import { close, failAtFunction, failFirst, failQueue, goOn, leaveStream, terminateQueue } from "./phases.ts";
+import { close, failAtFunction, failFirst, failQueue, goOn, leaveStream, recallSent, suspectSent, terminateQueue } from "./phases.ts";
 import type { EntityState } from "./state.ts";
 import { releaseSettled } from "./steps.ts";
 
@@ -17,7 +17,7 @@ import { releaseSettled } from "./steps.ts";
 export function takeReply(entity: EntityState, reply: EntityReply, nowMs: number, wallMs: number): void {
   if (entity.phase === "closing") return; // its command has failed already; nobody waits for it
   const envelope = entity.atFunction;
-  if (entity.phase !== "active" || envelope === undefined || reply.commandId !== entity.lastCommandId) {
+  if (entity.phase !== "active" || envelope === undefined || reply.commandId !== entity.firstCommandId) {
     const problem = wrongReply(entity, reply.commandId);
     entity.out.reportError(`${entity.name}: ${problem}`);
     crash(entity, entity.texts.reply, problem, nowMs);
@@ -28,9 +28,7 @@ export function takeReply(entity: EntityState, reply: EntityReply, nowMs: number
     refuseReply(entity, fault, nowMs);
     return;
   }
-  entity.atFunction = undefined;
-  entity.replies++;
-  entity.startingSinceMs = -1;
+  answered(entity, nowMs);
   const restart = asksRestart(entity.kind, reply);
   const step = stepOf(entity, envelope, reply, restart, wallMs);
   entity.assignedSequence = step.endSequence;
@@ -38,8 +36,22 @@ export function takeReply(entity: EntityState, reply: EntityReply, nowMs: number
   if (step.step !== undefined) entity.out.commit(step);
   else if (entity.ledger.head === step) releaseSettled(entity);
   // A release answers the caller, who may have called back into us: look at the phase again.
-  if (restart && isActive(entity)) close(entity, true, nowMs);
-  else pump(entity, nowMs);
+  if (!restart || !isActive(entity)) {
+    pump(entity, nowMs);
+    return;
+  }
+  close(entity, true, nowMs);
+  recallSent(entity);
+}
+
+/** The first of those sent has its reply; the next is at the function from now on. */
+function answered(entity: EntityState, nowMs: number): void {
+  const envelope = entity.sent.shift();
+  entity.sentBytes -= envelope?.command.payload.value.length ?? 0;
+  entity.sentMs = nowMs;
+  entity.replies++;
+  entity.startingSinceMs = -1;
+  if (entity.suspects > 0) entity.suspects--;
 }
 
 function isActive(entity: EntityState): boolean {
@@ -55,7 +67,7 @@ function stepOf(entity: EntityState, envelope: Envelope, reply: EntityReply, res
 }
 
 function wrongReply(entity: EntityState, commandId: number): string {
-  const expected = entity.atFunction === undefined ? "no command was outstanding" : `expected one for ${entity.lastCommandId}`;
+  const expected = entity.atFunction === undefined ? "no command was outstanding" : `expected one for ${entity.firstCommandId}`;
   return `reply for command ${commandId}, ${expected}`;
 }
 
@@ -94,6 +106,7 @@ export function crash(entity: EntityState, text: string, problem: string, nowMs:
   entity.warn("function broke the protocol", problem);
   const { phase } = entity;
   leaveStream(entity);
+  suspectSent(entity);
   if (phase !== "closing") failCurrent(entity, phase === "replaying", new Fault("unknown", text));
   goOn(entity, nowMs);
 }
@@ -119,11 +132,10 @@ export function closed(entity: EntityState, reason: string | undefined, unreache
     entity.out.streamFailed(reason ?? "it ended the stream");
   }
   leaveStream(entity);
-  if (envelope !== undefined && again) {
-    entity.atFunction = undefined;
-    entity.mailbox.unshift(envelope);
-  } else if (envelope !== undefined) {
+  if (again) recallSent(entity);
+  else if (envelope !== undefined) {
     entity.warn("function ended its stream under a command", reason ?? "it ended the stream", { command: envelope.command.name });
+    suspectSent(entity);
     failAtFunction(entity, new Fault("unknown", entity.texts.termination));
     terminateQueue(entity);
   }

@@ -1,6 +1,6 @@
 /** Waits that lasted too long: for a start, for a replay, for an answer, for an end, for something to do. */
 import { Fault } from "@mecha/kit";
-import { close, failAtFunction, goOn, leaveStream, waitedEnoughMs, watchQueue } from "./phases.ts";
+import { close, failAtFunction, goOn, leaveStream, suspectSent, waitedEnoughMs, watchQueue } from "./phases.ts";
 import type { EntityState } from "./state.ts";
 import { frozenOver } from "./steps.ts";
 import { closed } from "./stream.ts";
@@ -85,6 +85,7 @@ function activeOver(entity: EntityState, nowMs: number): void {
   const waited = `${entity.limits.commandTimeoutMs / 1000} s`;
   entity.warn("function did not answer in time", `no answer within ${waited}`, { command: envelope.command.name });
   leaveStream(entity);
+  suspectSent(entity);
   const problem = `${entity.name}: ${envelope.command.name} got no answer within ${waited}; not applied`;
   failAtFunction(entity, new Fault("deadline", problem));
   goOn(entity, nowMs);

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file mecha/extensions/v1/extensions.proto.
  */
 export const file_mecha_extensions_v1_extensions: GenFile = /*@__PURE__*/
-  fileDesc("CiRtZWNoYS9leHRlbnNpb25zL3YxL2V4dGVuc2lvbnMucHJvdG8SE21lY2hhLmV4dGVuc2lvbnMudjEiLwoSUHJveHlJbmZvRXh0ZW5zaW9uEhkKEG1lY2hhX2V4dGVuc2lvbnMY6QcgAygJIkMKDlJlcGx5RXh0ZW5zaW9uEjEKBnRpbWVycxjpByADKAsyIC5tZWNoYS5leHRlbnNpb25zLnYxLlRpbWVyQWN0aW9uIlcKC1RpbWVyQWN0aW9uEiwKA3NldBgBIAEoCzIdLm1lY2hhLmV4dGVuc2lvbnMudjEuU2V0VGltZXJIABIQCgZjYW5jZWwYAiABKAlIAEIICgZhY3Rpb24inAIKCFNldFRpbWVyEgwKBG5hbWUYASABKAkSFAoMY29tbWFuZF9uYW1lGAIgASgJEiUKB3BheWxvYWQYAyABKAsyFC5nb29nbGUucHJvdG9idWYuQW55EiYKCG1ldGFkYXRhGAQgASgLMhQuY2xvdWRzdGF0ZS5NZXRhZGF0YRIPCgVhdF9tcxgFIAEoA0gAEhIKCGFmdGVyX21zGAYgASgDSAASEgoIZXZlcnlfbXMYByABKANIARIOCgRjcm9uGAggASgJSAESEQoJdGltZV96b25lGAkgASgJEi4KCGNhdGNoX3VwGAogASgOMhwubWVjaGEuZXh0ZW5zaW9ucy52MS5DYXRjaFVwQgcKBWZpcnN0QggKBnJlcGVhdCpBCgdDYXRjaFVwEhEKDUNBVENIX1VQX09OQ0UQABIQCgxDQVRDSF9VUF9BTEwQARIRCg1DQVRDSF9VUF9TS0lQEAJiBnByb3RvMw", [file_cloudstate_entity, file_google_protobuf_any]);
+  fileDesc("CiRtZWNoYS9leHRlbnNpb25zL3YxL2V4dGVuc2lvbnMucHJvdG8SE21lY2hhLmV4dGVuc2lvbnMudjEiLwoSUHJveHlJbmZvRXh0ZW5zaW9uEhkKEG1lY2hhX2V4dGVuc2lvbnMY6QcgAygJIiYKE0VudGl0eVNwZWNFeHRlbnNpb24SDwoGd2luZG93GOkHIAEoDSJDCg5SZXBseUV4dGVuc2lvbhIxCgZ0aW1lcnMY6QcgAygLMiAubWVjaGEuZXh0ZW5zaW9ucy52MS5UaW1lckFjdGlvbiJXCgtUaW1lckFjdGlvbhIsCgNzZXQYASABKAsyHS5tZWNoYS5leHRlbnNpb25zLnYxLlNldFRpbWVySAASEAoGY2FuY2VsGAIgASgJSABCCAoGYWN0aW9uIpwCCghTZXRUaW1lchIMCgRuYW1lGAEgASgJEhQKDGNvbW1hbmRfbmFtZRgCIAEoCRIlCgdwYXlsb2FkGAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRImCghtZXRhZGF0YRgEIAEoCzIULmNsb3Vkc3RhdGUuTWV0YWRhdGESDwoFYXRfbXMYBSABKANIABISCghhZnRlcl9tcxgGIAEoA0gAEhIKCGV2ZXJ5X21zGAcgASgDSAESDgoEY3JvbhgIIAEoCUgBEhEKCXRpbWVfem9uZRgJIAEoCRIuCghjYXRjaF91cBgKIAEoDjIcLm1lY2hhLmV4dGVuc2lvbnMudjEuQ2F0Y2hVcEIHCgVmaXJzdEIICgZyZXBlYXQqQQoHQ2F0Y2hVcBIRCg1DQVRDSF9VUF9PTkNFEAASEAoMQ0FUQ0hfVVBfQUxMEAESEQoNQ0FUQ0hfVVBfU0tJUBACYgZwcm90bzM", [file_cloudstate_entity, file_google_protobuf_any]);
 
 /**
  * Fields of cloudstate.ProxyInfo.
@@ -28,8 +28,8 @@ export const file_mecha_extensions_v1_extensions: GenFile = /*@__PURE__*/
  */
 export type ProxyInfoExtension = Message<"mecha.extensions.v1.ProxyInfoExtension"> & {
   /**
-   * What the proxy understands beyond the protocol; "timers" stands for ReplyExtension.timers. A function that needs more than is listed has to
-   * say so to its developer: a proxy that lists nothing would lose it in silence.
+   * What the proxy understands beyond the protocol: "timers" stands for ReplyExtension.timers, "window" for EntitySpecExtension.window. A function
+   * that needs more than is listed has to say so to its developer: a proxy that lists nothing would lose it in silence.
    *
    * @generated from field: repeated string mecha_extensions = 1001;
    */
@@ -42,6 +42,30 @@ export type ProxyInfoExtension = Message<"mecha.extensions.v1.ProxyInfoExtension
  */
 export const ProxyInfoExtensionSchema: GenMessage<ProxyInfoExtension> = /*@__PURE__*/
   messageDesc(file_mecha_extensions_v1_extensions, 0);
+
+/**
+ * Fields of cloudstate.EntitySpec.
+ *
+ * @generated from message mecha.extensions.v1.EntitySpecExtension
+ */
+export type EntitySpecExtension = Message<"mecha.extensions.v1.EntitySpecExtension"> & {
+  /**
+   * Commands the proxy may send on one stream of an event sourced or value entity before the first of them is answered; 0 = 1, as the protocol has it.
+   * The function carries them out one after the other, each on the state the one before left, and answers in the order of sending. When no further
+   * answer can come (the stream ends, a failure, a reply that asks for a restart), those without one count as never received: the proxy sends them
+   * again on another stream.
+   *
+   * @generated from field: uint32 window = 1001;
+   */
+  window: number;
+};
+
+/**
+ * Describes the message mecha.extensions.v1.EntitySpecExtension.
+ * Use `create(EntitySpecExtensionSchema)` to create a new message.
+ */
+export const EntitySpecExtensionSchema: GenMessage<EntitySpecExtension> = /*@__PURE__*/
+  messageDesc(file_mecha_extensions_v1_extensions, 1);
 
 /**
  * Fields of cloudstate.eventsourced.EventSourcedReply and cloudstate.valueentity.ValueEntityReply.
@@ -62,7 +86,7 @@ export type ReplyExtension = Message<"mecha.extensions.v1.ReplyExtension"> & {
  * Use `create(ReplyExtensionSchema)` to create a new message.
  */
 export const ReplyExtensionSchema: GenMessage<ReplyExtension> = /*@__PURE__*/
-  messageDesc(file_mecha_extensions_v1_extensions, 1);
+  messageDesc(file_mecha_extensions_v1_extensions, 2);
 
 /**
  * @generated from message mecha.extensions.v1.TimerAction
@@ -93,7 +117,7 @@ export type TimerAction = Message<"mecha.extensions.v1.TimerAction"> & {
  * Use `create(TimerActionSchema)` to create a new message.
  */
 export const TimerActionSchema: GenMessage<TimerAction> = /*@__PURE__*/
-  messageDesc(file_mecha_extensions_v1_extensions, 2);
+  messageDesc(file_mecha_extensions_v1_extensions, 3);
 
 /**
  * Has the proxy send a command to this very entity at a later time.
@@ -189,7 +213,7 @@ export type SetTimer = Message<"mecha.extensions.v1.SetTimer"> & {
  * Use `create(SetTimerSchema)` to create a new message.
  */
 export const SetTimerSchema: GenMessage<SetTimer> = /*@__PURE__*/
-  messageDesc(file_mecha_extensions_v1_extensions, 3);
+  messageDesc(file_mecha_extensions_v1_extensions, 4);
 
 /**
  * What becomes of firings that fell due while nothing could fire them.
