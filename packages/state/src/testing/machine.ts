@@ -76,6 +76,7 @@ export class MachineBench implements EntityActions {
       kind: "eventSourced",
       name: body,
       dueMs: 0,
+      firings: 0,
       schedule: "",
       command: "Do",
       payload: payload(body),
