@@ -23,6 +23,7 @@ const vendors = {
   "packages/wire": ["@bufbuild/protobuf"],
   "packages/state": ["@bufbuild/protobuf"],
   "packages/kinds": ["yaml"],
+  "packages/machinery": ["yaml"], // bodies and patches may be YAML
   "dialects/[^/]+": ["@bufbuild/protobuf"],
   "apps/mecha": ["@bufbuild/protobuf", "commander", "yaml"],
   "sdk/[^/]+": ["@bufbuild/protobuf"],

@@ -5,6 +5,7 @@
  * M1 `commit` decides and applies without yielding, so call order is apply order (S2) and every read sees it (S6)
  * M2 entities are found by a key of four parts joined with NUL, which no part may hold (E1), so two addresses never share one
  */
+export { openMemoryObjectLog } from "./object-log.ts";
 import { assert, Fault } from "@mecha/kit";
 import {
   checkAddress,

@@ -16,7 +16,7 @@ export { allKinds } from "./all.ts";
 export { selectorText } from "./columns.ts";
 export { decodeByType, type Decoded } from "./decode.ts";
 export { type DefaultRule, type DefaultRules, defaultsOf } from "./defaults.ts";
-export { dns1035Label, dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from "./rules/names.ts";
+export { dns1035Label, dns1123Label, dns1123Subdomain, labelValue, pathSegment, qualifiedName } from "./rules/names.ts";
 export { validateMeta } from "./rules/object-meta.ts";
 export { selectorMatches, validateSelector } from "./rules/selector.ts";
 export { forbiddenValue, immutable, invalidValue, problemsOf, requiredValue, unsupportedValue } from "./problem.ts";

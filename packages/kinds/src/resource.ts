@@ -87,8 +87,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly prepare?: (object: KubeObject, old: KubeObject | undefined, context: KindContext) => void;
   /** Everything wrong, all at once. `old` is set on update. */
   readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldProblem[];
-  /** Drops what the schema does not know, in place (CRDs prune; built-in kinds are decoded by `types`). */
-  readonly prune?: (object: KubeObject) => void;
+  /** Drops what the schema does not know, in place, and says the paths of it. CRDs prune; built-in kinds, which have none, are read by `types`. */
+  readonly prune?: (object: KubeObject) => readonly string[];
   /** Seconds a delete waits for the object's agent when the request names none. Absent = 0; Pods 30. */
   readonly gracePeriodSeconds?: number;
   /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (RBAC). */

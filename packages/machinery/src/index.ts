@@ -56,3 +56,12 @@ export {
   type StatusReason,
   statusReasons,
 } from "./status.ts";
+export { type AccessDecision, type AccessRequest, type Authorizer, type Caller, mastersGroup, mastersOnly } from "./server/access.ts";
+export { answerOf, textAnswer } from "./server/answer.ts";
+export { bodyMaxBytes, type ProtobufDecoder } from "./server/body.ts";
+export type { FieldChange, FieldTracker } from "./server/context.ts";
+export { etagOf, type FixedPaths } from "./server/fixed-paths.ts";
+export { inProcessTransport } from "./server/in-process.ts";
+export { KubeServer, type KubeServerOptions, type Served, type WatchForm } from "./server/server.ts";
+export { backlogMaxBytes, Watching } from "./server/watch.ts";
+export { compareVersions, Registry, type ServedGroup, type ServedVersion } from "./registry/registry.ts";

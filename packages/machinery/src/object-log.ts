@@ -25,6 +25,8 @@ export interface ObjectChange {
   readonly value: string | undefined;
   /** Before the write; `undefined` = created. */
   readonly previous: string | undefined;
+  /** Revision of the key's write before; 0 = created. */
+  readonly previousRevision: number;
 }
 
 export interface StoredObject {

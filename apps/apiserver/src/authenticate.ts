@@ -1,0 +1,22 @@
+/** Who calls: the client certificate of the connection, by the rules Kubernetes has for them (CN is the user, each O a group). */
+import type { TLSSocket } from "node:tls";
+import type { Caller } from "@mecha/machinery";
+import { subjectOf } from "@mecha/pki";
+
+const authenticatedGroup = "system:authenticated";
+
+/** @returns `undefined` for a connection without a certificate this server's authority signed for clients. */
+export function callerOf(socket: TLSSocket): Caller | undefined {
+  if (!socket.authorized) return undefined;
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate || !isClientCertificate(certificate.keyUsage)) return undefined;
+  const { name, groups } = subjectOf(certificate);
+  return name === "" ? undefined : { name, groups: [...groups, authenticatedGroup] };
+}
+
+/** id-kp-clientAuth (RFC 5280 §4.2.1.12); the server's own certificate is no pass. */
+const clientAuth = "1.3.6.1.5.5.7.3.2";
+
+function isClientCertificate(extendedUsages: readonly string[] | undefined): boolean {
+  return extendedUsages?.includes(clientAuth) ?? false;
+}

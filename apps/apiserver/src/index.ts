@@ -1,0 +1,135 @@
+/**
+ * The role "API server": the Kubernetes API over TLS on this machine.
+ *
+ * What belongs where: requests and their meaning are @mecha/machinery (server/), kinds are @mecha/kinds, where objects are kept is an adapter's
+ * ObjectLog, certificates are @mecha/pki. Here: listener.ts (TLS, HTTP/1.1 and HTTP/2), authenticate.ts (who calls), kubeconfig.ts, and this file,
+ * which puts them together.
+ */
+import { join } from "node:path";
+import { privateFolder, readTextFile, writePrivateFile } from "@mecha/host";
+import { type Clock, kib, type Log, type Random, Scope } from "@mecha/kit";
+import type { ResourceDefinition } from "@mecha/kinds";
+import {
+  type ApiTransport,
+  type AccessRequest,
+  type Authorizer,
+  inProcessTransport,
+  KubeServer,
+  mastersGroup,
+  mastersOnly,
+  type ObjectLog,
+} from "@mecha/machinery";
+import { type KeyFiles, openAuthority } from "@mecha/pki";
+import { kubeconfig } from "./kubeconfig.ts";
+import { type Listener, listenTls } from "./listener.ts";
+
+export interface ApiServerConfig {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** Keys, certificates and the kubeconfig go here, all 0600. */
+  readonly folder: string;
+  /** Names the server may be called by beside its loopback names. */
+  readonly hosts: readonly string[];
+  /** Of cluster and user in the kubeconfig. */
+  readonly name: string;
+}
+
+export interface ApiServerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly objects: ObjectLog;
+  readonly definitions: readonly ResourceDefinition[];
+}
+
+export interface ApiServer extends AsyncDisposable {
+  /** `https://127.0.0.1:6443` */
+  readonly url: string;
+  readonly port: number;
+  /** Path of the kubeconfig. */
+  readonly kubeconfig: string;
+  readonly server: KubeServer;
+  /** In this process, as a member of system:masters. */
+  transport(user: string): ApiTransport;
+  drain(graceMs: number): Promise<void>;
+}
+
+/** The Kubernetes whose behaviour is served; what `kubectl version` shows. */
+export const kubernetesVersion = "v1.35.0";
+const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
+const keyFileMaxBytes = 64 * kib;
+
+/** @throws Fault("alreadyExists") when the port is taken. */
+export async function openApiServer(config: ApiServerConfig, ports: ApiServerPorts): Promise<ApiServer> {
+  const { clock, random, log, objects, definitions } = ports;
+  await privateFolder(config.folder);
+  const [server, identity] = await Promise.all([
+    KubeServer.open({ log: objects, clock, random, definitions, gitVersion: kubernetesVersion, authorize }),
+    openIdentity(config, ports),
+  ]);
+  const scope = new Scope();
+  try {
+    const { host, port } = config;
+    const hosts = isLoopback(host) || config.hosts.length > 0 ? [...loopbackNames, ...config.hosts] : "any";
+    const listener: Listener = scope.own(await listenTls(server, { host, port, ...identity, hosts, log, random }));
+    const url = `https://${reachable(host)}:${listener.port}`;
+    const path = join(config.folder, "kubeconfig");
+    await writePrivateFile(path, kubeconfig({ server: url, authority: identity.authority, client: identity.admin, name: config.name }));
+    return {
+      url,
+      port: listener.port,
+      kubeconfig: path,
+      server,
+      transport: (user) => inProcessTransport(server, { name: user, groups: [mastersGroup] }),
+      drain: (graceMs) => listener.drain(graceMs),
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Health and version are for everyone, as system:public-info-viewer has it. */
+const authorize: Authorizer = (caller, request) => (isPublic(request) ? { allowed: true } : mastersOnly(caller, request));
+
+function isPublic(request: AccessRequest): boolean {
+  return "path" in request && request.verb === "get" && /^\/(healthz|livez|readyz|version)(\/|$)/u.test(request.path);
+}
+
+interface Identity {
+  readonly authority: string;
+  readonly pair: { readonly key: string; readonly certificate: string };
+  readonly admin: { readonly key: string; readonly certificate: string };
+}
+
+async function openIdentity({ folder, host, hosts }: ApiServerConfig, { clock, random }: ApiServerPorts): Promise<Identity> {
+  const files: KeyFiles = {
+    read: (name) => readTextFile(join(folder, name), keyFileMaxBytes),
+    write: (name, content) => writePrivateFile(join(folder, name), content),
+  };
+  const authority = await openAuthority(files, { clock, random });
+  const names = [
+    ...new Set(["localhost", "127.0.0.1", "::1", ...(isAny(host) ? [] : [host]), ...hosts.map((name) => name.replace(/^\[|\]$/gu, ""))]),
+  ];
+  return {
+    authority: authority.certificate,
+    pair: await authority.leaf("server", { for: "server", name: "mecha-apiserver", hosts: names }),
+    admin: await authority.leaf("admin", { for: "client", name: "mecha-admin", groups: [mastersGroup] }),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/u.test(host);
+}
+
+/** Addresses that mean "all of them": nothing to connect to. */
+function isAny(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
+function reachable(host: string): string {
+  if (isAny(host)) return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,1 @@
+export { objectLogContract, type OpenObjectLog } from "./object-log.ts";

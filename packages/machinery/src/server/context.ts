@@ -1,0 +1,47 @@
+/** What every verb works with: the parts of the server, and what one request is about. */
+import type { Clock, Random } from "@mecha/kit";
+import type { KubeObject, ManagedFieldsEntry, ResourceDefinition } from "@mecha/kinds";
+import type { Registry } from "../registry/registry.ts";
+import type { WatchCache } from "../watch/cache.ts";
+import type { Shelf, Shelved } from "../watch/shelf.ts";
+
+export interface ServerParts {
+  readonly cache: WatchCache;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly fields: FieldTracker | undefined;
+}
+
+/** Keeps `metadata.managedFields`: who set which field. */
+export interface FieldTracker {
+  /** The entries after `next` was made out of `old` (`undefined`: created); `undefined` when nobody manages anything. */
+  track(change: FieldChange): readonly ManagedFieldsEntry[] | undefined;
+}
+
+export interface FieldChange {
+  readonly definition: ResourceDefinition;
+  readonly old: KubeObject | undefined;
+  /** With the managedFields the request brought, if any. */
+  readonly next: KubeObject;
+  readonly manager: string;
+  readonly subresource: string | undefined;
+  readonly nowMs: number;
+}
+
+/** The resource a request is about. */
+export interface Target {
+  readonly definition: ResourceDefinition;
+  /** Empty for cluster-scoped resources and lists over all namespaces. */
+  readonly namespace: string;
+}
+
+export function shelfOf(parts: ServerParts, { group, plural }: ResourceDefinition): Shelf {
+  return parts.cache.shelf(`${group}/${plural}`);
+}
+
+/** The object in the version that was asked for: all versions of a kind are stored as one. Never changes the shelf's (C2). */
+export function presented({ object }: Shelved, definition: ResourceDefinition): KubeObject {
+  const apiVersion = definition.group === "" ? definition.version : `${definition.group}/${definition.version}`;
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+}

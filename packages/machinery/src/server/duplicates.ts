@@ -1,0 +1,65 @@
+/** Finds fields that stand twice in one object of a JSON text, by walking the text once. The text has been parsed before: it is valid JSON. */
+
+/** Paths reported from one body; the rest is left out. */
+const reportMax = 100;
+
+interface Frame {
+  readonly fields: Set<string> | undefined;
+  readonly path: string;
+  index: number;
+}
+
+/** Paths like `spec.ports[0].port`, in the order of the second mention. */
+export function duplicateFields(text: string): readonly string[] {
+  const found: string[] = [];
+  const stack: Frame[] = [];
+  /** Path of the value that begins next. */
+  let path = "";
+  let expectKey = false;
+  for (let at = 0; at < text.length && found.length < reportMax; at++) {
+    const top = stack.at(-1);
+    switch (text[at]) {
+      case "{":
+        stack.push({ fields: new Set(), path, index: 0 });
+        expectKey = true;
+        break;
+      case "[":
+        stack.push({ fields: undefined, path, index: 0 });
+        path = `${path}[0]`;
+        expectKey = false;
+        break;
+      case "}":
+      case "]":
+        stack.pop();
+        expectKey = false;
+        break;
+      case ",":
+        expectKey = top?.fields !== undefined;
+        if (top && !top.fields) path = `${top.path}[${++top.index}]`;
+        break;
+      case '"': {
+        const end = endOfString(text, at);
+        if (expectKey && top?.fields) {
+          const key = JSON.parse(text.slice(at, end + 1)) as string;
+          path = top.path === "" ? key : `${top.path}.${key}`;
+          if (top.fields.has(key)) found.push(path);
+          else top.fields.add(key);
+          expectKey = false;
+        }
+        at = end;
+        break;
+      }
+      default: // numbers, words, colons and blanks say nothing about fields
+    }
+  }
+  return found;
+}
+
+/** Index of the closing quote. */
+function endOfString(text: string, open: number): number {
+  for (let at = open + 1; at < text.length; at++) {
+    if (text[at] === "\\") at++;
+    else if (text[at] === '"') return at;
+  }
+  return text.length;
+}

@@ -1,0 +1,105 @@
+/** Paths that are no resource: discovery, version, health, and what the app adds (OpenAPI, metrics). */
+import type { JsonObject } from "@mecha/kinds";
+import type { ApiAnswer, ApiRequest } from "../client.ts";
+import { aggregatedDiscovery, coreVersions, groupList, groupOf, resourceList } from "../discovery/discovery.ts";
+import type { Registry } from "../registry/registry.ts";
+import { StatusError } from "../status.ts";
+import { answerOf, textAnswer } from "./answer.ts";
+import { clauses, negotiate } from "./negotiate.ts";
+
+/** Answers a path, or passes with `undefined`. */
+export type FixedPaths = (request: ApiRequest, registry: Registry) => ApiAnswer | undefined | Promise<ApiAnswer | undefined>;
+
+export interface FixedPathParts {
+  readonly registry: Registry;
+  readonly gitVersion: string;
+  readonly more: FixedPaths | undefined;
+}
+
+/** @returns `undefined` when nothing is there. @throws StatusError */
+export async function fixedPath(
+  request: ApiRequest,
+  query: URLSearchParams,
+  pretty: boolean,
+  parts: FixedPathParts,
+): Promise<ApiAnswer | undefined> {
+  const { method, path, headers } = request;
+  const own = parts.more && (await parts.more(request, parts.registry));
+  if (own) return own;
+  const read = discovered(path, headers, parts, pretty) ?? health(path, query);
+  if (read && method !== "GET")
+    throw new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+  return read;
+}
+
+function discovered(
+  path: string,
+  headers: ApiRequest["headers"],
+  { registry, gitVersion }: FixedPathParts,
+  pretty: boolean,
+): ApiAnswer | undefined {
+  const plain = (body: JsonObject | undefined): ApiAnswer | undefined =>
+    body && answerOf(200, body, negotiate(headers.accept, false, pretty));
+  const [, root, group, version, ...more] = path.replace(/\/+$/u, "").split("/");
+  if (more.length > 0) return undefined;
+  if (root === "version" && group === undefined) return plain(versionInfo(gitVersion));
+  if (root === "api" && version === undefined)
+    return group === undefined
+      ? (aggregated(headers, registry, true) ?? plain(coreVersions(registry, headers.host ?? "")))
+      : plain(resourceList(registry, "", group));
+  if (root !== "apis") return undefined;
+  if (group === undefined) return aggregated(headers, registry, false) ?? plain(groupList(registry));
+  return version === undefined ? plain(groupOf(registry, group)) : plain(resourceList(registry, group, version));
+}
+
+/** The aggregated form, when the client asks for it first. */
+function aggregated(headers: ApiRequest["headers"], registry: Registry, core: boolean): ApiAnswer | undefined {
+  for (const { type, parameters } of clauses(headers.accept ?? "")) {
+    if (type !== "application/json" && type !== "*/*") continue;
+    const version = parameters.get("v");
+    if (parameters.get("g") !== "apidiscovery.k8s.io" || parameters.get("as") !== "APIGroupDiscoveryList") return undefined;
+    if (version !== "v2" && version !== "v2beta1") continue;
+    return discoveryAnswer(headers, aggregatedDiscovery(registry, core, version), version);
+  }
+  return undefined;
+}
+
+function discoveryAnswer(headers: ApiRequest["headers"], body: JsonObject, version: string): ApiAnswer {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(body)}\n`);
+  const etag = etagOf(bytes);
+  const shared = { etag, vary: "Accept", "cache-control": "public" };
+  if (headers["if-none-match"] === etag) return { status: 304, headers: shared, body: new Uint8Array() };
+  // kubectl only takes the form whose parameters are repeated here.
+  return {
+    status: 200,
+    headers: { ...shared, "content-type": `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList` },
+    body: bytes,
+  };
+}
+
+/** A validator for caches, not a signature: 2 × 32 bits of FNV-1a over the bytes, from both ends' seeds. */
+export function etagOf(bytes: Uint8Array): string {
+  let a = 0x811c9dc5;
+  let b = 0x050c5d1f;
+  for (const byte of bytes) {
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul(b ^ byte, 0x01000193) + 1;
+  }
+  const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
+  return `"${hex(a)}${hex(b)}${bytes.length.toString(16).toUpperCase()}"`;
+}
+
+function versionInfo(gitVersion: string): JsonObject {
+  const [, major = "1", minor = "0"] = /^v(\d+)\.(\d+)/u.exec(gitVersion) ?? [];
+  return { major, minor, gitVersion, gitCommit: "", gitTreeState: "", buildDate: "", goVersion: "", compiler: "", platform: "" };
+}
+
+/** `/healthz`, `/livez`, `/readyz`: a server that can answer is well; its log is in memory and its disk failing ends the process. */
+function health(path: string, query: URLSearchParams): ApiAnswer | undefined {
+  const found = /^\/(healthz|livez|readyz)(?:\/([a-z-]+))?$/u.exec(path);
+  if (!found) return undefined;
+  const [, name = "", part] = found;
+  if (part !== undefined) return part === "ping" || part === "log" ? textAnswer(200, "ok") : undefined;
+  if (query.get("verbose") === null) return textAnswer(200, "ok");
+  return textAnswer(200, `[+]ping ok\n[+]log ok\n${name} check passed\n`);
+}

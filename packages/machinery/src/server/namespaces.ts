@@ -1,0 +1,22 @@
+/** Objects live in namespaces that exist (the admission rule NamespaceLifecycle). */
+import type { ResourceDefinition } from "@mecha/kinds";
+import { notFound, qualifiedResource, StatusError } from "../status.ts";
+import type { ServerParts } from "./context.ts";
+
+/** There from the start, as on every cluster. */
+export const initialNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"] as const;
+
+/** @throws StatusError NotFound when the namespace is missing, Forbidden when it is being deleted. */
+export function admitNew({ cache }: ServerParts, definition: ResourceDefinition, namespace: string): void {
+  if (!definition.namespaced) return;
+  const found = cache.shelf("/namespaces").get("", namespace);
+  if (!found) throw notFound("namespaces", "", namespace);
+  if (found.object.metadata.deletionTimestamp === undefined) return;
+  const { plural, group } = definition;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  throw new StatusError("Forbidden", `${qualifiedResource(plural, group)} is forbidden: ${why}`, {
+    ...(group !== "" && { group }),
+    kind: plural,
+    causes: [{ reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" }],
+  });
+}

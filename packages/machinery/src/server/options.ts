@@ -1,0 +1,212 @@
+/** Query parameters of the verbs, checked (meta/v1 ListOptions, CreateOptions, UpdateOptions, PatchOptions, DeleteOptions). Pure. */
+import type { FieldProblem, ResourceDefinition } from "@mecha/kinds";
+import { isObject } from "../json.ts";
+import { type FieldSelector, parseFieldSelector } from "../selector/fields.ts";
+import { type LabelSelector, parseLabelSelector } from "../selector/labels.ts";
+import { invalid, StatusError } from "../status.ts";
+
+export type ResourceVersionMatch = "Exact" | "NotOlderThan";
+
+export interface ListOptions {
+  readonly labels: LabelSelector;
+  readonly fields: FieldSelector;
+  /** 0: all. */
+  readonly limit: number;
+  readonly continueToken: string | undefined;
+  /** As sent; empty and absent are one. */
+  readonly resourceVersion: string | undefined;
+  readonly resourceVersionMatch: ResourceVersionMatch | undefined;
+  readonly includeObject: "None" | "Metadata" | "Object";
+}
+
+export interface WatchOptions extends ListOptions {
+  readonly timeoutSeconds: number | undefined;
+  readonly allowWatchBookmarks: boolean;
+  readonly sendInitialEvents: boolean | undefined;
+}
+
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  readonly fieldValidation: "Strict" | "Warn" | "Ignore";
+  /** Who the change is of: `fieldManager`, else the first part of User-Agent. */
+  readonly fieldManager: string;
+  /** Was it named? Server-side apply demands it. */
+  readonly fieldManagerNamed: boolean;
+  readonly force: boolean;
+}
+
+export interface DeleteOptions {
+  readonly dryRun: boolean;
+  readonly gracePeriodSeconds: number | undefined;
+  readonly propagationPolicy: "Orphan" | "Background" | "Foreground" | undefined;
+  readonly preconditions: { readonly uid?: string; readonly resourceVersion?: string };
+}
+
+export function isWatch(query: URLSearchParams): boolean {
+  return flagOf(query, "watch") === true;
+}
+
+export function listOptions(query: URLSearchParams, definition: ResourceDefinition): ListOptions {
+  const include = query.get("includeObject") ?? "Metadata";
+  if (include !== "None" && include !== "Metadata" && include !== "Object") throw badRequest(`Unknown object include policy: "${include}"`);
+  return {
+    labels: parseLabelSelector(query.get("labelSelector") ?? ""),
+    fields: parseFieldSelector(query.get("fieldSelector") ?? "", definition),
+    limit: wholeOf(query, "limit") ?? 0,
+    continueToken: textOf(query, "continue"),
+    resourceVersion: textOf(query, "resourceVersion"),
+    resourceVersionMatch: matchOf(query),
+    includeObject: include,
+  };
+}
+
+export function watchOptions(query: URLSearchParams, definition: ResourceDefinition): WatchOptions {
+  const options = {
+    ...listOptions(query, definition),
+    timeoutSeconds: wholeOf(query, "timeoutSeconds"),
+    allowWatchBookmarks: flagOf(query, "allowWatchBookmarks") ?? false,
+    sendInitialEvents: flagOf(query, "sendInitialEvents"),
+  };
+  const problems = watchProblems(options);
+  if (problems.length > 0) throw invalid("ListOptions", "meta.k8s.io", "", problems);
+  return options;
+}
+
+function watchProblems({ sendInitialEvents, resourceVersionMatch, continueToken }: WatchOptions): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const forbid = (field: string, why: string): void =>
+    void problems.push({ type: "FieldValueForbidden", field, message: `Forbidden: ${why}` });
+  if (sendInitialEvents === undefined && resourceVersionMatch !== undefined)
+    forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+  if (sendInitialEvents !== undefined && resourceVersionMatch !== "NotOlderThan")
+    forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  if (sendInitialEvents !== undefined && continueToken !== undefined) forbid("continue", "continue is forbidden for watch");
+  return problems;
+}
+
+export function writeOptions(query: URLSearchParams, userAgent: string | undefined): WriteOptions {
+  const validation = query.get("fieldValidation") || "Warn";
+  if (validation !== "Strict" && validation !== "Warn" && validation !== "Ignore")
+    throw invalid("CreateOptions", "meta.k8s.io", "", [
+      {
+        type: "FieldValueNotSupported",
+        field: "fieldValidation",
+        message: `Unsupported value: ${JSON.stringify(validation)}: supported values: "", "Ignore", "Strict", "Warn"`,
+      },
+    ]);
+  const named = query.get("fieldManager") ?? "";
+  return {
+    dryRun: dryRunOf(query.getAll("dryRun")),
+    fieldValidation: validation,
+    fieldManager: named || managerOf(userAgent),
+    fieldManagerNamed: named !== "",
+    force: flagOf(query, "force") ?? false,
+  };
+}
+
+/** What stands before the first `/`: `kubectl/v1.33 (linux/amd64)` is `kubectl`. */
+function managerOf(userAgent: string | undefined): string {
+  return (userAgent ?? "").split("/", 1)[0]?.slice(0, managerMax) || "unknown";
+}
+
+/** Longest name of a field manager, characters. */
+const managerMax = 128;
+
+/** From the body (meta/v1 DeleteOptions) when there is one, else from the query. */
+export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
+  const given = isObject(body) ? body : fromQuery(query);
+  const grace = given.gracePeriodSeconds;
+  if (grace !== undefined && grace !== null && (typeof grace !== "number" || !Number.isSafeInteger(grace) || grace < 0))
+    throw badRequest(`invalid gracePeriodSeconds: ${JSON.stringify(grace)}`);
+  const orphan = given.orphanDependents;
+  const policy = given.propagationPolicy ?? (typeof orphan === "boolean" ? (orphan ? "Orphan" : "Background") : undefined);
+  if (policy !== undefined && policy !== "Orphan" && policy !== "Background" && policy !== "Foreground")
+    throw invalid("DeleteOptions", "meta.k8s.io", "", [
+      {
+        type: "FieldValueNotSupported",
+        field: "propagationPolicy",
+        message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+      },
+    ]);
+  const preconditions = isObject(given.preconditions) ? given.preconditions : {};
+  const dryRun = given.dryRun ?? query.getAll("dryRun");
+  return {
+    dryRun: dryRunOf(Array.isArray(dryRun) ? dryRun.map(String) : []),
+    gracePeriodSeconds: typeof grace === "number" ? grace : undefined,
+    propagationPolicy: policy,
+    preconditions: {
+      ...(typeof preconditions.uid === "string" && { uid: preconditions.uid }),
+      ...(typeof preconditions.resourceVersion === "string" && { resourceVersion: preconditions.resourceVersion }),
+    },
+  };
+}
+
+function fromQuery(query: URLSearchParams): Record<string, unknown> {
+  return {
+    gracePeriodSeconds: wholeOf(query, "gracePeriodSeconds"),
+    orphanDependents: flagOf(query, "orphanDependents"),
+    propagationPolicy: textOf(query, "propagationPolicy"),
+  };
+}
+
+function dryRunOf(values: readonly string[]): boolean {
+  for (const value of values)
+    if (value !== "All" && value !== "")
+      throw invalid("Options", "meta.k8s.io", "", [
+        {
+          type: "FieldValueNotSupported",
+          field: "dryRun",
+          message: `Unsupported value: ${JSON.stringify(value)}: supported values: "All"`,
+        },
+      ]);
+  return values.includes("All");
+}
+
+function matchOf(query: URLSearchParams): ResourceVersionMatch | undefined {
+  const match = textOf(query, "resourceVersionMatch");
+  const problem = (field: string, message: string): StatusError =>
+    invalid("ListOptions", "meta.k8s.io", "", [{ type: "FieldValueForbidden", field, message: `Forbidden: ${message}` }]);
+  if (match === undefined) return undefined;
+  if (match !== "Exact" && match !== "NotOlderThan")
+    throw invalid("ListOptions", "meta.k8s.io", "", [
+      {
+        type: "FieldValueNotSupported",
+        field: "resourceVersionMatch",
+        message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`,
+      },
+    ]);
+  const version = textOf(query, "resourceVersion");
+  if (flagOf(query, "watch") === true) return match;
+  if (version === undefined) throw problem("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (textOf(query, "continue") !== undefined)
+    throw problem("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+  if (match === "Exact" && version === "0")
+    throw problem("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  return match;
+}
+
+function textOf(query: URLSearchParams, name: string): string | undefined {
+  return query.get(name) || undefined;
+}
+
+/** Go's strconv.ParseBool; anything else set counts as true, as the API's own conversion has it. */
+function flagOf(query: URLSearchParams, name: string): boolean | undefined {
+  const value = query.get(name);
+  if (value === null) return undefined;
+  return value !== "false" && value !== "0";
+}
+
+function wholeOf(query: URLSearchParams, name: string): number | undefined {
+  const value = textOf(query, name);
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!/^-?\d+$/u.test(value) || !Number.isSafeInteger(number) || number < 0)
+    throw badRequest(
+      `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid value of ${name}: a whole number, 0 or more, is expected`,
+    );
+  return number;
+}
+
+export function badRequest(message: string): StatusError {
+  return new StatusError("BadRequest", message);
+}

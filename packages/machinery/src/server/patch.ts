@@ -1,0 +1,65 @@
+/** PATCH: which kinds of patch a resource takes, and what each makes of an object. The patches themselves are packages/machinery/src/patch. */
+import { type JsonObject, type KubeObject, type ResourceDefinition, groupVersionOf } from "@mecha/kinds";
+import { parse } from "yaml";
+import { jsonPatch } from "../patch/json-patch.ts";
+import { mergePatch } from "../patch/merge-patch.ts";
+import { strategicMergePatch } from "../patch/strategic-patch.ts";
+import { StatusError } from "../status.ts";
+import { checkBodySize, mediaType, utf8 } from "./body.ts";
+import { badRequest } from "./options.ts";
+
+export const patchMedia = {
+  json: "application/json-patch+json",
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+  apply: "application/apply-patch+yaml",
+} as const;
+
+export type ParsedPatch = { readonly kind: keyof typeof patchMedia; readonly value: unknown };
+
+/** Content types of patches a resource takes. */
+export function patchTypes(definition: ResourceDefinition): string[] {
+  return [patchMedia.json, patchMedia.merge, ...(definition.strategicPatch ? [patchMedia.strategic] : []), patchMedia.apply];
+}
+
+/** @throws StatusError UnsupportedMediaType, BadRequest */
+export function parsePatch(body: Uint8Array | undefined, contentType: string | undefined, definition: ResourceDefinition): ParsedPatch {
+  const media = mediaType(contentType);
+  const kind = (Object.keys(patchMedia) as (keyof typeof patchMedia)[]).find((one) => patchMedia[one] === media);
+  const types = patchTypes(definition);
+  if (!kind || !types.includes(media))
+    throw new StatusError(
+      "UnsupportedMediaType",
+      `the body of the request was in an unknown format - accepted media types include: ${types.join(", ")}`,
+    );
+  checkBodySize(body?.length ?? 0);
+  const text = utf8(body ?? new Uint8Array());
+  try {
+    return { kind, value: kind === "apply" ? parse(text) : JSON.parse(text) };
+  } catch (error) {
+    throw badRequest(`error decoding patch: ${(error as Error).message}`);
+  }
+}
+
+/** The object a patch makes of `current`, still to be checked. @throws StatusError as the patch has it */
+export function patched(current: JsonObject, patch: ParsedPatch, definition: ResourceDefinition): JsonObject {
+  switch (patch.kind) {
+    case "json":
+      return jsonPatch(current, patch.value);
+    case "merge":
+      return mergePatch(current, patch.value);
+    case "strategic":
+      return strategicMergePatch(current, patch.value, definition.types, definition.type);
+    case "apply":
+      throw new StatusError("UnsupportedMediaType", "apply goes its own way");
+  }
+}
+
+/** Is the patch of this very kind? Apply bodies name theirs. */
+export function checkAppliedKind(object: KubeObject, { group, version, kind }: ResourceDefinition): void {
+  const of = groupVersionOf(object.apiVersion ?? "");
+  if (of.group !== group || of.version !== version || object.kind !== kind)
+    throw badRequest(
+      `incorrect version specified in apply patch. Specified patch version: ${object.apiVersion}, expected: ${group === "" ? version : `${group}/${version}`}`,
+    );
+}

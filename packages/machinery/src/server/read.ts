@@ -1,0 +1,118 @@
+/**
+ * Getting and listing. Everything is in memory and up to date, so a list is always consistent, of the newest revision unless an older one is asked for.
+ *
+ * L1 the pages of one list are of one revision: the first page's. When it is forgotten the client gets 410 and begins again
+ */
+import type { KubeObject } from "@mecha/kinds";
+import { matchesFields } from "../selector/fields.ts";
+import { matchesLabels } from "../selector/labels.ts";
+import { StatusError } from "../status.ts";
+import type { Shelved } from "../watch/shelf.ts";
+import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
+import { badRequest, type ListOptions } from "./options.ts";
+
+export interface Listing {
+  /** resourceVersion, continue, remainingItemCount. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly objects: readonly KubeObject[];
+}
+
+export function list(parts: ServerParts, target: Target, options: ListOptions): Listing {
+  const { definition } = target;
+  const token = options.continueToken === undefined ? undefined : parseContinue(options.continueToken);
+  const revision = token?.revision ?? exactRevision(parts, options) ?? parts.cache.revision;
+  const entries = entriesAt(parts, target, revision, token !== undefined);
+  const matching = selects(target, options);
+  const from = token === undefined ? 0 : entries.findIndex(({ key }) => key > token.after);
+  const found: Shelved[] = [];
+  let at = from < 0 ? entries.length : from;
+  for (; at < entries.length && (options.limit === 0 || found.length < options.limit); at++) {
+    const entry = entries[at];
+    if (entry && matching(entry.object)) found.push(entry);
+  }
+  const more = options.limit > 0 && found.length === options.limit && at < entries.length;
+  return {
+    objects: found.map((entry) => presented(entry, definition)),
+    metadata: {
+      resourceVersion: String(revision),
+      ...(more && { continue: continueToken(revision, found.at(-1)?.key ?? "") }),
+      // With a selector the rest is not counted, as the real server does not.
+      ...(more && options.labels.length === 0 && options.fields.length === 0 && { remainingItemCount: entries.length - at }),
+    },
+  };
+}
+
+/** Does an object belong to what was asked for? */
+export function selects(
+  { definition, namespace }: Target,
+  { labels, fields }: Pick<ListOptions, "labels" | "fields">,
+): (object: KubeObject) => boolean {
+  return (object) =>
+    (namespace === "" || object.metadata.namespace === namespace) &&
+    matchesLabels(labels, object.metadata.labels) &&
+    matchesFields(fields, object, definition);
+}
+
+function entriesAt(parts: ServerParts, { definition, namespace }: Target, revision: number, continued: boolean): readonly Shelved[] {
+  const entries = shelfOf(parts, definition).listAt(revision, namespace === "" ? undefined : namespace);
+  if (entries) return entries;
+  if (!continued) throw new StatusError("Expired", "The resourceVersion for the provided list is too old.");
+  throw new StatusError(
+    "Expired",
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+  );
+}
+
+/** The revision a list must be of; `undefined`: the newest, which is not older than any. @throws StatusError */
+function exactRevision(parts: ServerParts, { resourceVersion, resourceVersionMatch, limit }: ListOptions): number | undefined {
+  if (resourceVersion === undefined) return undefined;
+  const revision = parseRevision(resourceVersion);
+  checkFuture(parts, revision);
+  // Without a match rule a limited list is exact, as it always was.
+  const exact = resourceVersionMatch === "Exact" || (resourceVersionMatch === undefined && limit > 0 && revision > 0);
+  return exact ? revision : undefined;
+}
+
+/** @throws StatusError Invalid-like BadRequest */
+export function parseRevision(text: string): number {
+  const revision = Number(text);
+  if (!/^\d+$/u.test(text) || !Number.isSafeInteger(revision))
+    throw badRequest(`invalid resource version ${JSON.stringify(text)}: a whole number is expected`);
+  return revision;
+}
+
+/** @throws StatusError Timeout: no such revision has been written yet. */
+export function checkFuture({ cache }: ServerParts, revision: number): void {
+  if (revision > cache.revision)
+    throw new StatusError("Timeout", `Too large resource version: ${revision}, current: ${cache.revision}`, {
+      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+      retryAfterSeconds: 1,
+    });
+}
+
+function continueToken(revision: number, after: string): string {
+  return base64Url(JSON.stringify({ v: "meta.k8s.io/v1", rv: revision, start: `${after}\0` }));
+}
+
+function parseContinue(token: string): { readonly revision: number; readonly after: string } {
+  try {
+    const { v, rv, start } = JSON.parse(fromBase64Url(token)) as { v?: unknown; rv?: unknown; start?: unknown };
+    if (v === "meta.k8s.io/v1" && typeof rv === "number" && Number.isSafeInteger(rv) && rv > 0 && typeof start === "string")
+      return { revision: rv, after: start.replace(/\0$/u, "") };
+  } catch {
+    // Not ours: said below.
+  }
+  throw badRequest("continue key is not valid: it is not what a list of this server gave");
+}
+
+function base64Url(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/u, "");
+}
+
+function fromBase64Url(text: string): string {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+}

@@ -1,0 +1,114 @@
+/**
+ * Deleting: at once, or once finalizers and the grace period are done with.
+ *
+ * D1 an object somebody still waits for (finalizers, grace) is only marked; the write that ends the last wait removes it (write.ts W3)
+ * D2 `propagationPolicy` becomes a finalizer the garbage collector takes away: `foregroundDeletion` or `orphan`
+ */
+import type { KubeObject } from "@mecha/kinds";
+import { copy } from "../json.ts";
+import { conflict, notFound } from "../status.ts";
+import { logKey } from "../watch/cache.ts";
+import type { Shelved } from "../watch/shelf.ts";
+import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
+import { timeText } from "./metadata.ts";
+import type { DeleteOptions } from "./options.ts";
+import { isOver, replace } from "./write.ts";
+
+export const foregroundFinalizer = "foregroundDeletion";
+export const orphanFinalizer = "orphan";
+
+const attemptsMax = 100;
+
+export type Removal =
+  /** `object` is its last state. */
+  | { readonly removed: true; readonly object: KubeObject }
+  /** It stays until somebody else is done. */
+  | { readonly removed: false; readonly object: KubeObject };
+
+/** @throws StatusError NotFound, Conflict when a precondition does not hold */
+export async function remove(parts: ServerParts, target: Target, name: string, options: DeleteOptions): Promise<Removal> {
+  const { definition, namespace } = target;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const current = shelfOf(parts, definition).get(namespace, name);
+    if (!current) throw notFound(definition.plural, definition.group, name);
+    checkPreconditions(current.object, target, options);
+    const marked = withDeletion(copy(presented(current, definition)), target, options, parts.clock.wall());
+    const done = isOver(marked)
+      ? await removeNow(parts, target, current, options.dryRun)
+      : await mark(parts, target, current, marked, options);
+    if (done) return done;
+  }
+  throw conflict(definition.plural, definition.group, name, "too many others change it; try again");
+}
+
+async function removeNow(
+  parts: ServerParts,
+  { definition, namespace }: Target,
+  current: Shelved,
+  dryRun: boolean,
+): Promise<Removal | undefined> {
+  const object = presented(current, definition);
+  if (dryRun) return { removed: true, object };
+  const key = logKey(definition.group, definition.plural, namespace, current.name);
+  const { outcome } = await parts.cache.write({ key, expected: current.revision, value: undefined });
+  return outcome === "conflict" ? undefined : { removed: true, object };
+}
+
+async function mark(
+  parts: ServerParts,
+  target: Target,
+  current: Shelved,
+  marked: KubeObject,
+  { dryRun }: DeleteOptions,
+): Promise<Removal | undefined> {
+  const object = await replace(parts, target, current, marked, dryRun);
+  return object && { removed: false, object };
+}
+
+/** The object with its deletion begun: times, grace, finalizers of the policy (D2). */
+function withDeletion(object: KubeObject, { definition }: Target, options: DeleteOptions, nowMs: number): KubeObject {
+  const { metadata } = object;
+  const finalizers = finalizersFor(metadata.finalizers ?? [], options.propagationPolicy);
+  if (finalizers.length > 0) metadata.finalizers = finalizers;
+  else delete metadata.finalizers;
+  const grace = options.gracePeriodSeconds ?? definition.gracePeriodSeconds ?? 0;
+  if (metadata.deletionTimestamp !== undefined) {
+    // A second delete may only shorten the wait.
+    if (definition.gracePeriodSeconds !== undefined && grace < (metadata.deletionGracePeriodSeconds ?? 0)) {
+      metadata.deletionGracePeriodSeconds = grace;
+      metadata.deletionTimestamp = timeText(nowMs + grace * 1_000);
+    }
+    return object;
+  }
+  metadata.deletionGracePeriodSeconds = definition.gracePeriodSeconds === undefined ? 0 : grace;
+  metadata.deletionTimestamp = timeText(nowMs + metadata.deletionGracePeriodSeconds * 1_000);
+  if (metadata.generation !== undefined) metadata.generation++;
+  return object;
+}
+
+function finalizersFor(present: readonly string[], policy: DeleteOptions["propagationPolicy"]): string[] {
+  if (policy === undefined) return [...present];
+  const others = present.filter((finalizer) => finalizer !== foregroundFinalizer && finalizer !== orphanFinalizer);
+  if (policy === "Foreground") others.push(foregroundFinalizer);
+  if (policy === "Orphan") others.push(orphanFinalizer);
+  return others;
+}
+
+function checkPreconditions({ metadata }: KubeObject, { definition }: Target, { preconditions }: DeleteOptions): void {
+  const { plural, group } = definition;
+  const { uid, resourceVersion } = preconditions;
+  if (uid !== undefined && uid !== metadata.uid)
+    throw conflict(
+      plural,
+      group,
+      metadata.name,
+      `the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
+    );
+  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion)
+    throw conflict(
+      plural,
+      group,
+      metadata.name,
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
+    );
+}

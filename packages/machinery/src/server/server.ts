@@ -1,0 +1,285 @@
+/**
+ * The API server as a function of requests: discovery, health, resources, watches. It has no sockets: apps/apiserver puts TLS before it, and
+ * controllers of this process call it directly (in-process.ts).
+ *
+ * A request goes: authorization, then the fixed paths (fixed-paths.ts), else route → verb → result (verbs.ts) → the form Accept asks for.
+ */
+import type { Clock, Random } from "@mecha/kit";
+import { type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
+import type { ApiAnswer, ApiRequest } from "../client.ts";
+import type { ObjectLog } from "../object-log.ts";
+import { allVerbs } from "../discovery/discovery.ts";
+import { Registry } from "../registry/registry.ts";
+import { qualifiedResource, StatusError } from "../status.ts";
+import { partialOf, tableOf } from "../table/table.ts";
+import { WatchCache } from "../watch/cache.ts";
+import { type AccessRequest, type Authorizer, type Caller, mastersOnly } from "./access.ts";
+import { answerOf, pageNotFound, statusAnswer } from "./answer.ts";
+import type { ProtobufDecoder } from "./body.ts";
+import type { FieldTracker, ServerParts } from "./context.ts";
+import { fixedPath, type FixedPaths } from "./fixed-paths.ts";
+import { initialNamespaces } from "./namespaces.ts";
+import { type Negotiated, negotiate, wantsPretty } from "./negotiate.ts";
+import { isWatch, listOptions, watchOptions, writeOptions } from "./options.ts";
+import type { Listing } from "./read.ts";
+import { parseRoute, type ResourceRoute } from "./route.ts";
+import { listObject, perform, type ResourceRequest, type Result, type Verb } from "./verbs.ts";
+import { Watching } from "./watch.ts";
+import { create } from "./write.ts";
+
+export interface KubeServerOptions {
+  readonly log: ObjectLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly definitions: readonly ResourceDefinition[];
+  /** Default: members of system:masters may do everything, others nothing. */
+  readonly authorize?: Authorizer;
+  /** Absent: Protobuf bodies are refused (415). */
+  readonly protobuf?: ProtobufDecoder;
+  /** Absent: nobody manages fields. */
+  readonly fields?: FieldTracker;
+  /** Version `/version` names, as `v1.35.0`. */
+  readonly gitVersion: string;
+  /** What else is served at fixed paths: OpenAPI, metrics. */
+  readonly paths?: FixedPaths;
+}
+
+/** What a request gives. */
+export type Served =
+  | { readonly is: "answer"; readonly answer: ApiAnswer }
+  /** 200, then events until it ends. `encode` gives an event the form the client asked for. */
+  | { readonly is: "watch"; readonly watching: Watching; readonly form: WatchForm };
+
+export interface WatchForm {
+  readonly contentType: string;
+  readonly encode: (event: { readonly type: string; readonly object: JsonObject }) => JsonObject;
+}
+
+const verbsByMethod = {
+  GET: { collection: "list", object: "get" },
+  POST: { collection: "create", object: "create" },
+  PUT: { collection: undefined, object: "update" },
+  PATCH: { collection: undefined, object: "patch" },
+  DELETE: { collection: "deletecollection", object: "delete" },
+} as const satisfies Record<ApiRequest["method"], Record<"collection" | "object", Verb | undefined>>;
+
+export class KubeServer {
+  /** Kinds can be added and taken away while it runs. */
+  readonly registry: Registry;
+  readonly #parts: ServerParts;
+  readonly #options: KubeServerOptions;
+  readonly #authorize: Authorizer;
+
+  private constructor(options: KubeServerOptions, cache: WatchCache) {
+    this.#options = options;
+    this.#authorize = options.authorize ?? mastersOnly;
+    this.registry = new Registry(options.definitions);
+    const { clock, random } = options;
+    this.#parts = { cache, registry: this.registry, clock, random, fields: options.fields };
+  }
+
+  /** Reads the log and makes the namespaces every cluster has. */
+  static async open(options: KubeServerOptions): Promise<KubeServer> {
+    const server = new KubeServer(options, await WatchCache.open(options.log));
+    await server.#makeNamespaces();
+    return server;
+  }
+
+  /** Of the last committed write. */
+  get revision(): number {
+    return this.#parts.cache.revision;
+  }
+
+  /** Objects stored, by `group/plural`. */
+  *counts(): Iterable<readonly [resource: string, objects: number]> {
+    for (const resource of this.#parts.cache.resources()) yield [resource, this.#parts.cache.shelf(resource).size];
+  }
+
+  /** Never rejects: failures are answers. */
+  async serve(request: ApiRequest, caller: Caller): Promise<Served> {
+    const query = new URLSearchParams(request.query);
+    const pretty = wantsPretty(query, request.headers["user-agent"]);
+    try {
+      return await this.#serve(request, caller, query, pretty);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      return { is: "answer", answer: statusAnswer(error, { media: "json", pretty }) };
+    }
+  }
+
+  async #serve(request: ApiRequest, caller: Caller, query: URLSearchParams, pretty: boolean): Promise<Served> {
+    const { method, path } = request;
+    const route = parseRoute(path);
+    const definition = route && this.registry.find(route, route.plural);
+    if (!route || !definition) {
+      this.#mayAccess(caller, { path, verb: method.toLowerCase() }, undefined);
+      const fixed = fixedPath(request, query, pretty, {
+        registry: this.registry,
+        gitVersion: this.#options.gitVersion,
+        more: this.#options.paths,
+      });
+      return { is: "answer", answer: (await fixed) ?? pageNotFound() };
+    }
+    return this.#resource(request, caller, { route, definition, query, pretty });
+  }
+
+  async #resource(request: ApiRequest, caller: Caller, found: Found): Promise<Served> {
+    const { route, definition, query } = found;
+    if (!reaches(route, definition)) return { is: "answer", answer: pageNotFound() };
+    const watch = isWatch(query) && request.method === "GET" && route.subresource === undefined;
+    const verb = verbsByMethod[request.method][route.name === undefined ? "collection" : "object"];
+    const allowed = definition.verbs ?? allVerbs;
+    if (
+      !verb ||
+      !allowed.includes(watch ? "watch" : verb) ||
+      (route.subresource !== undefined && verb !== "get" && verb !== "update" && verb !== "patch")
+    )
+      throw new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+    this.#mayAccess(caller, accessOf(route, watch ? "watch" : verb), definition);
+    const negotiated = negotiate(
+      request.headers.accept,
+      verb === "get" || verb === "list" || route.subresource === undefined,
+      found.pretty,
+    );
+    if (watch) return this.#watch(found, negotiated);
+    const result = await perform(verb, this.#request(request, found));
+    return { is: "answer", answer: this.#answer(result, negotiated, found) };
+  }
+
+  #request({ headers, body }: ApiRequest, { route, definition, query }: Found): ResourceRequest {
+    const { name, subresource, namespace } = route;
+    return { parts: this.#parts, definition, namespace, name, subresource, query, headers, body, protobuf: this.#options.protobuf };
+  }
+
+  #watch({ route, definition, query }: Found, { shape, media }: Negotiated): Served {
+    if (media !== "json")
+      throw new StatusError("NotAcceptable", "only the following media types are accepted: application/json;stream=watch");
+    const options = watchOptions(query, definition);
+    // A watch of one object is a watch of its collection, narrowed.
+    const fields =
+      route.name === undefined ? options.fields : [...options.fields, { field: "metadata.name", equal: true, value: route.name }];
+    const watching = new Watching(this.#parts, { definition, namespace: route.namespace }, { ...options, fields });
+    let first = true;
+    const encode: WatchForm["encode"] = ({ type, object }) => {
+      if (type === "ERROR" || shape.as === "object") return object;
+      if (shape.as === "PartialObjectMetadata") return partialOf(object as KubeObject, shape.version);
+      const columns = first;
+      first = false;
+      const nowMs = this.#parts.clock.wall();
+      const { includeObject } = options;
+      const { resourceVersion } = object.metadata as { resourceVersion?: string };
+      const metadata = { resourceVersion };
+      return tableOf(definition, [object as KubeObject], metadata, { version: shape.version, includeObject, nowMs, columns });
+    };
+    return { is: "watch", watching, form: { contentType: "application/json", encode } };
+  }
+
+  #answer(result: Result, negotiated: Negotiated, { query }: Found): ApiAnswer {
+    if (result.is === "status") return answerOf(200, result.object, negotiated, result.warnings);
+    if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, result.definition, negotiated, query), negotiated);
+    const { object, definition, status, warnings } = result;
+    return answerOf(status, this.#shaped(object, definition, negotiated, query), negotiated, warnings);
+  }
+
+  #shaped(object: KubeObject, definition: ResourceDefinition, { shape }: Negotiated, query: URLSearchParams): unknown {
+    if (shape.as === "object" || object.kind !== definition.kind) return object;
+    if (shape.as === "PartialObjectMetadata") return partialOf(object, shape.version);
+    const { resourceVersion } = object.metadata;
+    return this.#table([object], definition, { resourceVersion }, shape.version, query);
+  }
+
+  #shapedList(listing: Listing, definition: ResourceDefinition, { shape }: Negotiated, query: URLSearchParams): unknown {
+    if (shape.as === "object") return listObject(listing, definition);
+    if (shape.as === "Table") return this.#table(listing.objects, definition, listing.metadata, shape.version, query);
+    return {
+      kind: "PartialObjectMetadataList",
+      apiVersion: `meta.k8s.io/${shape.version}`,
+      metadata: listing.metadata,
+      items: listing.objects.map((object) => partialOf(object, shape.version)),
+    };
+  }
+
+  #table(
+    objects: readonly KubeObject[],
+    definition: ResourceDefinition,
+    metadata: Listing["metadata"],
+    version: "v1" | "v1beta1",
+    query: URLSearchParams,
+  ): JsonObject {
+    const { includeObject } = listOptions(new URLSearchParams({ includeObject: query.get("includeObject") ?? "Metadata" }), definition);
+    return tableOf(definition, objects, metadata, { version, includeObject, nowMs: this.#parts.clock.wall() });
+  }
+
+  #mayAccess(caller: Caller, access: AccessRequest, definition: ResourceDefinition | undefined): void {
+    const decision = this.#authorize(caller, access);
+    if (!decision.allowed) throw forbidden(caller, access, definition, decision.reason);
+  }
+
+  async #makeNamespaces(): Promise<void> {
+    const definition = this.registry.find({ group: "", version: "v1" }, "namespaces");
+    if (!definition) return;
+    const missing = initialNamespaces.filter((name) => !this.#parts.cache.shelf("/namespaces").get("", name));
+    const options = writeOptions(new URLSearchParams(), "mecha");
+    await Promise.all(
+      missing.map((name) =>
+        create(
+          this.#parts,
+          { definition, namespace: "" },
+          { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { "kubernetes.io/metadata.name": name } } },
+          options,
+        ),
+      ),
+    );
+  }
+}
+
+interface Found {
+  readonly route: ResourceRoute;
+  readonly definition: ResourceDefinition;
+  readonly query: URLSearchParams;
+  readonly pretty: boolean;
+}
+
+/** Scope and subresource of the path fit the resource. */
+function reaches({ namespace, name, subresource }: ResourceRoute, definition: ResourceDefinition): boolean {
+  if (namespace !== "" && !definition.namespaced) return false;
+  // Without a namespace only lists over all of them make sense.
+  if (namespace === "" && definition.namespaced && name !== undefined) return false;
+  switch (subresource) {
+    case undefined:
+      return true;
+    case "status":
+      return definition.status;
+    case "scale":
+      return definition.scale !== undefined;
+    case "finalize":
+      return definition.group === "" && definition.plural === "namespaces";
+    default:
+      return false;
+  }
+}
+
+function accessOf({ group, version, plural, namespace, name = "", subresource }: ResourceRoute, verb: string): AccessRequest {
+  return { resource: plural, group, version, namespace, name, verb, ...(subresource !== undefined && { subresource }) };
+}
+
+function forbidden(caller: Caller, access: AccessRequest, definition: ResourceDefinition | undefined, reason: string): StatusError {
+  const why = reason === "" ? "" : `: ${reason}`;
+  if ("path" in access || !definition) {
+    const path = "path" in access ? access.path : "";
+    return new StatusError(
+      "Forbidden",
+      `forbidden: User ${JSON.stringify(caller.name)} cannot ${access.verb} path ${JSON.stringify(path)}${why}`,
+    );
+  }
+  const { resource, group, namespace, name, verb, subresource } = access;
+  const scope = namespace === "" ? " at the cluster scope" : ` in the namespace ${JSON.stringify(namespace)}`;
+  const what = `${resource}${subresource === undefined ? "" : `/${subresource}`}`;
+  const qualified = qualifiedResource(resource, group);
+  const subject = name === "" ? qualified : `${qualified} ${JSON.stringify(name)}`;
+  return new StatusError(
+    "Forbidden",
+    `${subject} is forbidden: User ${JSON.stringify(caller.name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)}${scope}${why}`,
+    { ...(name !== "" && { name }), ...(group !== "" && { group }), kind: resource },
+  );
+}

@@ -1,0 +1,251 @@
+/** The verbs of a resource: from a parsed request to what is to be answered. One method each; the work is in read, write, remove and watch. */
+import { Fault } from "@mecha/kit";
+import { apiVersionOf, decodeByType, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
+import { copy } from "../json.ts";
+import { StatusError, notFound, qualifiedResource } from "../status.ts";
+import { parseBody, type ProtobufDecoder } from "./body.ts";
+import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
+import { mustHaveMetadata } from "./metadata.ts";
+import { badRequest, deleteOptions, listOptions, type WriteOptions, writeOptions } from "./options.ts";
+import { parsePatch, patched } from "./patch.ts";
+import { list, type Listing } from "./read.ts";
+import { remove } from "./remove.ts";
+import { readScale, scaleChange } from "./scale.ts";
+import { create, update, type UpdateOptions } from "./write.ts";
+
+/** What stands in the answer, before it takes its form. */
+export type Result =
+  | {
+      readonly is: "object";
+      readonly status: number;
+      readonly object: KubeObject;
+      readonly definition: ResourceDefinition;
+      readonly warnings: readonly string[];
+    }
+  | { readonly is: "list"; readonly listing: Listing; readonly definition: ResourceDefinition }
+  | { readonly is: "status"; readonly object: JsonObject; readonly warnings: readonly string[] };
+
+/** A request for a resource, its path and query understood. */
+export interface ResourceRequest extends Target {
+  readonly parts: ServerParts;
+  /** Absent for collections. */
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | undefined;
+  readonly protobuf: ProtobufDecoder | undefined;
+}
+
+export type Verb = "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
+
+export async function perform(verb: Verb, request: ResourceRequest): Promise<Result> {
+  switch (verb) {
+    case "get":
+      return get(request);
+    case "list":
+      return {
+        is: "list",
+        listing: list(request.parts, request, listOptions(request.query, request.definition)),
+        definition: request.definition,
+      };
+    case "create":
+      return createOne(request);
+    case "update":
+      return updateOne(request);
+    case "patch":
+      return patchOne(request);
+    case "delete":
+      return deleteOne(request);
+    case "deletecollection":
+      return deleteAll(request);
+  }
+}
+
+function get(request: ResourceRequest): Result {
+  const { parts, definition, namespace, subresource } = request;
+  const entry = shelfOf(parts, definition).get(namespace, nameOf(request));
+  if (!entry) throw notFound(definition.plural, definition.group, nameOf(request));
+  const object = presented(entry, definition);
+  return { is: "object", status: 200, object: subresource === "scale" ? readScale(object, definition) : object, definition, warnings: [] };
+}
+
+async function createOne(request: ResourceRequest): Promise<Result> {
+  const { parts, definition } = request;
+  const options = optionsOf(request);
+  const { object, warnings } = objectOf(request, options);
+  if (request.name !== undefined)
+    throw badRequest("objects are created in their collection; this resource has no such subresource to create");
+  return { is: "object", status: 201, object: await create(parts, request, object, options), definition, warnings };
+}
+
+async function updateOne(request: ResourceRequest): Promise<Result> {
+  const { parts, definition, subresource } = request;
+  const options = { ...optionsOf(request), ...subresourceOption(request) };
+  if (subresource === "scale") return scaled(request, options, () => bodyOf(request).value);
+  const { object, warnings } = objectOf(request, options);
+  if (!object.metadata.resourceVersion && !definition.strategicPatch) throw mustNameVersion(object, definition);
+  return {
+    is: "object",
+    status: 200,
+    object: await update(parts, request, nameOf(request), () => copy(object), options),
+    definition,
+    warnings,
+  };
+}
+
+async function patchOne(request: ResourceRequest): Promise<Result> {
+  const { parts, definition, subresource } = request;
+  const options = { ...optionsOf(request), ...subresourceOption(request) };
+  const patch = parsePatch(request.body, request.headers["content-type"], definition);
+  if (subresource === "scale") return scaled(request, options, (current) => patched(current, patch, definition));
+  let warnings: readonly string[] = [];
+  const change = (current: KubeObject): KubeObject => {
+    const checked = checkedObject(patched(current, patch, definition), definition, options, []);
+    warnings = checked.warnings;
+    return checked.object;
+  };
+  return { is: "object", status: 200, object: await update(parts, request, nameOf(request), change, options), definition, warnings };
+}
+
+async function scaled(request: ResourceRequest, options: UpdateOptions, next: (current: JsonObject) => JsonObject): Promise<Result> {
+  const { parts, definition } = request;
+  const change = (current: KubeObject): KubeObject => scaleChange(current, next(readScale(current, definition)), definition);
+  const object = await update(parts, request, nameOf(request), change, options);
+  return { is: "object", status: 200, object: readScale(object, definition), definition, warnings: [] };
+}
+
+async function deleteOne(request: ResourceRequest): Promise<Result> {
+  const { parts, definition, query } = request;
+  const removal = await remove(
+    parts,
+    request,
+    nameOf(request),
+    deleteOptions(query, parseBody(request.body, request.headers["content-type"], request.protobuf)?.value),
+  );
+  const { object } = removal;
+  if (!removal.removed || returnsDeleted(definition)) return { is: "object", status: 200, object, definition, warnings: [] };
+  return { is: "status", object: deletedStatus(object, definition), warnings: [] };
+}
+
+/** These answer with the object even when it is gone. */
+function returnsDeleted({ group, plural }: ResourceDefinition): boolean {
+  return group === "" && (plural === "pods" || plural === "namespaces" || plural === "services" || plural === "persistentvolumeclaims");
+}
+
+function deletedStatus({ metadata }: KubeObject, { group, plural }: ResourceDefinition): JsonObject {
+  const details = { name: metadata.name, ...(group !== "" && { group }), kind: plural, uid: metadata.uid };
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
+}
+
+async function deleteAll(request: ResourceRequest): Promise<Result> {
+  const { parts, definition, query } = request;
+  const options = deleteOptions(query, parseBody(request.body, request.headers["content-type"], request.protobuf)?.value);
+  const listing = list(parts, request, listOptions(query, definition));
+  const objects: KubeObject[] = [];
+  for (const { metadata } of listing.objects) {
+    const target = { definition, namespace: metadata.namespace ?? "" };
+    const removal = await remove(parts, target, metadata.name, options).catch(ignoreGone);
+    if (removal) objects.push(removal.object);
+  }
+  return { is: "list", listing: { ...listing, objects }, definition };
+}
+
+/** Somebody else deleted it meanwhile: that is what was wanted. */
+function ignoreGone(error: unknown): undefined {
+  if (error instanceof StatusError && error.reason === "NotFound") return undefined;
+  throw error;
+}
+
+function nameOf({ name, definition }: ResourceRequest): string {
+  if (name === undefined)
+    throw new StatusError("MethodNotAllowed", `name is required for ${qualifiedResource(definition.plural, definition.group)}`);
+  return name;
+}
+
+function optionsOf({ query, headers }: ResourceRequest): WriteOptions {
+  return writeOptions(query, headers["user-agent"]);
+}
+
+function subresourceOption({ subresource }: ResourceRequest): { readonly subresource?: string } {
+  return subresource === undefined ? {} : { subresource };
+}
+
+function bodyOf(request: ResourceRequest): { readonly value: JsonObject; readonly duplicates: readonly string[] } {
+  const parsed = parseBody(request.body, request.headers["content-type"], request.protobuf);
+  if (!parsed) throw badRequest("the body of the request must be an object; it is empty");
+  return parsed;
+}
+
+/** The object of the body, decoded by its kind's types. @throws StatusError BadRequest with every unknown or repeated field when that is to be strict */
+function objectOf(request: ResourceRequest, options: WriteOptions): { readonly object: KubeObject; readonly warnings: readonly string[] } {
+  const { value, duplicates } = bodyOf(request);
+  return checkedObject(value, request.definition, options, duplicates);
+}
+
+function checkedObject(
+  value: JsonObject,
+  definition: ResourceDefinition,
+  options: WriteOptions,
+  duplicates: readonly string[],
+): { readonly object: KubeObject; readonly warnings: readonly string[] } {
+  const { object, unknown } = decoded(value, definition);
+  const problems = [
+    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+  ];
+  if (options.fieldValidation === "Strict" && problems.length > 0) throw badRequest(strictMessage(definition, problems));
+  return { object, warnings: options.fieldValidation === "Warn" ? problems : [] };
+}
+
+/** The body as the kind has it: read by its types, or pruned where a schema says what stays. */
+function decoded(value: JsonObject, definition: ResourceDefinition): { readonly object: KubeObject; readonly unknown: readonly string[] } {
+  const given = mustHaveMetadata(value);
+  if (definition.prune) return { object: given, unknown: definition.prune(given) };
+  const { apiVersion, kind } = given;
+  try {
+    const { object, unknown } = decodeByType(definition.types, definition.type, given);
+    return {
+      object: mustHaveMetadata({ apiVersion, kind, ...object }),
+      unknown: unknown.filter((path) => path !== "apiVersion" && path !== "kind"),
+    };
+  } catch (error) {
+    if (error instanceof Fault && error.code === "invalid") throw badRequest(`${cannotBeHandled(definition)}: ${error.message}`);
+    throw error;
+  }
+}
+
+function cannotBeHandled({ kind, version }: ResourceDefinition): string {
+  return `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}`;
+}
+
+function strictMessage(definition: ResourceDefinition, problems: readonly string[]): string {
+  const text = `strict decoding error: ${problems.join(", ")}`;
+  // Go decodes built-in kinds into structs, and says so first.
+  return definition.strategicPatch ? `${cannotBeHandled(definition)}: ${text}` : text;
+}
+
+function mustNameVersion({ metadata }: KubeObject, definition: ResourceDefinition): StatusError {
+  const { kind, group, plural } = definition;
+  const name = metadata.name ?? "";
+  return new StatusError(
+    "Invalid",
+    `${qualifiedResource(plural, group)} "${name}" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update`,
+    {
+      name,
+      ...(group !== "" && { group }),
+      kind,
+      causes: [
+        { reason: "FieldValueInvalid", message: "Invalid value: 0: must be specified for an update", field: "metadata.resourceVersion" },
+      ],
+    },
+  );
+}
+
+export function listObject(listing: Listing, definition: ResourceDefinition): JsonObject {
+  // Lists name kind and version once; items of a built-in kind leave them out.
+  const items = definition.strategicPatch
+    ? listing.objects.map(({ apiVersion: _apiVersion, kind: _kind, ...rest }) => rest)
+    : listing.objects;
+  return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata: listing.metadata, items };
+}

@@ -1,0 +1,213 @@
+/**
+ * Creating and changing objects: the one road every write takes, whichever verb began it.
+ *
+ * W1 a change is computed on one state and written only if that state still stands; without a resourceVersion it is computed again on the new one
+ * W2 a change that changes nothing is not written: the revision stays
+ * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away
+ */
+import { uuid } from "@mecha/kit";
+import { apiVersionOf, type KubeObject, validateMeta } from "@mecha/kinds";
+import { copy, equal } from "../json.ts";
+import { alreadyExists, conflict, invalid, notFound, StatusError } from "../status.ts";
+import { logKey } from "../watch/cache.ts";
+import type { Shelved } from "../watch/shelf.ts";
+import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
+import { onlyStatus, stampGeneration, stampNew, stampUpdated } from "./metadata.ts";
+import { generatedName } from "./names.ts";
+import { admitNew } from "./namespaces.ts";
+import { badRequest, type WriteOptions } from "./options.ts";
+
+/** How often a change is computed again because somebody else wrote meanwhile. Writers of one object come in turns, so a few suffice. */
+const attemptsMax = 100;
+/** Generated names tried until one is free: five letters give 14 million. */
+const generatedTries = 8;
+
+/** Stores a new object. `object` is used up. @throws StatusError */
+export async function create(parts: ServerParts, target: Target, object: KubeObject, options: WriteOptions): Promise<KubeObject> {
+  const { definition, namespace } = target;
+  const { metadata } = object;
+  checkIdentity(object, target);
+  if (metadata.resourceVersion) throw new StatusError("Unknown", "resourceVersion should not be set on objects to be created");
+  admitNew(parts, definition, namespace);
+  const generated = !metadata.name && Boolean(metadata.generateName);
+  for (let left = generated ? generatedTries : 1; ; left--) {
+    const candidate = left > 1 ? copy(object) : object;
+    if (generated) candidate.metadata.name = generatedName(metadata.generateName ?? "", parts.random);
+    const created = await createNamed(parts, target, candidate, options);
+    if (created) return created;
+    if (left <= 1) throw alreadyExists(definition.plural, definition.group, candidate.metadata.name);
+  }
+}
+
+/** @returns `undefined` when the name is taken. */
+async function createNamed(
+  parts: ServerParts,
+  { definition, namespace }: Target,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<KubeObject | undefined> {
+  const { metadata } = object;
+  const nowMs = parts.clock.wall();
+  const newUid = (): string => uuid(parts.random);
+  if (definition.status) delete object.status;
+  definition.setDefaults?.(object);
+  stampNew(object, definition, newUid(), nowMs);
+  definition.prepare?.(object, undefined, { nowMs, newUid });
+  check(object, undefined, { definition, namespace });
+  track(parts, { definition, namespace }, object, undefined, options);
+  if (shelfOf(parts, definition).get(namespace, metadata.name)) return undefined;
+  if (options.dryRun) return object;
+  const key = logKey(definition.group, definition.plural, namespace, metadata.name);
+  const { outcome } = await parts.cache.write({ key, expected: 0, value: JSON.stringify(object) });
+  if (outcome === "conflict") return undefined;
+  return mustStand(parts, { definition, namespace }, metadata.name);
+}
+
+/** Computes the next state of an object. Gets a copy it may change. */
+export type Change = (current: KubeObject) => KubeObject;
+
+export interface UpdateOptions extends WriteOptions {
+  /** `status`: only status changes; any other text, and everything but status does. */
+  readonly subresource?: string;
+}
+
+/**
+ * Changes an object. A `resourceVersion` in what `change` returns must be the current one.
+ * @throws StatusError NotFound, Conflict, Invalid
+ */
+export async function update(
+  parts: ServerParts,
+  target: Target,
+  name: string,
+  change: Change,
+  options: UpdateOptions,
+): Promise<KubeObject> {
+  const { definition, namespace } = target;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const current = shelfOf(parts, definition).get(namespace, name);
+    if (!current) throw notFound(definition.plural, definition.group, name);
+    const old = presented(current, definition);
+    const asked = change(copy(old));
+    const wanted = asked.metadata.resourceVersion;
+    if (wanted && wanted !== old.metadata.resourceVersion) throw conflict(definition.plural, definition.group, name);
+    const next = nextState(parts, target, old, asked, options);
+    const written = await replace(parts, target, current, next, options.dryRun);
+    if (written) return written; // else W1: who named a version finds another one in the next round and loses there
+  }
+  throw conflict(definition.plural, definition.group, name, "too many others change it; try again");
+}
+
+/** What is to be written for `asked`: fields of the server carried over, defaults, rules of the kind, everything checked. */
+function nextState(parts: ServerParts, target: Target, old: KubeObject, asked: KubeObject, options: UpdateOptions): KubeObject {
+  const { definition, namespace } = target;
+  const nowMs = parts.clock.wall();
+  checkIdentity(asked, target);
+  if (asked.metadata.name !== old.metadata.name) throw renamed(asked, old);
+  checkUid(asked, old, target);
+  const next = options.subresource === "status" ? onlyStatus(asked, old) : asked;
+  if (options.subresource === undefined && definition.status) keepStatus(next, old);
+  definition.setDefaults?.(next);
+  stampUpdated(next, old);
+  definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random) });
+  stampGeneration(next, old, definition);
+  check(next, old, { definition, namespace });
+  track(parts, target, next, old, options);
+  return next;
+}
+
+function keepStatus(next: KubeObject, old: KubeObject): void {
+  if (old.status === undefined) delete next.status;
+  else next.status = old.status;
+}
+
+/** Writes the state that follows `current` (keeps W2, W3). @returns `undefined` when somebody else wrote first. */
+export async function replace(
+  parts: ServerParts,
+  { definition, namespace }: Target,
+  current: Shelved,
+  next: KubeObject,
+  dryRun: boolean,
+): Promise<KubeObject | undefined> {
+  next.metadata.resourceVersion = String(current.revision);
+  if (equal(next, presented(current, definition))) return presented(current, definition);
+  const over = isOver(next);
+  if (dryRun) return next;
+  const { resourceVersion: _revision, ...metadata } = next.metadata;
+  const { outcome } = await parts.cache.write({
+    key: logKey(definition.group, definition.plural, namespace, current.name),
+    expected: current.revision,
+    value: over ? undefined : JSON.stringify({ ...next, metadata }),
+  });
+  if (outcome === "conflict") return undefined;
+  if (over) return { ...next, metadata: { ...next.metadata, resourceVersion: String(parts.cache.revision) } };
+  return shelfOf(parts, definition).get(namespace, current.name)?.object ?? next;
+}
+
+/** Being deleted, with nobody left to wait for. */
+export function isOver({ metadata, spec, kind, apiVersion }: KubeObject): boolean {
+  const waits = (metadata.finalizers?.length ?? 0) > 0 || (metadata.deletionGracePeriodSeconds ?? 0) > 0;
+  // A namespace has finalizers of its own, for what is in it.
+  const namespace = kind === "Namespace" && apiVersion === "v1";
+  const contents = namespace ? ((spec as { finalizers?: readonly string[] } | undefined)?.finalizers?.length ?? 0) : 0;
+  return metadata.deletionTimestamp !== undefined && !waits && contents === 0;
+}
+
+function mustStand(parts: ServerParts, { definition, namespace }: Target, name: string): KubeObject {
+  const entry = shelfOf(parts, definition).get(namespace, name);
+  // Somebody may have deleted it in the very moment between the commit and this line.
+  if (!entry) throw notFound(definition.plural, definition.group, name);
+  return presented(entry, definition);
+}
+
+/** Kind, version and namespace of a body must be those of the path, or absent. @throws StatusError BadRequest */
+export function checkIdentity(object: KubeObject, { definition, namespace }: Target): void {
+  const apiVersion = apiVersionOf(definition);
+  object.apiVersion ||= apiVersion;
+  object.kind ||= definition.kind;
+  if (object.apiVersion !== apiVersion)
+    throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`);
+  if (object.kind !== definition.kind)
+    throw badRequest(
+      `${object.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: the kind in the body is not the one of the path`,
+    );
+  const { metadata } = object;
+  if (!definition.namespaced) delete metadata.namespace;
+  else metadata.namespace ||= namespace;
+  if (definition.namespaced && metadata.namespace !== namespace)
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+}
+
+function renamed(asked: KubeObject, old: KubeObject): StatusError {
+  if (!asked.metadata.name) return badRequest("name must be provided");
+  return badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${old.metadata.name})`);
+}
+
+function checkUid({ metadata }: KubeObject, old: KubeObject, { definition }: Target): void {
+  if (metadata.uid && metadata.uid !== old.metadata.uid)
+    throw conflict(
+      definition.plural,
+      definition.group,
+      old.metadata.name,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`,
+    );
+}
+
+/** @throws StatusError Invalid with everything that is wrong. */
+function check(object: KubeObject, old: KubeObject | undefined, { definition }: Target): void {
+  const problems = [...validateMeta(definition, object, old), ...(definition.validate?.(object, old) ?? [])];
+  if (problems.length > 0) throw invalid(definition.kind, definition.group, object.metadata.name ?? "", problems);
+}
+
+function track(parts: ServerParts, { definition }: Target, next: KubeObject, old: KubeObject | undefined, options: UpdateOptions): void {
+  if (!parts.fields) return;
+  const managed = parts.fields.track({
+    definition,
+    old,
+    next,
+    manager: options.fieldManager,
+    subresource: options.subresource,
+    nowMs: parts.clock.wall(),
+  });
+  if (managed === undefined) delete next.metadata.managedFields;
+  else next.metadata.managedFields = [...managed];
+}

@@ -1,0 +1,64 @@
+/** Table answers (meta/v1): the server decides the columns `kubectl get` shows. */
+import { ageOf, type KubeObject, type PrinterColumn, type ResourceDefinition } from "@mecha/kinds";
+
+export interface TableOptions {
+  readonly version: "v1" | "v1beta1";
+  readonly includeObject: "None" | "Metadata" | "Object";
+  readonly nowMs: number;
+  /** Columns stand only in the first event of a watch. */
+  readonly columns?: boolean;
+}
+
+const defaultColumns: readonly PrinterColumn[] = [
+  {
+    name: "Name",
+    type: "string",
+    format: "name",
+    description: "Name, unique within the namespace.",
+    priority: 0,
+    cell: ({ metadata }) => metadata.name,
+  },
+  {
+    name: "Age",
+    type: "string",
+    description: "How long ago it was created.",
+    priority: 0,
+    cell: ({ metadata }, nowMs) => ageOf(metadata.creationTimestamp, nowMs),
+  },
+];
+
+/** @param metadata Of the list; empty for one object. */
+export function tableOf(
+  definition: ResourceDefinition,
+  objects: readonly KubeObject[],
+  metadata: Readonly<Record<string, unknown>>,
+  options: TableOptions,
+): Record<string, unknown> {
+  const columns = definition.columns ?? defaultColumns;
+  return {
+    kind: "Table",
+    apiVersion: `meta.k8s.io/${options.version}`,
+    metadata,
+    columnDefinitions: options.columns === false ? null : columns.map(columnDefinition),
+    rows: objects.map((object) => rowOf(columns, object, options)),
+  };
+}
+
+function columnDefinition({ name, type, format = "", description, priority }: PrinterColumn): Record<string, unknown> {
+  return { name, type, format, description, priority };
+}
+
+function rowOf(
+  columns: readonly PrinterColumn[],
+  object: KubeObject,
+  { version, includeObject, nowMs }: TableOptions,
+): Record<string, unknown> {
+  const cells = columns.map(({ cell }) => cell(object, nowMs) ?? null);
+  if (includeObject === "None") return { cells };
+  return { cells, object: includeObject === "Object" ? object : partialOf(object, version) };
+}
+
+/** Only the metadata (meta/v1 PartialObjectMetadata). */
+export function partialOf(object: KubeObject, version: "v1" | "v1beta1"): Record<string, unknown> {
+  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+}
