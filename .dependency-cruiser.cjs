@@ -27,7 +27,7 @@ const vendors = {
   "dialects/[^/]+": ["@bufbuild/protobuf"],
   "apps/mecha": ["@bufbuild/protobuf", "commander", "yaml"],
   "sdk/[^/]+": ["@bufbuild/protobuf"],
-  "examples/[^/]+": ["@bufbuild/protobuf", "mecha-sdk"],
+  "examples/[^/]+": ["@bufbuild/protobuf", "mecha-sdk", "mecha-operator"],
 };
 const vendorRules = Object.entries(vendors).map(([folder, names]) => ({
   name: `vendor-only-where-owned`,
@@ -108,10 +108,20 @@ module.exports = {
       name: "sdk-stays-small",
       severity: "error",
       comment: "The SDK runs in the user's process: kit, schedule, wire, adapters/net and adapters/host, nothing else of ours.",
-      from: { path: "^sdk/", pathNot: test },
+      from: { path: "^sdk/", pathNot: [test, "^sdk/operator/"] },
       to: {
         path: "^(packages|adapters|dialects|apps|examples|conformance|tests|bench|scripts)/",
         pathNot: "^(packages/(kit|schedule|wire)|adapters/(net|host))/",
+      },
+    },
+    {
+      name: "sdk-stays-small",
+      severity: "error",
+      comment: "The operator SDK is the controller runtime and the way to a cluster: kit, kinds, machinery, adapters/kube and adapters/host.",
+      from: { path: "^sdk/operator/", pathNot: test },
+      to: {
+        path: "^(packages|adapters|dialects|apps|examples|conformance|tests|bench|scripts)/",
+        pathNot: "^(packages/(kit|kinds|machinery)|adapters/(kube|host))/",
       },
     },
     {

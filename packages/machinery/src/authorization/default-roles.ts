@@ -1,0 +1,123 @@
+/**
+ * Roles and bindings every cluster has (Kubernetes, "Default roles and role bindings"), as far as there is something here for them to allow. Made at each start
+ * where they are missing; one that was changed is left alone, as with the annotation rbac.authorization.kubernetes.io/autoupdate: "false".
+ */
+import type { KubeObject } from "@mecha/kinds";
+import type { PolicyRule } from "./rules.ts";
+
+const readVerbs = ["get", "list", "watch"];
+const writeVerbs = ["create", "delete", "deletecollection", "patch", "update"];
+
+/** What an application's people work with, by group. Not: Nodes, PersistentVolumes, roles, quotas, which are the cluster's. */
+const workloads: readonly (readonly [group: string, resources: readonly string[]])[] = [
+  [
+    "",
+    [
+      "configmaps",
+      "endpoints",
+      "events",
+      "persistentvolumeclaims",
+      "pods",
+      "pods/log",
+      "pods/status",
+      "replicationcontrollers",
+      "replicationcontrollers/scale",
+      "serviceaccounts",
+      "services",
+    ],
+  ],
+  [
+    "apps",
+    [
+      "controllerrevisions",
+      "daemonsets",
+      "deployments",
+      "deployments/scale",
+      "deployments/status",
+      "replicasets",
+      "replicasets/scale",
+      "statefulsets",
+      "statefulsets/scale",
+    ],
+  ],
+  ["autoscaling", ["horizontalpodautoscalers"]],
+  ["batch", ["cronjobs", "jobs"]],
+  ["discovery.k8s.io", ["endpointslices"]],
+  ["events.k8s.io", ["events"]],
+  ["networking.k8s.io", ["ingresses", "networkpolicies"]],
+  ["policy", ["poddisruptionbudgets"]],
+  ["coordination.k8s.io", ["leases"]],
+  ["cloudstate.io", ["statefulservices", "statefulstores"]],
+];
+
+const rulesOver = (verbs: readonly string[]): PolicyRule[] =>
+  workloads.map(([group, resources]) => ({ apiGroups: [group], resources: [...resources], verbs: [...verbs] }));
+
+const view: readonly PolicyRule[] = [{ apiGroups: [""], resources: ["namespaces"], verbs: readVerbs }, ...rulesOver(readVerbs)];
+const edit: readonly PolicyRule[] = [
+  ...view,
+  ...rulesOver(writeVerbs),
+  { apiGroups: [""], resources: ["secrets"], verbs: [...readVerbs, ...writeVerbs] },
+  { apiGroups: [""], resources: ["pods/attach", "pods/exec", "pods/portforward", "pods/eviction", "serviceaccounts/token"], verbs: ["create", "get"] },
+  { apiGroups: [""], resources: ["serviceaccounts"], verbs: ["impersonate"] },
+];
+const admin: readonly PolicyRule[] = [
+  ...edit,
+  { apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles", "rolebindings"], verbs: [...readVerbs, ...writeVerbs] },
+  { apiGroups: ["authorization.k8s.io"], resources: ["localsubjectaccessreviews"], verbs: ["create"] },
+];
+
+const discoveryPaths = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"];
+
+const clusterRoles: Readonly<Record<string, readonly PolicyRule[]>> = {
+  "cluster-admin": [
+    { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
+    { nonResourceURLs: ["*"], verbs: ["*"] },
+  ],
+  admin,
+  edit,
+  view,
+  "system:basic-user": [
+    { apiGroups: ["authorization.k8s.io"], resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], verbs: ["create"] },
+    { apiGroups: ["authentication.k8s.io"], resources: ["selfsubjectreviews"], verbs: ["create"] },
+  ],
+  "system:discovery": [{ nonResourceURLs: discoveryPaths, verbs: ["get"] }],
+  "system:public-info-viewer": [{ nonResourceURLs: ["/healthz", "/livez", "/readyz", "/version", "/version/"], verbs: ["get"] }],
+  "system:monitoring": [{ nonResourceURLs: ["/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*"], verbs: ["get"] }],
+  "system:auth-delegator": [
+    { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
+    { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
+  ],
+};
+
+const clusterRoleBindings: Readonly<Record<string, readonly string[]>> = {
+  "cluster-admin": ["system:masters"],
+  "system:basic-user": ["system:authenticated"],
+  "system:discovery": ["system:authenticated"],
+  "system:public-info-viewer": ["system:authenticated", "system:unauthenticated"],
+  "system:monitoring": ["system:monitoring"],
+};
+
+const apiVersion = "rbac.authorization.k8s.io/v1";
+const metadata = (name: string): KubeObject["metadata"] => ({
+  name,
+  annotations: { "rbac.authorization.kubernetes.io/autoupdate": "true" },
+  labels: { "kubernetes.io/bootstrapping": "rbac-defaults" },
+});
+
+/** ClusterRoles and ClusterRoleBindings to make where they are missing. */
+export function defaultRbacObjects(): readonly KubeObject[] {
+  const roles = Object.entries(clusterRoles).map(
+    ([name, rules]): KubeObject => ({ apiVersion, kind: "ClusterRole", metadata: metadata(name), rules }),
+  );
+  const bindings = Object.entries(clusterRoleBindings).map(
+    ([name, groups]): KubeObject => ({
+      apiVersion,
+      kind: "ClusterRoleBinding",
+      metadata: metadata(name),
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+      subjects: groups.map((group) => ({ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: group })),
+    }),
+  );
+  return [...roles, ...bindings];
+}
