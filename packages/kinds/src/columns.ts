@@ -25,6 +25,15 @@ export const ageColumn: PrinterColumn = {
   cell: (object, nowMs) => ageOf(object.metadata.creationTimestamp, nowMs),
 };
 
+/** Time of creation: what kinds show that have no columns of their own. */
+export const createdColumn: PrinterColumn = {
+  name: "Created At",
+  type: "date",
+  description: "When the server stored the object first.",
+  priority: 0,
+  cell: (object) => object.metadata.creationTimestamp ?? "<unknown>",
+};
+
 /** A text column. */
 export function textColumn(
   name: string,

@@ -52,6 +52,14 @@ export interface KindContext {
   readonly newNodePort?: () => number;
 }
 
+/** A kind kept as another: the same objects under two names, as Events are. */
+export interface StoredAs {
+  readonly group: string;
+  readonly plural: string;
+  readonly toStored: (object: KubeObject) => KubeObject;
+  readonly fromStored: (object: KubeObject) => KubeObject;
+}
+
 /** One served version of a kind. */
 export interface ResourceDefinition extends GroupVersion {
   readonly kind: string;
@@ -91,6 +99,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly prune?: (object: KubeObject) => readonly string[];
   /** Seconds a delete waits for the object's agent when the request names none. Absent = 0; Pods 30. */
   readonly gracePeriodSeconds?: number;
+  /** Absent = kept under its own name. */
+  readonly storedAs?: StoredAs;
   /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (RBAC). */
   readonly nameRule?: "subdomain" | "label" | "service" | "path";
 }

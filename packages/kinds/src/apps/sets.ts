@@ -1,0 +1,163 @@
+/** StatefulSet (pods with names and storage of their own), DaemonSet (one pod on each node), ControllerRevision (what a set's template was). */
+import { isObject, mapAt, numberAt, objectAt, sameJson, textAt } from "../access.ts";
+import { ageColumn, labelsText, nameColumn, none, numberColumn, selectorColumn, templateColumns, textColumn } from "../columns.ts";
+import { definer } from "../define.ts";
+import type { JsonObject, KubeObject } from "../object.ts";
+import { forbiddenValue, immutable, invalidValue, requiredValue } from "../problem.ts";
+import type { FieldProblem } from "../resource.ts";
+import {
+  isZeroShare,
+  notNegative,
+  validateNotOverAll,
+  validateSelectorAndTemplate,
+  validateShare,
+  validateTemplate,
+} from "../rules/workload.ts";
+import { replicaScale, selectorStays } from "./deployment.ts";
+
+const define = definer("apps", "v1");
+const changeable = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+];
+const changeableText =
+  "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+
+function validateStatefulSet(object: KubeObject, old?: KubeObject): FieldProblem[] {
+  const spec = objectAt(object, "spec");
+  const policy = textAt(spec, "podManagementPolicy");
+  const problems: FieldProblem[] = [];
+  if (policy !== "OrderedReady" && policy !== "Parallel")
+    problems.push(invalidValue("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"));
+  problems.push(...validateUpdateStrategy(objectAt(spec, "updateStrategy")), ...notNegative(spec, ["replicas", "minReadySeconds"]));
+  problems.push(...validateSelectorAndTemplate(spec, "statefulset"), ...validateStatefulTemplate(spec));
+  if (!old) return problems;
+  const fixed = (value: JsonObject): JsonObject => Object.fromEntries(Object.entries(value).filter(([name]) => !changeable.includes(name)));
+  const same = sameJson(fixed(spec), fixed(objectAt(old, "spec")));
+  return same ? problems : [...problems, forbiddenValue("spec", changeableText)];
+}
+
+/** Volumes made from claim templates count as declared. */
+function validateStatefulTemplate(spec: JsonObject): FieldProblem[] {
+  const claims = (Array.isArray(spec["volumeClaimTemplates"]) ? spec["volumeClaimTemplates"] : []).map((claim) =>
+    textAt(claim, "metadata.name"),
+  );
+  const pod = objectAt(spec, "template.spec");
+  const declared = Array.isArray(pod["volumes"]) ? (pod["volumes"] as unknown[]) : [];
+  const volumes = [...claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })), ...declared];
+  const template = { ...objectAt(spec, "template"), spec: { ...pod, ...(volumes.length > 0 && { volumes }) } };
+  return validateTemplate({ ...spec, template }, "StatefulSet");
+}
+
+function validateUpdateStrategy(strategy: JsonObject): FieldProblem[] {
+  const type = textAt(strategy, "type");
+  const rolling = strategy["rollingUpdate"];
+  if (type === "OnDelete")
+    return rolling === undefined
+      ? []
+      : [invalidValue("spec.updateStrategy.rollingUpdate", rolling, "only allowed for updateStrategy 'RollingUpdate'")];
+  if (type !== "RollingUpdate") return [invalidValue("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'")];
+  return isObject(rolling) ? notNegative(rolling, ["partition"], "spec.updateStrategy.rollingUpdate") : [];
+}
+
+export const statefulSet = define({
+  kind: "StatefulSet",
+  plural: "statefulsets",
+  shortNames: ["sts"],
+  categories: ["all"],
+  status: true,
+  generation: true,
+  scale: replicaScale,
+  columns: [
+    nameColumn,
+    textColumn(
+      "Ready",
+      "Pods that take work, of those wanted.",
+      (object) => `${numberAt(object, "status.readyReplicas")}/${numberAt(object, "spec.replicas")}`,
+    ),
+    ageColumn,
+    ...templateColumns("spec.template"),
+  ],
+  validate: validateStatefulSet,
+});
+
+function validateDaemonStrategy(strategy: JsonObject): FieldProblem[] {
+  const type = textAt(strategy, "type");
+  if (type === "OnDelete") return [];
+  if (type !== "RollingUpdate") return [invalidValue("spec.updateStrategy.type", type, "must be 'RollingUpdate' or 'OnDelete'")];
+  const field = "spec.updateStrategy.rollingUpdate";
+  const rolling = strategy["rollingUpdate"];
+  if (!isObject(rolling)) return [requiredValue(field)];
+  const { maxUnavailable, maxSurge } = rolling;
+  const problems = [...validateShare(maxUnavailable, `${field}.maxUnavailable`), ...validateShare(maxSurge, `${field}.maxSurge`)];
+  if (isZeroShare(maxUnavailable) && isZeroShare(maxSurge))
+    problems.push(requiredValue(`${field}.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
+  if (!isZeroShare(maxUnavailable) && !isZeroShare(maxSurge))
+    problems.push(invalidValue(`${field}.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"));
+  return [
+    ...problems,
+    ...validateNotOverAll(maxUnavailable, `${field}.maxUnavailable`),
+    ...validateNotOverAll(maxSurge, `${field}.maxSurge`),
+  ];
+}
+
+export const daemonSet = define({
+  kind: "DaemonSet",
+  plural: "daemonsets",
+  shortNames: ["ds"],
+  categories: ["all"],
+  status: true,
+  generation: true,
+  columns: [
+    nameColumn,
+    numberColumn("Desired", "Nodes that should run the pod.", (object) => numberAt(object, "status.desiredNumberScheduled")),
+    numberColumn("Current", "Nodes that run it.", (object) => numberAt(object, "status.currentNumberScheduled")),
+    numberColumn("Ready", "Nodes whose pod takes work.", (object) => numberAt(object, "status.numberReady")),
+    numberColumn("Up-to-date", "Nodes whose pod is made of the newest template.", (object) =>
+      numberAt(object, "status.updatedNumberScheduled"),
+    ),
+    numberColumn("Available", "Nodes whose pod has taken work for long enough.", (object) => numberAt(object, "status.numberAvailable")),
+    textColumn("Node Selector", "Labels of the nodes meant.", (object) => labelsText(mapAt(object, "spec.template.spec.nodeSelector"))),
+    ageColumn,
+    ...templateColumns("spec.template"),
+    selectorColumn,
+  ],
+  validate(object, old) {
+    const spec = objectAt(object, "spec");
+    const problems = [
+      ...validateSelectorAndTemplate(spec, "daemonset"),
+      ...validateTemplate(spec, "DaemonSet"),
+      ...notNegative(spec, ["minReadySeconds", "revisionHistoryLimit"]),
+      ...validateDaemonStrategy(objectAt(spec, "updateStrategy")),
+    ];
+    return old ? [...problems, ...selectorStays(spec, objectAt(old, "spec"))] : problems;
+  },
+});
+
+function controllerOf(object: KubeObject): string {
+  const owner = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
+  if (!owner) return none;
+  const group = owner.apiVersion.includes("/") ? `.${owner.apiVersion.slice(0, owner.apiVersion.indexOf("/"))}` : "";
+  return `${owner.kind.toLowerCase()}${group}/${owner.name}`;
+}
+
+export const controllerRevision = define({
+  kind: "ControllerRevision",
+  plural: "controllerrevisions",
+  nameRule: "path",
+  columns: [
+    nameColumn,
+    textColumn("Controller", "Owner of the revision.", controllerOf),
+    numberColumn("Revision", "Its number.", (object) => numberAt(object, "revision")),
+    ageColumn,
+  ],
+  validate(object, old) {
+    const negative = notNegative(object, ["revision"], "");
+    return old ? [...negative, ...immutable("data", object["data"] ?? null, sameJson(object["data"], old["data"]))] : negative;
+  },
+});

@@ -1,0 +1,120 @@
+/** Storage that outlives pods: claims, and the volumes they are given. */
+import { mapAt, objectAt, sameJson, textAt, textsAt } from "../access.ts";
+import { ageColumn, nameColumn, textColumn } from "../columns.ts";
+import { definer } from "../define.ts";
+import type { KubeObject } from "../object.ts";
+import { forbiddenValue, requiredValue, unsupportedValue } from "../problem.ts";
+import type { FieldProblem } from "../resource.ts";
+
+const define = definer("", "v1");
+const modes: Readonly<Record<string, string>> = {
+  ReadWriteOnce: "RWO",
+  ReadOnlyMany: "ROX",
+  ReadWriteMany: "RWX",
+  ReadWriteOncePod: "RWOP",
+};
+const modeNames = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+/** The older place of a storage class. */
+const classAnnotation = "volume.beta.kubernetes.io/storage-class";
+
+/** `RWO,ROX`, each once, in the order of the table above. */
+const modesText = (object: KubeObject, path: string): string => {
+  const said = new Set(textsAt(object, path));
+  return Object.entries(modes)
+    .filter(([mode]) => said.has(mode))
+    .map(([, short]) => short)
+    .join(",");
+};
+const phase = (object: KubeObject): string =>
+  object.metadata.deletionTimestamp === undefined ? textAt(object, "status.phase") : "Terminating";
+const storageClass = (object: KubeObject): string =>
+  mapAt(object, "metadata.annotations")[classAnnotation] ?? textAt(object, "spec.storageClassName");
+const attributesClass = textColumn(
+  "VolumeAttributesClass",
+  "Class of the volume's changeable attributes.",
+  (object) => textAt(object, "spec.volumeAttributesClassName") || "<unset>",
+);
+const volumeMode = textColumn(
+  "VolumeMode",
+  "Whether the volume is a file system or a raw device.",
+  (object) => textAt(object, "spec.volumeMode") || "<unset>",
+  1,
+);
+
+function validateModes(object: KubeObject): FieldProblem[] {
+  const said = textsAt(object, "spec.accessModes");
+  if (said.length === 0) return [requiredValue("spec.accessModes", "at least 1 access mode is required")];
+  return said.filter((mode) => !modeNames.includes(mode)).map((mode) => unsupportedValue("spec.accessModes", mode, modeNames));
+}
+
+/** A claim's spec stays, but for a larger size and the volume the binder picks. */
+function validateClaim(object: KubeObject, old?: KubeObject): FieldProblem[] {
+  const problems = validateModes(object);
+  if (mapAt(object, "spec.resources.requests")["storage"] === undefined) problems.push(requiredValue("spec.resources[storage]"));
+  if (!old) return problems;
+  const fixed = (claim: KubeObject): object => ({ ...objectAt(claim, "spec"), resources: {}, volumeAttributesClassName: undefined });
+  const before = fixed(old);
+  const now = {
+    ...fixed(object),
+    ...(textAt(old, "spec.volumeName") === "" && { volumeName: (before as { volumeName?: string }).volumeName }),
+  };
+  if (sameJson(before, now)) return problems;
+  const why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+  return [...problems, forbiddenValue("spec", why)];
+}
+
+export const persistentVolumeClaim = define({
+  kind: "PersistentVolumeClaim",
+  plural: "persistentvolumeclaims",
+  shortNames: ["pvc"],
+  status: true,
+  columns: [
+    nameColumn,
+    textColumn("Status", "Pending, Bound or Lost.", phase),
+    textColumn("Volume", "Volume the claim was given.", (object) => textAt(object, "spec.volumeName")),
+    textColumn("Capacity", "Size of that volume.", (object) => mapAt(object, "status.capacity")["storage"] ?? ""),
+    textColumn("Access Modes", "How many may mount it, and how.", (object) => modesText(object, "status.accessModes")),
+    textColumn("StorageClass", "Class of the storage.", storageClass),
+    attributesClass,
+    ageColumn,
+    volumeMode,
+  ],
+  validate: validateClaim,
+  prepare(object, old) {
+    if (!old) object["status"] = { phase: "Pending" };
+  },
+});
+
+export const persistentVolume = define({
+  kind: "PersistentVolume",
+  plural: "persistentvolumes",
+  shortNames: ["pv"],
+  namespaced: false,
+  status: true,
+  columns: [
+    nameColumn,
+    textColumn("Capacity", "Size of the volume.", (object) => mapAt(object, "spec.capacity")["storage"] ?? "0"),
+    textColumn("Access Modes", "How many may mount it, and how.", (object) => modesText(object, "spec.accessModes")),
+    textColumn("Reclaim Policy", "What becomes of the volume when its claim goes.", (object) =>
+      textAt(object, "spec.persistentVolumeReclaimPolicy"),
+    ),
+    textColumn("Status", "Available, Bound, Released or Failed.", phase),
+    textColumn("Claim", "Claim that has the volume.", (object) =>
+      objectAt(object, "spec")["claimRef"] === undefined
+        ? ""
+        : `${textAt(object, "spec.claimRef.namespace")}/${textAt(object, "spec.claimRef.name")}`,
+    ),
+    textColumn("StorageClass", "Class of the storage.", storageClass),
+    attributesClass,
+    textColumn("Reason", "Why the volume is in its status.", (object) => textAt(object, "status.reason")),
+    ageColumn,
+    volumeMode,
+  ],
+  validate(object) {
+    const capacity = mapAt(object, "spec.capacity")["storage"] === undefined ? [requiredValue("spec.capacity")] : [];
+    return [...validateModes(object), ...capacity];
+  },
+  prepare(object, old) {
+    if (!old) object["status"] = { phase: "Pending" };
+  },
+});

@@ -1,0 +1,152 @@
+/** Events: what happened to an object, for people. One stored object, served as core/v1 and as events.k8s.io/v1. */
+import { isObject, numberAt, textAt } from "../access.ts";
+import { nameColumn, textColumn } from "../columns.ts";
+import { definer } from "../define.ts";
+import type { KubeObject } from "../object.ts";
+import { invalidValue } from "../problem.ts";
+import type { FieldProblem, ResourceDefinition } from "../resource.ts";
+import { ageOf } from "../values/duration.ts";
+
+/** Names of the same field in core/v1 and in events.k8s.io/v1. */
+const names: readonly (readonly [core: string, events: string])[] = [
+  ["involvedObject", "regarding"],
+  ["message", "note"],
+  ["reportingComponent", "reportingController"],
+  ["source", "deprecatedSource"],
+  ["firstTimestamp", "deprecatedFirstTimestamp"],
+  ["lastTimestamp", "deprecatedLastTimestamp"],
+  ["count", "deprecatedCount"],
+];
+
+function renamed(object: KubeObject, apiVersion: string, pairs: readonly (readonly [string, string])[]): KubeObject {
+  const to = new Map(pairs);
+  const entries = Object.entries(object).map(([name, value]) => [to.get(name) ?? name, value] as const);
+  return { ...Object.fromEntries(entries), apiVersion } as KubeObject;
+}
+
+/** Where an event keeps what the columns and selectors show. */
+interface Places {
+  readonly object: string;
+  readonly message: string;
+  readonly source: string;
+  readonly controller: string;
+  readonly first: string;
+  readonly last: string;
+  readonly count: string;
+}
+
+const core: Places = {
+  object: "involvedObject",
+  message: "message",
+  source: "source",
+  controller: "reportingComponent",
+  first: "firstTimestamp",
+  last: "lastTimestamp",
+  count: "count",
+};
+const modern: Places = {
+  object: "regarding",
+  message: "note",
+  source: "deprecatedSource",
+  controller: "reportingController",
+  first: "deprecatedFirstTimestamp",
+  last: "deprecatedLastTimestamp",
+  count: "deprecatedCount",
+};
+
+const firstSeen = (event: KubeObject, at: Places, nowMs: number): string =>
+  ageOf(textAt(event, at.first) || textAt(event, "eventTime"), nowMs);
+
+function lastSeen(event: KubeObject, at: Places, nowMs: number): string {
+  if (isObject(event["series"])) return ageOf(textAt(event, "series.lastObservedTime"), nowMs);
+  const last = textAt(event, at.last);
+  return last === "" ? firstSeen(event, at, nowMs) : ageOf(last, nowMs);
+}
+
+function target(event: KubeObject, at: Places): string {
+  const name = textAt(event, `${at.object}.name`);
+  const kind = textAt(event, `${at.object}.kind`).toLowerCase();
+  return name === "" ? kind : `${kind}/${name}`;
+}
+
+function source(event: KubeObject, at: Places): string {
+  const component = textAt(event, `${at.source}.component`) || textAt(event, at.controller);
+  const instance = textAt(event, `${at.source}.host`) || textAt(event, "reportingInstance");
+  return instance === "" ? component : `${component}, ${instance}`;
+}
+
+const columns = (at: Places): NonNullable<ResourceDefinition["columns"]> => [
+  textColumn("Last Seen", "Time since it happened last.", (event, nowMs) => lastSeen(event, at, nowMs)),
+  textColumn("Type", "Normal, or Warning when somebody should look.", (event) => textAt(event, "type")),
+  textColumn("Reason", "What happened, in one word for machines.", (event) => textAt(event, "reason")),
+  textColumn("Object", "What it happened to.", (event) => target(event, at)),
+  textColumn("Subobject", "Part of the object.", (event) => textAt(event, `${at.object}.fieldPath`), 1),
+  textColumn("Source", "Who says so.", (event) => source(event, at), 1),
+  textColumn("Message", "What happened, for people.", (event) => textAt(event, at.message).trim()),
+  textColumn("First Seen", "Time since it happened first.", (event, nowMs) => firstSeen(event, at, nowMs), 1),
+  textColumn(
+    "Count",
+    "How often it happened.",
+    (event) => String(numberAt(event, isObject(event["series"]) ? "series.count" : at.count) || 1),
+    1,
+  ),
+  { ...nameColumn, priority: 1 },
+];
+
+const objectFields = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
+
+function selectable(at: Places): ReadonlyMap<string, (event: KubeObject) => string> {
+  const field = (name: string, path: string): readonly [string, (event: KubeObject) => string] => [name, (event) => textAt(event, path)];
+  return new Map([
+    ...objectFields.map((name) => field(`${at.object}.${name}`, `${at.object}.${name}`)),
+    field("reason", "reason"),
+    field("type", "type"),
+    field(at.controller, at.controller),
+    ["source", (event: KubeObject) => textAt(event, `${at.source}.component`) || textAt(event, at.controller)] as const,
+  ]);
+}
+
+/** An event stands in the namespace of its object; one of a cluster-wide object in `default`. */
+const validate =
+  (at: Places) =>
+  (event: KubeObject): FieldProblem[] => {
+    const wanted = textAt(event, `${at.object}.namespace`);
+    const namespace = event.metadata.namespace ?? "";
+    if (namespace === wanted || (wanted === "" && namespace === "default")) return [];
+    return [invalidValue(`${at.object}.namespace`, wanted, "does not match event.namespace")];
+  };
+
+export const coreEvent = definer(
+  "",
+  "v1",
+)({
+  kind: "Event",
+  plural: "events",
+  shortNames: ["ev"],
+  columns: columns(core),
+  selectableFields: selectable(core),
+  validate: validate(core),
+});
+
+export const event = definer(
+  "events.k8s.io",
+  "v1",
+)({
+  kind: "Event",
+  plural: "events",
+  shortNames: ["ev"],
+  columns: columns(modern),
+  selectableFields: selectable(modern),
+  validate: validate(modern),
+  storedAs: {
+    group: "",
+    plural: "events",
+    toStored: (object) =>
+      renamed(
+        object,
+        "v1",
+        names.map(([a, b]) => [b, a] as const),
+      ),
+    fromStored: (object) => renamed(object, "events.k8s.io/v1", names),
+  },
+});

@@ -1,0 +1,40 @@
+/** PodDisruptionBudget: how many pods may be missing on purpose. */
+import { numberAt, objectAt, valueAt } from "../access.ts";
+import { ageColumn, nameColumn, numberColumn, textColumn } from "../columns.ts";
+import { definer } from "../define.ts";
+import { invalidValue } from "../problem.ts";
+import { validateSelector } from "../rules/selector.ts";
+import { validateNotOverAll, validateShare } from "../rules/workload.ts";
+
+const share = (value: unknown): string => (typeof value === "number" || typeof value === "string" ? String(value) : "N/A");
+
+export const podDisruptionBudget = definer(
+  "policy",
+  "v1",
+)({
+  kind: "PodDisruptionBudget",
+  plural: "poddisruptionbudgets",
+  shortNames: ["pdb"],
+  status: true,
+  generation: true,
+  columns: [
+    nameColumn,
+    textColumn("Min Available", "Pods that must stay.", (object) => share(valueAt(object, "spec.minAvailable"))),
+    textColumn("Max Unavailable", "Pods that may be missing.", (object) => share(valueAt(object, "spec.maxUnavailable"))),
+    numberColumn("Allowed Disruptions", "Pods that may be taken away now.", (object) => numberAt(object, "status.disruptionsAllowed")),
+    ageColumn,
+  ],
+  validate(object) {
+    const spec = objectAt(object, "spec");
+    const { minAvailable, maxUnavailable } = spec;
+    const both = minAvailable !== undefined && maxUnavailable !== undefined;
+    return [
+      ...(both ? [invalidValue("spec", spec, "minAvailable and maxUnavailable cannot be both set")] : []),
+      ...validateShare(minAvailable, "spec.minAvailable"),
+      ...validateNotOverAll(minAvailable, "spec.minAvailable"),
+      ...validateShare(maxUnavailable, "spec.maxUnavailable"),
+      ...validateNotOverAll(maxUnavailable, "spec.maxUnavailable"),
+      ...validateSelector(spec["selector"], "spec.selector"),
+    ];
+  },
+});
