@@ -4,7 +4,7 @@
  * THIRD-PARTY.txt, the licences of the packages inside the bundle.
  *
  * Layout of mecha-runtime (bin/mecha.cjs and the code's own `import.meta.url` rely on it):
- *   bin/mecha.cjs   dist/main.js   dist/store-sqlite-worker.js   page/…   package.json
+ *   bin/mecha.cjs   dist/main.js   dist/store-sqlite-worker.js   dist/object-log-worker.js   page/…   package.json
  */
 import { build, type Metafile } from "esbuild";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -47,6 +47,7 @@ async function packRuntime(into: string): Promise<string> {
   const built = await bundle(join(folder, "dist"), {
     main: join(app, "src/main.ts"),
     "store-sqlite-worker": join(root, "adapters/store-sqlite/src/worker.ts"),
+    "object-log-worker": join(root, "adapters/store-sqlite/src/objects/worker.ts"),
   });
   await cp(join(app, "bin"), join(folder, "bin"), { recursive: true });
   await cp(join(app, "src/page"), join(folder, "page"), { recursive: true, filter: (path) => !path.endsWith(".ts") });

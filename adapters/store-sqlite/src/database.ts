@@ -9,7 +9,7 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readF
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Fault } from "@mecha/kit";
-import { migrate, recognise } from "./schema.ts";
+import { type Layout, migrate, recognise } from "./schema.ts";
 
 /** Memory for pages, KiB: the upper levels of every tree and the values in use. */
 const cacheKiB = 32_768;
@@ -26,18 +26,18 @@ export interface Database {
   close(): void;
 }
 
-/** @throws Fault("unavailable") naming the holder's pid when the file is in use; Fault("precondition") as `migrate`. */
-export function openDatabase(file: string, durability: "full" | "relaxed", ownFolder: boolean): Database {
+/** @param layout Default: `state.db`'s. @throws Fault("unavailable") naming the holder's pid when the file is in use; Fault("precondition") as `migrate`. */
+export function openDatabase(file: string, durability: "full" | "relaxed", ownFolder: boolean, layout?: Layout): Database {
   prepareFolder(file, ownFolder);
   const db = new DatabaseSync(file, { timeout: lockWaitMs, enableForeignKeyConstraints: false, allowExtension: false });
   try {
     // Before the first read: then the WAL index is kept in memory and no -shm file exists.
     db.exec("PRAGMA locking_mode = EXCLUSIVE");
-    recognise(db, file);
+    recognise(db, file, layout?.migrations.length, layout?.applicationId);
     db.exec(pragmas(durability));
     db.exec("BEGIN EXCLUSIVE; COMMIT"); // keeps L1
     writeFileSync(pidFile(file), `${process.pid}\n`, { mode: 0o600 });
-    migrate(db, file);
+    migrate(db, file, layout?.migrations, layout?.applicationId);
     syncFolder(dirname(file));
   } catch (error) {
     db.close();

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Clock, type Log, type Random, uuid } from "@mecha/kit";
 import { type FileStore, startStore } from "./store.ts";
 
+export { openSqliteObjectLog, type SqliteObjectLogOptions } from "./objects/log.ts";
 export type { FileStore } from "./store.ts";
 export { type Finding, mergeWal, verifyFile } from "./verify.ts";
 

@@ -32,20 +32,25 @@ export const kindNames = ["eventSourced", "value", "crdt"] as const;
 /** Takes a file from the version that is its index to the next one. Never edited once released; append. */
 export type Migration = (db: DatabaseSync) => void;
 
-/** @internal For tests, which need files of older layouts. */
+/** A kind of file: its mark, and the way from each version to the next. */
+export interface Layout {
+  readonly applicationId: number;
+  readonly migrations: readonly Migration[];
+}
+
 export const migrations: readonly Migration[] = [createVersion1, createVersion2, createVersion3, createVersion4];
 
 /**
  * Recognises the file and brings it to the newest version.
  * @throws Fault("precondition") when it is somebody else's database, or newer than this program.
  */
-export function migrate(db: DatabaseSync, file: string, steps: readonly Migration[] = migrations): void {
-  const version = recognise(db, file, steps.length);
+export function migrate(db: DatabaseSync, file: string, steps: readonly Migration[] = migrations, mark = applicationId): void {
+  const version = recognise(db, file, steps.length, mark);
   for (let from = version; from < steps.length; from++) {
     db.exec("BEGIN IMMEDIATE");
     try {
       steps[from]?.(db);
-      db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${from + 1}; COMMIT`); // keeps F2
+      db.exec(`PRAGMA application_id = ${mark}; PRAGMA user_version = ${from + 1}; COMMIT`); // keeps F2
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK");
       throw new Fault("internal", `bring ${file} from layout ${from} to ${from + 1}; the file is as it was`, { cause: error });
@@ -54,11 +59,11 @@ export function migrate(db: DatabaseSync, file: string, steps: readonly Migratio
 }
 
 /** @returns the file's version; 0 for an empty file. Writes nothing (F1). */
-export function recognise(db: DatabaseSync, file: string, newest: number = migrations.length): number {
+export function recognise(db: DatabaseSync, file: string, newest: number = migrations.length, mark = applicationId): number {
   const id = pragma(db, "application_id");
   const version = pragma(db, "user_version");
   const empty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-  if (id !== applicationId && !(id === 0 && version === 0 && empty))
+  if (id !== mark && !(id === 0 && version === 0 && empty))
     throw new Fault("precondition", `${file} is a database of another program (application_id ${id}); name another file or folder`);
   if (version > newest) {
     const fix = "use the version of Mecha that wrote it, or a newer one";
