@@ -58,7 +58,11 @@ const edit: readonly PolicyRule[] = [
   ...view,
   ...rulesOver(writeVerbs),
   { apiGroups: [""], resources: ["secrets"], verbs: [...readVerbs, ...writeVerbs] },
-  { apiGroups: [""], resources: ["pods/attach", "pods/exec", "pods/portforward", "pods/eviction", "serviceaccounts/token"], verbs: ["create", "get"] },
+  {
+    apiGroups: [""],
+    resources: ["pods/attach", "pods/exec", "pods/portforward", "pods/eviction", "serviceaccounts/token"],
+    verbs: ["create", "get"],
+  },
   { apiGroups: [""], resources: ["serviceaccounts"], verbs: ["impersonate"] },
 ];
 const admin: readonly PolicyRule[] = [
@@ -67,7 +71,19 @@ const admin: readonly PolicyRule[] = [
   { apiGroups: ["authorization.k8s.io"], resources: ["localsubjectaccessreviews"], verbs: ["create"] },
 ];
 
-const discoveryPaths = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"];
+const discoveryPaths = [
+  "/api",
+  "/api/*",
+  "/apis",
+  "/apis/*",
+  "/healthz",
+  "/livez",
+  "/openapi",
+  "/openapi/*",
+  "/readyz",
+  "/version",
+  "/version/",
+];
 
 const clusterRoles: Readonly<Record<string, readonly PolicyRule[]>> = {
   "cluster-admin": [
@@ -83,7 +99,9 @@ const clusterRoles: Readonly<Record<string, readonly PolicyRule[]>> = {
   ],
   "system:discovery": [{ nonResourceURLs: discoveryPaths, verbs: ["get"] }],
   "system:public-info-viewer": [{ nonResourceURLs: ["/healthz", "/livez", "/readyz", "/version", "/version/"], verbs: ["get"] }],
-  "system:monitoring": [{ nonResourceURLs: ["/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*"], verbs: ["get"] }],
+  "system:monitoring": [
+    { nonResourceURLs: ["/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*"], verbs: ["get"] },
+  ],
   "system:auth-delegator": [
     { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
     { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
@@ -107,17 +125,18 @@ const metadata = (name: string): KubeObject["metadata"] => ({
 
 /** ClusterRoles and ClusterRoleBindings to make where they are missing. */
 export function defaultRbacObjects(): readonly KubeObject[] {
-  const roles = Object.entries(clusterRoles).map(
-    ([name, rules]): KubeObject => ({ apiVersion, kind: "ClusterRole", metadata: metadata(name), rules }),
-  );
-  const bindings = Object.entries(clusterRoleBindings).map(
-    ([name, groups]): KubeObject => ({
-      apiVersion,
-      kind: "ClusterRoleBinding",
-      metadata: metadata(name),
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
-      subjects: groups.map((group) => ({ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: group })),
-    }),
-  );
+  const roles = Object.entries(clusterRoles).map(([name, rules]): KubeObject => ({
+    apiVersion,
+    kind: "ClusterRole",
+    metadata: metadata(name),
+    rules,
+  }));
+  const bindings = Object.entries(clusterRoleBindings).map(([name, groups]): KubeObject => ({
+    apiVersion,
+    kind: "ClusterRoleBinding",
+    metadata: metadata(name),
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+    subjects: groups.map((group) => ({ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: group })),
+  }));
   return [...roles, ...bindings];
 }

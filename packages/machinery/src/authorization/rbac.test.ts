@@ -10,9 +10,15 @@ import { covers, coversRule, type PolicyRule } from "./rules.ts";
 function objectsOf(all: readonly KubeObject[]): RbacObjects {
   return {
     role: (namespace, name) =>
-      all.find(({ kind, metadata }) => kind === (namespace === "" ? "ClusterRole" : "Role") && (metadata.namespace ?? "") === namespace && metadata.name === name),
+      all.find(
+        ({ kind, metadata }) =>
+          kind === (namespace === "" ? "ClusterRole" : "Role") && (metadata.namespace ?? "") === namespace && metadata.name === name,
+      ),
     bindings: (namespace) =>
-      all.filter(({ kind, metadata }) => kind === (namespace === "" ? "ClusterRoleBinding" : "RoleBinding") && (metadata.namespace ?? "") === namespace),
+      all.filter(
+        ({ kind, metadata }) =>
+          kind === (namespace === "" ? "ClusterRoleBinding" : "RoleBinding") && (metadata.namespace ?? "") === namespace,
+      ),
   };
 }
 
@@ -31,7 +37,11 @@ const binding = (roleKind: string, roleName: string, subject: object, namespace?
   subjects: [subject],
 });
 const user = (name: string, ...groups: string[]): Caller => ({ name, groups });
-const wants = (verb: string, resource: string, more: Partial<{ group: string; namespace: string; name: string; subresource: string }> = {}): AccessRequest => ({
+const wants = (
+  verb: string,
+  resource: string,
+  more: Partial<{ group: string; namespace: string; name: string; subresource: string }> = {},
+): AccessRequest => ({
   verb,
   resource,
   group: "",
@@ -44,10 +54,34 @@ const read: PolicyRule = { apiGroups: [""], resources: ["pods"], verbs: ["get", 
 
 const table: readonly (readonly [string, readonly KubeObject[], Caller, AccessRequest, boolean])[] = [
   ["nobody may do anything without a binding", [role("r", [read])], user("ada"), wants("get", "pods"), false],
-  ["a ClusterRoleBinding holds in every namespace", [role("r", [read]), binding("ClusterRole", "r", { kind: "User", name: "ada" })], user("ada"), wants("get", "pods"), true],
-  ["a RoleBinding holds in its own", [role("r", [read], "shop"), binding("Role", "r", { kind: "Group", name: "dev" }, "shop")], user("ada", "dev"), wants("list", "pods"), true],
-  ["and in no other", [role("r", [read], "shop"), binding("Role", "r", { kind: "Group", name: "dev" }, "shop")], user("ada", "dev"), wants("list", "pods", { namespace: "bank" }), false],
-  ["a RoleBinding may bind a ClusterRole", [role("r", [read]), binding("ClusterRole", "r", { kind: "User", name: "ada" }, "shop")], user("ada"), wants("get", "pods"), true],
+  [
+    "a ClusterRoleBinding holds in every namespace",
+    [role("r", [read]), binding("ClusterRole", "r", { kind: "User", name: "ada" })],
+    user("ada"),
+    wants("get", "pods"),
+    true,
+  ],
+  [
+    "a RoleBinding holds in its own",
+    [role("r", [read], "shop"), binding("Role", "r", { kind: "Group", name: "dev" }, "shop")],
+    user("ada", "dev"),
+    wants("list", "pods"),
+    true,
+  ],
+  [
+    "and in no other",
+    [role("r", [read], "shop"), binding("Role", "r", { kind: "Group", name: "dev" }, "shop")],
+    user("ada", "dev"),
+    wants("list", "pods", { namespace: "bank" }),
+    false,
+  ],
+  [
+    "a RoleBinding may bind a ClusterRole",
+    [role("r", [read]), binding("ClusterRole", "r", { kind: "User", name: "ada" }, "shop")],
+    user("ada"),
+    wants("get", "pods"),
+    true,
+  ],
   [
     "a service account is a user by its full name; its namespace is the binding's where none is given",
     [role("r", [read], "shop"), binding("Role", "r", { kind: "ServiceAccount", name: "bot" }, "shop")],
@@ -55,7 +89,13 @@ const table: readonly (readonly [string, readonly KubeObject[], Caller, AccessRe
     wants("get", "pods"),
     true,
   ],
-  ["a resource does not stand for its subresources", [role("r", [read]), binding("ClusterRole", "r", { kind: "User", name: "ada" })], user("ada"), wants("get", "pods", { subresource: "log" }), false],
+  [
+    "a resource does not stand for its subresources",
+    [role("r", [read]), binding("ClusterRole", "r", { kind: "User", name: "ada" })],
+    user("ada"),
+    wants("get", "pods", { subresource: "log" }),
+    false,
+  ],
   [
     "*/scale stands for that subresource of all",
     [role("r", [{ apiGroups: ["*"], resources: ["*/scale"], verbs: ["*"] }]), binding("ClusterRole", "r", { kind: "User", name: "ada" })],

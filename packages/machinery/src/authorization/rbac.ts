@@ -36,7 +36,8 @@ export function serviceAccountUser(namespace: string, name: string): string {
 export function rbacAuthorizer(objects: RbacObjects): Authorizer {
   return (caller, request) => {
     if (caller.groups.includes(mastersGroup)) return { allowed: true };
-    for (const rule of rulesFor(objects, caller, "path" in request ? "" : request.namespace)) if (covers(rule, request)) return { allowed: true };
+    for (const rule of rulesFor(objects, caller, "path" in request ? "" : request.namespace))
+      if (covers(rule, request)) return { allowed: true };
     return denied(objects, caller, request);
   };
 }

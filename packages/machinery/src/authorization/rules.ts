@@ -25,7 +25,9 @@ function coversResource(rule: PolicyRule, request: Exclude<AccessRequest, { read
   const { resource, subresource, group, name } = request;
   const wanted = subresource === undefined ? resource : `${resource}/${subresource}`;
   // `*/scale` is that subresource of everything; a plain `*` is everything, subresources too.
-  const named = (rule.resources ?? []).some((one) => one === "*" || one === wanted || (subresource !== undefined && one === `*/${subresource}`));
+  const named = (rule.resources ?? []).some(
+    (one) => one === "*" || one === wanted || (subresource !== undefined && one === `*/${subresource}`),
+  );
   if (!named || !includesOrAll(rule.apiGroups, group)) return false;
   const names = rule.resourceNames ?? [];
   return names.length === 0 || names.includes(name);

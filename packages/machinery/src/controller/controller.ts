@@ -116,18 +116,18 @@ export class Controller {
   attach(informerOf: (resource: ResourceRef, selection: Selection) => Informer): readonly Informer[] {
     return this.#spec.watches.map((watched) => {
       const informer = informerOf(watched.resource, watched.selection ?? {});
-      const add = (object: KubeObject, first = false): void => {
-        for (const id of watched.keysOf(object)) this.#queue.add(cacheKey(id), first ? "low" : "normal");
+      const add = (objects: readonly KubeObject[], first = false): void => {
+        // A key named by several is one: the first add may already have gone to a worker.
+        const keys = new Set(objects.flatMap((object) => watched.keysOf(object).map(cacheKey)));
+        for (const key of keys) this.#queue.add(key, first ? "low" : "normal");
       };
       informer.listen({
-        added: add,
+        added: (object, first) => add([object], first),
+        // What the object no longer points to is concerned as well: an owner that lost a child.
         updated: (object, old) => {
-          if (watched.isNews?.(object, old) === false) return;
-          // What the object no longer points to is concerned as well: an owner that lost a child.
-          add(old);
-          add(object);
+          if (watched.isNews?.(object, old) !== false) add([old, object]);
         },
-        deleted: (object) => add(object),
+        deleted: (object) => add([object]),
       });
       return informer;
     });
