@@ -50,6 +50,8 @@ export interface KindContext {
   readonly newClusterIp?: () => string;
   /** A port of the nodes' range (30000–32767) that no Service has. */
   readonly newNodePort?: () => number;
+  /** Through which the change came: `status`, `finalize`. */
+  readonly subresource?: string;
 }
 
 /** A kind kept as another: the same objects under two names, as Events are. */
@@ -97,8 +99,10 @@ export interface ResourceDefinition extends GroupVersion {
   readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldProblem[];
   /** Drops what the schema does not know, in place, and says the paths of it. CRDs prune; built-in kinds, which have none, are read by `types`. */
   readonly prune?: (object: KubeObject) => readonly string[];
-  /** Seconds a delete waits for the object's agent when the request names none. Absent = 0; Pods 30. */
-  readonly gracePeriodSeconds?: number;
+  /** Seconds a delete waits for the object's agent when the request names none; 0: nobody has to be waited for. Absent: kinds without agents. */
+  readonly gracePeriodSeconds?: (object: KubeObject) => number;
+  /** What else changes in an object when its deletion begins, in place. */
+  readonly beginDeletion?: (object: KubeObject) => void;
   /** Absent = kept under its own name. */
   readonly storedAs?: StoredAs;
   /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (RBAC). */

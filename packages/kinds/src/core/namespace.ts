@@ -1,5 +1,5 @@
 /** Namespace: the room other names live in. Its content is removed by the namespace controller before it goes. */
-import { textAt } from "../access.ts";
+import { objectAt, textAt } from "../access.ts";
 import { ageColumn, nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
@@ -21,9 +21,12 @@ export const namespace = define({
     ageColumn,
   ],
   selectableFields: new Map([["status.phase", (object: KubeObject) => textAt(object, "status.phase")]]),
-  prepare(object, old) {
+  beginDeletion(object) {
+    object["status"] = { ...objectAt(object, "status"), phase: "Terminating" };
+  },
+  prepare(object, old, { subresource }) {
     if (old) {
-      object["spec"] = old["spec"]; // its finalizers change through /finalize only
+      if (subresource !== "finalize") object["spec"] = old["spec"]; // its finalizers change through /finalize only
       return;
     }
     object["spec"] = { finalizers: [contentFinalizer] };

@@ -36,6 +36,14 @@ export function qualityOfService(spec: JsonObject): "BestEffort" | "Burstable" |
   return full ? "Guaranteed" : "Burstable";
 }
 
+/** Its node ends it; one that no node has, or that has ended by itself, is waited for by nobody. */
+function graceOf(object: KubeObject): number {
+  const ended = ["Succeeded", "Failed"].includes(textAt(object, "status.phase"));
+  if (ended || textAt(object, "spec.nodeName") === "") return 0;
+  const { terminationGracePeriodSeconds } = objectAt(object, "spec");
+  return typeof terminationGracePeriodSeconds === "number" ? terminationGracePeriodSeconds : 30;
+}
+
 const field = (path: string): readonly [string, (object: KubeObject) => string] => [path, (object) => textAt(object, path)];
 
 export const pod = define({
@@ -45,7 +53,7 @@ export const pod = define({
   categories: ["all"],
   status: true,
   generation: true,
-  gracePeriodSeconds: 30,
+  gracePeriodSeconds: graceOf,
   columns: podColumns,
   selectableFields: new Map([
     ...["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"].map(field),

@@ -71,7 +71,8 @@ function withDeletion(object: KubeObject, { definition }: Target, options: Delet
   const finalizers = finalizersFor(metadata.finalizers ?? [], options.propagationPolicy);
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
-  const grace = options.gracePeriodSeconds ?? definition.gracePeriodSeconds ?? 0;
+  const usual = definition.gracePeriodSeconds?.(object) ?? 0;
+  const grace = usual === 0 ? 0 : (options.gracePeriodSeconds ?? usual);
   if (metadata.deletionTimestamp !== undefined) {
     // A second delete may only shorten the wait.
     if (definition.gracePeriodSeconds !== undefined && grace < (metadata.deletionGracePeriodSeconds ?? 0)) {
@@ -80,9 +81,10 @@ function withDeletion(object: KubeObject, { definition }: Target, options: Delet
     }
     return object;
   }
-  metadata.deletionGracePeriodSeconds = definition.gracePeriodSeconds === undefined ? 0 : grace;
+  metadata.deletionGracePeriodSeconds = grace;
   metadata.deletionTimestamp = timeText(nowMs + metadata.deletionGracePeriodSeconds * 1_000);
   if (metadata.generation !== undefined) metadata.generation++;
+  definition.beginDeletion?.(object);
   return object;
 }
 

@@ -108,7 +108,8 @@ function nextState(parts: ServerParts, target: Target, old: KubeObject, asked: K
   if (options.subresource === undefined && definition.status) keepStatus(next, old);
   definition.setDefaults?.(next);
   stampUpdated(next, old);
-  definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random) });
+  const { subresource } = options;
+  definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random), ...(subresource !== undefined && { subresource }) });
   stampGeneration(next, old, definition);
   check(next, old, { definition, namespace });
   track(parts, target, next, old, options);
