@@ -40,6 +40,8 @@ import {
 } from "@mecha/state/store";
 import { MemoryFeed } from "./feed.ts";
 
+export { openMemoryTopics } from "./topics.ts";
+
 type Kind = EntityListing["kind"];
 
 interface Entity {

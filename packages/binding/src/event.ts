@@ -1,4 +1,5 @@
 /** An event on its way to a consumer, wherever it comes from, and where consumers read. */
+import { anyContentType } from "@mecha/wire/cloudevents";
 import type { CommandMetadata, Cursors, Feed, FeedEvent, Payload } from "@mecha/state";
 
 /** An event as a consumer gets it. */
@@ -30,9 +31,6 @@ export interface EventSourceReader {
   read(after: number, limit: number): Promise<EventPage>;
   readonly cursors: Cursors;
 }
-
-/** Content type of an Any: what an event log's events are (facts/cloudstate.md §1.15). */
-export const anyContentType = "application/vnd.cloudstate.protobuf.any";
 
 /** Reads the events of one entity type. */
 export function eventLogReader(feed: Feed, persistenceId: string): EventSourceReader {

@@ -1,6 +1,6 @@
 export { Consumer, type ConsumerMeters, type ConsumerPorts, type Outcome } from "./delivery/consumer.ts";
 export { deliveryDefaults, type DeliveryLimits } from "./delivery/limits.ts";
-export { anyContentType, type BoundEvent, eventLogReader, type EventPage, type EventSourceReader } from "./event.ts";
+export { type BoundEvent, eventLogReader, type EventPage, type EventSourceReader } from "./event.ts";
 export {
   methodFor,
   planSubscriptions,
@@ -9,3 +9,13 @@ export {
   type Subscription,
   subscriptionProblem,
 } from "./subscriptions.ts";
+export {
+  appendMax,
+  idsKeptMs,
+  type Retention,
+  type TopicListing,
+  type TopicLog,
+  topicMaxChars,
+  type TopicMessage,
+  topicProblem,
+} from "./topics/log.ts";

@@ -1,0 +1,113 @@
+/** The topic log in memory: the reference the contract suite is written against, and what `store.kind: memory` uses. */
+import { assert } from "@mecha/kit";
+import type { BoundEvent, EventPage } from "@mecha/binding";
+import {
+  appendMax,
+  idsKeptMs,
+  type Retention,
+  type TopicListing,
+  type TopicLog,
+  type TopicMessage,
+  topicShard,
+} from "@mecha/binding/topics";
+import { eventsPageBytes, rowsMax } from "@mecha/state/store";
+import { MemoryCursors } from "./cursors.ts";
+
+interface Kept {
+  readonly position: number;
+  readonly message: TopicMessage;
+}
+
+/** Opens an empty log. */
+export function openMemoryTopics(retention: Retention): TopicLog {
+  return new MemoryTopics(retention, { closed: false });
+}
+
+class MemoryTopics extends MemoryCursors implements TopicLog {
+  readonly #retention: Retention;
+  readonly #state: { closed: boolean };
+  /** By position. */
+  #messages: Kept[] = [];
+  /** When each (topic, source, id) was appended. */
+  readonly #ids = new Map<string, number>();
+  #positions = 0;
+  #bytes = 0;
+
+  constructor(retention: Retention, state: { closed: boolean }) {
+    super(() => state.closed);
+    this.#retention = retention;
+    this.#state = state;
+  }
+
+  async append(messages: readonly TopicMessage[]): Promise<readonly boolean[]> {
+    this.mustBeOpen();
+    assert(messages.length <= appendMax, `${messages.length} messages are more than ${appendMax}`);
+    return messages.map((message) => {
+      const name = `${message.topic}\0${message.source}\0${message.id}`;
+      if (this.#ids.has(name)) return false;
+      this.#ids.set(name, message.timeMs);
+      this.#bytes += message.payload.value.length;
+      this.#messages.push({ position: ++this.#positions, message: { ...message, payload: copied(message) } });
+      return true;
+    });
+  }
+
+  async read(topic: string, after: number, limit: number): Promise<EventPage> {
+    this.mustBeOpen();
+    assert(limit >= 1 && limit <= rowsMax, `limit ${limit} is not 1 to ${rowsMax}`);
+    const mine = this.#messages.filter(({ position, message }) => position > after && message.topic === topic);
+    const events: BoundEvent[] = [];
+    let bytes = 0;
+    for (const kept of mine) {
+      bytes += kept.message.payload.value.length;
+      if (events.length === limit || (events.length > 0 && bytes > eventsPageBytes)) break;
+      events.push(eventOf(kept));
+    }
+    const head = Math.max(after, mine.at(-1)?.position ?? 0);
+    return { events, readTo: events.at(-1)?.position ?? head, head };
+  }
+
+  async topics(): Promise<readonly TopicListing[]> {
+    this.mustBeOpen();
+    const byTopic = Map.groupBy(this.#messages, ({ message }) => message.topic);
+    return [...byTopic]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, rowsMax)
+      .map(([topic, kept]) => ({
+        topic,
+        messages: kept.length,
+        bytes: kept.reduce((sum, { message }) => sum + message.payload.value.length, 0),
+        oldestMs: Math.min(...kept.map(({ message }) => message.timeMs)),
+        newestMs: Math.max(...kept.map(({ message }) => message.timeMs)),
+      }));
+  }
+
+  async sweep(nowMs: number, limit: number): Promise<number> {
+    this.mustBeOpen();
+    const { maxAgeMs, maxBytes } = this.#retention;
+    let swept = 0;
+    while (swept < limit) {
+      const [oldest] = this.#messages;
+      if (oldest === undefined || (this.#bytes <= maxBytes && oldest.message.timeMs >= nowMs - maxAgeMs)) break;
+      this.#messages.shift();
+      this.#bytes -= oldest.message.payload.value.length;
+      swept++;
+    }
+    for (const [name, timeMs] of this.#ids) if (timeMs < nowMs - Math.max(maxAgeMs, idsKeptMs)) this.#ids.delete(name);
+    return swept;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#state.closed = true;
+  }
+}
+
+function eventOf({ position, message }: Kept): BoundEvent {
+  const { id, source, attributes, trace } = message;
+  const payload = copied(message);
+  return { position, shard: topicShard(message), offset: position, id, source, attributes, payload, ...(trace !== undefined && { trace }) };
+}
+
+function copied({ payload: { typeUrl, value } }: TopicMessage): TopicMessage["payload"] {
+  return { typeUrl, value: value.slice() };
+}

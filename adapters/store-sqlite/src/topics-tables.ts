@@ -1,0 +1,130 @@
+/**
+ * `topics.db`: messages of all topics in one table, by position. A file of its own, so that what is kept here and taken away never stalls entities (E14).
+ *
+ * `seen` remembers what was appended for longer than the message itself may be kept.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { BoundEvent, EventPage } from "@mecha/binding";
+import { idsKeptMs, type Retention, type TopicListing, type TopicMessage, topicShard } from "@mecha/binding/topics";
+import { eventsPageBytes, rowsMax } from "@mecha/state/store";
+import { cursorTable, parkedTable } from "./cursors.ts";
+import { metadataBytes, metadataOf } from "./metadata.ts";
+import type { Layout } from "./schema.ts";
+
+/** "MchT", big-endian. */
+const topicsApplicationId = 0x4d636854;
+
+export const topicsLayout: Layout = { applicationId: topicsApplicationId, migrations: [createVersion1] };
+
+function createVersion1(db: DatabaseSync): void {
+  db.exec(`
+    CREATE TABLE message (
+      position INTEGER PRIMARY KEY AUTOINCREMENT, -- order of appending; never given twice, also when the newest is removed
+      topic TEXT NOT NULL, shard INTEGER NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL, time INTEGER NOT NULL, trace TEXT,
+      attributes BLOB NOT NULL, type_url TEXT NOT NULL, codec INTEGER NOT NULL DEFAULT 0, payload BLOB NOT NULL
+    );
+    CREATE INDEX message_by_topic ON message (topic);
+    CREATE TABLE seen (topic TEXT, source TEXT, id TEXT, time INTEGER NOT NULL, PRIMARY KEY (topic, source, id)) WITHOUT ROWID;
+    CREATE INDEX seen_by_time ON seen (time);
+    ${cursorTable}
+    ${parkedTable}
+  `);
+}
+
+interface Stored {
+  readonly position: number;
+  readonly shard: number;
+  readonly source: string;
+  readonly id: string;
+  readonly trace: string | null;
+  readonly attributes: Uint8Array;
+  readonly type_url: string;
+  readonly payload: Uint8Array;
+}
+
+/** See the file's header. Every change runs in a transaction of the caller's. */
+export class TopicTables {
+  readonly #sql: ReturnType<typeof statements>;
+  readonly #retention: Retention;
+  /** Of all payloads. */
+  #bytes: number;
+
+  constructor(db: DatabaseSync, retention: Retention) {
+    this.#sql = statements(db);
+    this.#retention = retention;
+    this.#bytes = (this.#sql.bytes.get() as { bytes: number }).bytes;
+  }
+
+  /** Which of them are new. */
+  append(messages: readonly TopicMessage[]): boolean[] {
+    return messages.map((message) => {
+      const { topic, source, id, timeMs, trace, attributes, payload } = message;
+      if (this.#sql.see.run(topic, source, id, timeMs).changes === 0) return false;
+      const { typeUrl, value } = payload;
+      this.#sql.append.run(topic, topicShard(message), source, id, timeMs, trace ?? null, metadataBytes(attributes), typeUrl, value);
+      this.#bytes += value.length;
+      return true;
+    });
+  }
+
+  read(topic: string, after: number, limit: number): EventPage {
+    const newest = (this.#sql.newest.get(topic) as { position: number | null }).position ?? 0;
+    const events: BoundEvent[] = [];
+    let bytes = 0;
+    for (const row of this.#sql.read.iterate(topic, after, limit) as Iterable<unknown> as Iterable<Stored>) {
+      bytes += row.payload.length;
+      if (events.length > 0 && bytes > eventsPageBytes) break;
+      events.push(eventOf(row));
+    }
+    const head = Math.max(after, newest);
+    return { events, readTo: events.at(-1)?.position ?? head, head };
+  }
+
+  topics(): readonly TopicListing[] {
+    return (this.#sql.topics.all(rowsMax) as Record<string, unknown>[]).map((row) => ({ ...row }) as unknown as TopicListing);
+  }
+
+  sweep(nowMs: number, limit: number): number {
+    const { maxAgeMs, maxBytes } = this.#retention;
+    this.#sql.forget.run(nowMs - Math.max(maxAgeMs, idsKeptMs), limit);
+    let swept = 0;
+    let lastPosition = 0;
+    for (const row of this.#sql.oldest.iterate(limit) as Iterable<unknown> as Iterable<{ position: number; time: number; bytes: number }>) {
+      if (this.#bytes <= maxBytes && row.time >= nowMs - maxAgeMs) break;
+      this.#bytes -= row.bytes;
+      lastPosition = row.position;
+      swept++;
+    }
+    if (swept > 0) this.#sql.remove.run(lastPosition);
+    return swept;
+  }
+}
+
+function eventOf({ position, shard, source, id, trace, attributes, type_url: typeUrl, payload: value }: Stored): BoundEvent {
+  const payload = { typeUrl, value };
+  return {
+    ...{ position, shard, offset: position, id, source, attributes: metadataOf(attributes), payload },
+    ...(trace !== null && { trace }),
+  };
+}
+
+function statements(db: DatabaseSync) {
+  return {
+    see: db.prepare("INSERT INTO seen (topic, source, id, time) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"),
+    append: db.prepare(
+      "INSERT INTO message (topic, shard, source, id, time, trace, attributes, type_url, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    read: db.prepare("SELECT * FROM message WHERE topic = ? AND position > ? ORDER BY position LIMIT ?"),
+    newest: db.prepare("SELECT max(position) AS position FROM message WHERE topic = ?"),
+    bytes: db.prepare("SELECT coalesce(sum(length(payload)), 0) AS bytes FROM message"),
+    topics: db.prepare(
+      `SELECT topic, count(*) AS messages, sum(length(payload)) AS bytes, min(time) AS oldestMs, max(time) AS newestMs
+       FROM message GROUP BY topic ORDER BY topic LIMIT ?`,
+    ),
+    oldest: db.prepare("SELECT position, time, length(payload) AS bytes FROM message ORDER BY position LIMIT ?"),
+    remove: db.prepare("DELETE FROM message WHERE position <= ?"),
+    forget: db.prepare(
+      "DELETE FROM seen WHERE (topic, source, id) IN (SELECT topic, source, id FROM seen WHERE time < ? ORDER BY time LIMIT ?)",
+    ),
+  };
+}

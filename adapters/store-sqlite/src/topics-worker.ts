@@ -1,0 +1,143 @@
+/**
+ * The thread that owns `topics.db`. Requests are structured clones, answered in order.
+ *
+ * This file is an entry of its own, like worker.ts: a bundler must emit it as `store-sqlite-topics-worker.js` beside the bundle.
+ *
+ * W1 what has arrived is one transaction: the writes of all callers share one fsync, and nobody is answered before it
+ * W2 after the medium failed nothing is tried again
+ */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { explain, Fault } from "@mecha/kit";
+import type { Retention, TopicMessage } from "@mecha/binding/topics";
+import type { Cursor, ParkedChange, ParkedEvent, ParkedQuery } from "@mecha/state/store";
+import { Checkpoints } from "./checkpoint.ts";
+import { CursorTables } from "./cursors.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { topicsLayout, TopicTables } from "./topics-tables.ts";
+import type { WorkerReady } from "./worker.ts";
+
+/** What topics.ts starts the worker with. */
+export interface TopicsStart {
+  readonly file: string;
+  readonly ownFolder: boolean;
+  readonly durability: "full" | "relaxed";
+  readonly retention: Retention;
+}
+
+/** What is asked; `call` numbers the answer. */
+export type TopicsRequest = { readonly call: number } & (
+  | { readonly ask: "append"; readonly messages: readonly TopicMessage[] }
+  | { readonly ask: "read"; readonly topic: string; readonly after: number; readonly limit: number }
+  | { readonly ask: "topics" }
+  | { readonly ask: "sweep"; readonly nowMs: number; readonly limit: number }
+  | { readonly ask: "cursor"; readonly subscriber: string }
+  | { readonly ask: "advance"; readonly subscriber: string; readonly cursor: Cursor; readonly parked: readonly ParkedEvent[] }
+  | { readonly ask: "parked"; readonly query: ParkedQuery }
+  | { readonly ask: "settleParked"; readonly changes: readonly ParkedChange[] }
+  | { readonly ask: "parkedCount" }
+  | { readonly ask: "close" }
+);
+
+/** `failure`: the file cannot be used any more. */
+export type TopicsAnswer = { readonly call: number } & ({ readonly result: unknown } | { readonly failure: string });
+
+/** Requests of one transaction: a turn of a few ms at most. */
+const turnMax = 1_000;
+
+class TopicsWorker {
+  readonly #port: MessagePort;
+  readonly #database: Database;
+  readonly #topics: TopicTables;
+  readonly #cursors: CursorTables;
+  readonly #checkpoints: Checkpoints;
+  #broken: string | undefined;
+
+  constructor(port: MessagePort, { file, ownFolder, durability, retention }: TopicsStart) {
+    this.#port = port;
+    this.#database = openDatabase(file, durability, ownFolder, topicsLayout);
+    const { db } = this.#database;
+    this.#topics = new TopicTables(db, retention);
+    this.#cursors = new CursorTables(db);
+    this.#checkpoints = new Checkpoints(db);
+    port.on("message", (request: TopicsRequest) => this.#turn(request));
+  }
+
+  /** Keeps W1. */
+  #turn(first: TopicsRequest): void {
+    const requests = [first];
+    while (requests.length < turnMax && requests.at(-1)?.ask !== "close") {
+      const next = receiveMessageOnPort(this.#port) as { message: TopicsRequest } | undefined;
+      if (next === undefined) break;
+      requests.push(next.message);
+    }
+    for (const answer of this.#answers(requests)) this.#port.postMessage(answer);
+    const last = requests.at(-1);
+    if (last?.ask === "close") this.#close(last.call);
+    else if (this.#broken === undefined) this.#checkpoints.look(false);
+  }
+
+  #answers(requests: readonly TopicsRequest[]): TopicsAnswer[] {
+    const { db } = this.#database;
+    const asked = requests.filter(({ ask }) => ask !== "close");
+    if (this.#broken === undefined && asked.length > 0)
+      try {
+        db.exec("BEGIN IMMEDIATE");
+        const answers = asked.map((request) => ({ call: request.call, result: this.#serve(request) }));
+        db.exec("COMMIT");
+        return answers;
+      } catch (error) {
+        this.#broken = explain(error); // keeps W2
+        if (db.isTransaction) db.exec("ROLLBACK");
+      }
+    const failure = this.#broken ?? "";
+    return asked.map(({ call }) => ({ call, failure }));
+  }
+
+  #serve(request: TopicsRequest): unknown {
+    switch (request.ask) {
+      case "append":
+        return this.#topics.append(request.messages);
+      case "read":
+        return this.#topics.read(request.topic, request.after, request.limit);
+      case "topics":
+        return this.#topics.topics();
+      case "sweep":
+        return this.#topics.sweep(request.nowMs, request.limit);
+      case "cursor":
+        return this.#cursors.cursor(request.subscriber);
+      case "advance":
+        return this.#cursors.advance(request.subscriber, request.cursor, request.parked);
+      case "parked":
+        return this.#cursors.parked(request.query);
+      case "settleParked":
+        return this.#cursors.settle(request.changes);
+      case "parkedCount":
+        return this.#cursors.count();
+      case "close":
+        return undefined;
+    }
+  }
+
+  #close(call: number): void {
+    if (this.#broken === undefined) this.#checkpoints.last();
+    this.#database.close();
+    this.#port.postMessage({ call, result: undefined } satisfies TopicsAnswer);
+    this.#port.close();
+  }
+}
+
+function start(port: MessagePort): WorkerReady {
+  try {
+    new TopicsWorker(port, workerData as TopicsStart);
+    return { ready: true };
+  } catch (error) {
+    const known = Fault.from(error, `open ${(workerData as TopicsStart).file}`, "unavailable");
+    return { code: known.code, message: known.message, cause: known.cause === undefined ? "" : explain(known.cause) };
+  }
+}
+
+if (parentPort) {
+  const ready = start(parentPort);
+  parentPort.postMessage(ready);
+  if (!("ready" in ready)) parentPort.close();
+}

@@ -1,0 +1,156 @@
+/** The contract suite of TopicLog: the definition every adapter must meet. Uses node:test; for test files only. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cursorsContract } from "@mecha/state/contract";
+import type { BoundEvent } from "../event.ts";
+import { idsKeptMs, type Retention, type TopicLog, type TopicMessage } from "../topics/log.ts";
+
+/** Where a log lives. Disposed after the test, when its logs are closed. */
+export interface TopicLogPlace extends AsyncDisposable {
+  open(retention: Retention): Promise<TopicLog>;
+}
+
+const timeMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+const hour = 3_600_000;
+const roomy: Retention = { maxAgeMs: 24 * hour, maxBytes: 1 << 30 };
+const utf8 = new TextEncoder();
+
+function message(id: string, more: Partial<TopicMessage> = {}): TopicMessage {
+  return {
+    ...{ topic: "orders", source: "/till", id, timeMs },
+    attributes: [
+      ["ce-id", id],
+      ["ce-raw-bin", Uint8Array.of(0, 255)],
+    ],
+    payload: { typeUrl: "json.cloudstate.io/order", value: utf8.encode(`order ${id}`) },
+    ...more,
+  };
+}
+
+/** Every message of a topic, page by page. */
+async function all(log: TopicLog, topic = "orders", limit = 3): Promise<BoundEvent[]> {
+  const found: BoundEvent[] = [];
+  for (let after = 0; ;) {
+    const { events, readTo, head } = await log.read(topic, after, limit);
+    assert.ok(readTo >= after && readTo <= head);
+    found.push(...events);
+    if (readTo === head) return found;
+    assert.ok(readTo > after, "a page that goes nowhere");
+    after = readTo;
+  }
+}
+const ids = async (log: TopicLog, topic?: string): Promise<string[]> => (await all(log, topic)).map(({ id }) => id);
+
+/** Registers the suite. `place` is called once for each test. */
+export function topicLogContract(name: string, capabilities: { readonly persistent: boolean }, place: () => Promise<TopicLogPlace>): void {
+  const inLog = (what: string, run: (log: TopicLog) => Promise<void>, retention = roomy): void => {
+    test(`${name}: ${what}`, async () => {
+      await using at = await place();
+      await using log = await at.open(retention);
+      await run(log);
+    });
+  };
+
+  inLog("messages come back as they were, in order, each topic its own", async (log) => {
+    const full = message("1", { key: "k", trace: "00-aa-bb-01" });
+    assert.deepEqual(await log.append([full, message("2"), message("1", { topic: "returns" })]), [true, true, true]);
+    for (let at = 3; at < 10; at++) await log.append([message(`${at}`)]);
+    const events = await all(log);
+    assert.deepEqual(
+      events.map(({ id }) => id),
+      ["1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    );
+    const { position, shard, offset, ...rest } = events[0] as BoundEvent;
+    assert.deepEqual(rest, { id: "1", source: "/till", attributes: full.attributes, payload: full.payload, trace: "00-aa-bb-01" });
+    assert.ok(position > 0 && shard >= 0 && shard < 256 && offset >= 0);
+    assert.deepEqual(await ids(log, "returns"), ["1"]);
+    assert.deepEqual(await ids(log, "none"), []);
+  });
+
+  inLog("positions and offsets ascend; one key has one shard", async (log) => {
+    for (let round = 0; round < 5; round++) await log.append(["a", "b", "c"].map((key) => message(`${key}${round}`, { key })));
+    const events = await all(log);
+    for (const key of ["a", "b", "c"]) {
+      const mine = events.filter(({ id }) => id.startsWith(key));
+      assert.equal(new Set(mine.map(({ shard }) => shard)).size, 1);
+      assert.ok(
+        mine.every((one, at) => at === 0 || (one.offset > (mine[at - 1]?.offset ?? 0) && one.position > (mine[at - 1]?.position ?? 0))),
+      );
+    }
+  });
+
+  inLog("a message that was appended before is not appended again, within a call and across calls", async (log) => {
+    assert.deepEqual(await log.append([message("1"), message("1")]), [true, false]);
+    const again = [message("1"), message("1", { source: "/other" }), message("1", { topic: "returns" }), message("2")];
+    assert.deepEqual(await log.append(again), [false, true, true, true]);
+    assert.equal((await all(log)).length, 3);
+  });
+
+  inLog(
+    "sweep removes what is too old, but remembers ids for a day",
+    async (log) => {
+      await log.append([message("old"), message("newer", { timeMs: timeMs + hour })]);
+      assert.equal(await log.sweep(timeMs + 2 * hour - 1, 10), 0);
+      assert.equal(await log.sweep(timeMs + 2 * hour + 1, 10), 1);
+      assert.deepEqual(await ids(log), ["newer"]);
+      assert.deepEqual(await log.append([message("old", { timeMs: timeMs + 2 * hour })]), [false]);
+      await log.sweep(timeMs + 3 * hour + idsKeptMs, 10);
+      assert.deepEqual(await log.append([message("old", { timeMs: timeMs + 3 * hour + idsKeptMs })]), [true]);
+    },
+    { maxAgeMs: 2 * hour, maxBytes: 1 << 20 },
+  );
+
+  inLog(
+    "sweep removes the oldest when there is too much, a bounded number at a time; positions go on",
+    async (log) => {
+      await log.append(Array.from({ length: 10 }, (_, at) => message(`${at}`, { payload: { typeUrl: "t", value: new Uint8Array(100) } })));
+      const [last] = (await all(log)).slice(-1);
+      assert.equal(await log.sweep(timeMs, 3), 3);
+      assert.equal(await log.sweep(timeMs, 100), 4);
+      assert.deepEqual(await ids(log), ["7", "8", "9"]);
+      await log.sweep(timeMs + 48 * hour, 100);
+      assert.deepEqual(await ids(log), []);
+      await log.append([message("next")]);
+      assert.ok(((await all(log))[0]?.position ?? 0) > (last?.position ?? 0), "a position is not given twice");
+    },
+    { maxAgeMs: 24 * hour, maxBytes: 350 },
+  );
+
+  inLog("topics are listed with how much they hold", async (log) => {
+    assert.deepEqual(await log.topics(), []);
+    await log.append([message("1"), message("2", { timeMs: timeMs + 5 }), message("1", { topic: "a" })]);
+    assert.deepEqual(await log.topics(), [
+      { topic: "a", messages: 1, bytes: 7, oldestMs: timeMs, newestMs: timeMs },
+      { topic: "orders", messages: 2, bytes: 14, oldestMs: timeMs, newestMs: timeMs + 5 },
+    ]);
+  });
+
+  test(`${name}: a closed log refuses`, async () => {
+    await using at = await place();
+    const log = await at.open(roomy);
+    await log[Symbol.asyncDispose]();
+    await assert.rejects(log.append([message("1")]), { code: "unavailable" });
+    await assert.rejects(log.read("orders", 0, 1), { code: "unavailable" });
+  });
+
+  if (capabilities.persistent)
+    test(`${name}: messages, and what was appended before, survive closing and opening`, async () => {
+      await using at = await place();
+      for (let round = 0; round < 3; round++) {
+        await using log = await at.open(roomy);
+        assert.equal((await all(log)).length, round);
+        assert.deepEqual(await log.append([message("0"), message(`${round}`)]), [round === 0, round > 0]);
+      }
+    });
+
+  cursorsContract(name, capabilities, async () => {
+    const at = await place();
+    return {
+      async open() {
+        const log = await at.open(roomy);
+        return { cursors: log, [Symbol.asyncDispose]: () => log[Symbol.asyncDispose]() };
+      },
+      [Symbol.asyncDispose]: () => at[Symbol.asyncDispose](),
+    };
+  });
+}
