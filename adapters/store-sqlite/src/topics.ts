@@ -125,7 +125,7 @@ class SqliteTopics implements TopicLog {
     return new Promise((resolve, reject) => {
       const call = ++this.#calls;
       this.#pending.set(call, { resolve, reject });
-      this.#worker.postMessage({ ...request, call } as TopicsRequest);
+      this.#worker.postMessage({ ...request, call });
     });
   }
 

@@ -55,7 +55,7 @@ const refused: [what: string, headers: Record<string, string>, body: string, why
   ["broken JSON", { "content-type": "application/cloudevents+json" }, "{", /is no JSON/],
   ["a list that is no batch", { "content-type": "application/cloudevents+json" }, "[]", /is no JSON object/],
   ["a batch that is no list", { "content-type": "application/cloudevents-batch+json" }, "{}", /is a JSON list/],
-  ["an object as attribute", { "content-type": "application/cloudevents+json" }, '{"id":{}}', /an object as attribute "id"/],
+  ["an object as attribute", { "content-type": "application/cloudevents+json" }, '{"id":{}}', /an object or a list as attribute "id"/],
   ["both kinds of data", { "content-type": "application/cloudevents+json" }, '{"data":1,"data_base64":""}', /both data and data_base64/],
   ["bad Base64", { "content-type": "application/cloudevents+json" }, '{"data_base64":"%"}', /no Base64/],
 ];

@@ -80,7 +80,9 @@ function structured(value: unknown): CloudEvent {
 function attributeText(name: string, value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "boolean" || (typeof value === "number" && Number.isInteger(value))) return String(value);
-  throw wrong(`has ${typeof value === "object" ? "an object" : `the ${typeof value} ${String(value)}`} as attribute ${quoted(name)}`);
+  throw wrong(
+    `has ${typeof value === "number" ? `the number ${value}, which is not whole,` : "an object or a list"} as attribute ${quoted(name)}`,
+  );
 }
 
 function bytesOf(base64: unknown): Uint8Array {
