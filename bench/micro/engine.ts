@@ -85,6 +85,9 @@ class VoidStore implements Store {
   async open(): Promise<{ handle: EntityHandle; sequence: number }> {
     return { handle: ++this.#handles as EntityHandle, sequence: 0 };
   }
+  readBack(): Promise<{ handle: EntityHandle; sequence: number }> {
+    return this.open();
+  }
   async events(): Promise<readonly never[]> {
     return [];
   }

@@ -15,6 +15,7 @@ import type {
   OutboxChange,
   OutboxQuery,
   OutboxRow,
+  ReadBack,
   Step,
   Store,
   StoredEvent,
@@ -36,6 +37,8 @@ export interface Flaws {
   readonly ignoresFence?: boolean;
   /** A step is taken whatever sequence it was computed on (S3). */
   readonly ignoresExpectedSequence?: boolean;
+  /** A step is judged by its sequence alone, although one before it on the same handle was lost (S3). */
+  readonly forgetsLostHandles?: boolean;
   /** Keys are neither recorded nor remembered (E9). */
   readonly forgetsKeys?: boolean;
   /** What a step asks to be done is not stored with it (E10). */
@@ -44,11 +47,14 @@ export interface Flaws {
   readonly answersBeforeWriting?: boolean;
   /** `committed` is answered when it is written, and synced some time later: synchronous=NORMAL. */
   readonly answersBeforeSyncing?: boolean;
-  /**
-   * `unknown` is said to an owner that was taken over from meanwhile. It reads back and decides by the sequence, which may be the new owner's work:
-   * a store that several processes share must not do so before the engine can tell its own steps from others' (E4).
-   */
-  readonly unknownAfterTakeOver?: boolean;
+  /** An owner that was taken over from is not told so when it reads back what became of its steps: what it finds may be the new owner's (E4). */
+  readonly readsBackWithoutFence?: boolean;
+}
+
+/** No bug: the store is simpler than it might be, so that one bug can be looked at alone. */
+export interface Simplified {
+  /** Verdicts are never `unknown`, as SQLite's. */
+  readonly certain?: boolean;
 }
 
 interface Written {
@@ -124,9 +130,8 @@ export class SimStore implements EngineStore {
   readonly #memory: Store;
   readonly #process: SimProcess;
   readonly #chance: Chance;
-  readonly #flaws: Flaws;
-  readonly #mayBeTakenOver: boolean;
-  readonly #epoch: number;
+  readonly #flaws: Flaws & Simplified;
+  #epoch: number;
   readonly #open = new Map<EntityHandle, { readonly address: EntityAddress; readonly kind: Kind; lost?: Verdict }>();
   readonly #released = new Set<EntityHandle>();
   #queue: Promise<unknown> = Promise.resolve();
@@ -136,8 +141,7 @@ export class SimStore implements EngineStore {
   inFlightMost = 0;
   groupMost = 0;
 
-  constructor(disk: SimDisk, process: SimProcess, chance: Chance, flaws: Flaws, mayBeTakenOver: boolean) {
-    this.#mayBeTakenOver = mayBeTakenOver;
+  constructor(disk: SimDisk, process: SimProcess, chance: Chance, flaws: Flaws & Simplified) {
     this.#disk = disk;
     this.#memory = disk.memory;
     this.#process = process;
@@ -159,13 +163,26 @@ export class SimStore implements EngineStore {
   }
 
   open(address: EntityAddress, kind: Kind, nowMs?: number): Promise<EntityRecord> {
-    return this.#inOrder(async () => {
-      this.#mayFail();
-      await this.#settled();
-      const { keys, ...record } = await this.#memory.open(address, kind, nowMs);
-      this.#open.set(record.handle, { address, kind });
-      return keys && this.#flaws.forgetsKeys !== true ? { ...record, keys } : record;
+    return this.#inOrder(() => this.#opened(address, kind, nowMs));
+  }
+
+  async #opened(address: EntityAddress, kind: Kind, nowMs?: number): Promise<EntityRecord> {
+    this.#mayFail();
+    await this.#settled();
+    const { keys, ...record } = await this.#memory.open(address, kind, nowMs);
+    this.#open.set(record.handle, { address, kind });
+    return keys && this.#flaws.forgetsKeys !== true ? { ...record, keys } : record;
+  }
+
+  /** Whoever owns the disk keeps it, and nothing of before can arrive any more; whoever does not is told (E4). */
+  async readBack(address: EntityAddress, kind: Kind, nowMs?: number): Promise<ReadBack> {
+    let fenced = false;
+    const record = await this.#inOrder(async () => {
+      fenced = this.#epoch < this.#disk.epoch && this.#flaws.readsBackWithoutFence !== true;
+      if (!fenced) this.#epoch = Math.max(this.#epoch, ++this.#disk.epoch);
+      return this.#opened(address, kind, nowMs);
     });
+    return fenced ? { ...record, fenced } : record;
   }
 
   events(handle: EntityHandle, after: number, limit: number): Promise<readonly StoredEvent[]> {
@@ -256,17 +273,14 @@ export class SimStore implements EngineStore {
     if (this.#epoch < this.#disk.epoch && this.#flaws.ignoresFence !== true) return { is: "fenced" };
     if (open.lost) return open.lost;
     if (this.#chance.oneIn(this.#chance.weather.storeFault)) {
-      const verdict = this.#chance.pick<Verdict>({ is: "fenced" }, this.#unsure, this.#unsure);
+      const unsure: Verdict = { is: this.#flaws.certain === true ? "fenced" : "unknown" };
+      const verdict = this.#chance.pick<Verdict>({ is: "fenced" }, unsure, unsure);
       // What is lost stays lost until the entity is opened again: a later step never survives without the earlier (S2).
       open.lost = verdict;
       if (verdict.is === "unknown" && this.#chance.oneIn(2)) await this.#write(open, step);
       return verdict;
     }
     return this.#write(open, step);
-  }
-
-  get #unsure(): Verdict {
-    return this.#mayBeTakenOver && this.#flaws.unknownAfterTakeOver !== true ? { is: "fenced" } : { is: "unknown" };
   }
 
   async #write({ address, kind }: { readonly address: EntityAddress; readonly kind: Kind }, whole: Step): Promise<Verdict> {
@@ -276,9 +290,18 @@ export class SimStore implements EngineStore {
       ...(deduplication && this.#flaws.forgetsKeys !== true && { deduplication }),
       ...(outbox && this.#flaws.forgetsMessages !== true && { outbox }),
     };
-    const verdict = await this.#disk.write(address, kind, step);
+    if (!this.#flaws.ignoresExpectedSequence && !this.#flaws.forgetsLostHandles) return this.#disk.write(address, kind, step);
+    const verdict = await this.#onNewHandle(address, kind, step);
     if (verdict.is !== "conflict" || !this.#flaws.ignoresExpectedSequence) return verdict;
-    return this.#disk.write(address, kind, { ...step, expectedSequence: verdict.actualSequence });
+    return this.#onNewHandle(address, kind, { ...step, expectedSequence: verdict.actualSequence });
+  }
+
+  /** Nobody remembers what became of the steps before. */
+  async #onNewHandle(address: EntityAddress, kind: Kind, step: Step): Promise<Verdict> {
+    const { handle } = await this.#memory.open(address, kind);
+    const verdict = await this.#disk.write(address, kind, { ...step, entity: handle });
+    this.#memory.release(handle);
+    return verdict;
   }
 
   /** Only what is durable is read (S6): another process may have written without having synced yet. */

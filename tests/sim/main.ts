@@ -14,10 +14,13 @@ const { values } = parseArgs({
     trials: { type: "string", default: "1000" },
     seed: { type: "string", default: "1" },
     planted: { type: "string", multiple: true, default: [] },
+    except: { type: "string", multiple: true, default: [] },
   },
 });
 /** Bugs in the world, for planted.test.ts: names of `Planted`. */
 const planted: Planted = Object.fromEntries(values.planted.map((name) => [name, true]));
+/** Rules that a planted bug may break: what is left must hold all the same. */
+const excepted = (problem: string): boolean => values.except.some((rule) => problem.startsWith(`${rule}:`));
 const first = Number(values.seed);
 const trials = Number(values.trials);
 /** Failures shown before the run is given up; one is enough to work with. */
@@ -51,9 +54,10 @@ for (running = first; running < first + trials && failures < failuresMax; runnin
   const outcome = await runWorld(running, planted);
   await new Promise(setImmediate); // lets a rejection that nobody handles surface while it is known whose it is
   add(outcome);
-  if (outcome.problems.length > 0) {
+  const problems = outcome.problems.filter((problem) => !excepted(problem));
+  if (problems.length > 0) {
     failures++;
-    console.log(`seed ${String(running)}: ${outcome.problems.slice(0, 4).join("\n  ")}`);
+    console.log(`seed ${String(running)}: ${problems.slice(0, 4).join("\n  ")}`);
     console.log(`  again: node tests/sim/main.ts --trials 1 --seed ${String(running)}`);
   }
   if ((running - first + 1) % progressEvery === 0) console.log(`${String(running - first + 1)} schedules, ${String(failures)} failed`);

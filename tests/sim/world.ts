@@ -16,7 +16,7 @@ import { checkRegisters, type Held } from "../crash/registers.ts";
 import { calm, Chance } from "./chance.ts";
 import { Clients, ledgers, registers } from "./clients.ts";
 import { SimClock } from "./clock.ts";
-import { type Flaws, SimDisk, SimStore } from "./disk.ts";
+import { type Flaws, SimDisk, type Simplified, SimStore } from "./disk.ts";
 import { componentsOf, ledgerService, registerService, SimFunction, unpacked } from "./function.ts";
 import { SimProcess } from "./process.ts";
 
@@ -31,7 +31,7 @@ export interface Outcome {
 }
 
 /** What is different from the real thing; each must be noticed. */
-export interface Planted extends Flaws {
+export interface Planted extends Flaws, Simplified {
   /** Reads do not ask whether the owner still is one, although somebody may take over (E6). */
   readonly readsWithoutFence?: boolean;
 }
@@ -153,7 +153,7 @@ class World {
 
   #start(): Running {
     const process = new SimProcess(this.#clock);
-    const store = new SimStore(this.#disk, process, this.#chance, this.#planted, this.#takeovers);
+    const store = new SimStore(this.#disk, process, this.#chance, this.#planted);
     const limits = this.limits();
     const engine = openEngine({
       store,

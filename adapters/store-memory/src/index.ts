@@ -70,6 +70,8 @@ class MemoryStore implements FedStore {
   readonly feed = new MemoryFeed(() => this.#closed);
   readonly #byKey = new Map<string, Entity>();
   readonly #open = new Map<EntityHandle, Entity>();
+  /** Handles through which a step failed (S3). */
+  readonly #lost = new Set<EntityHandle>();
   readonly #outbox = new Map<number, OutboxRow>();
   #handles = 0;
   #outboxIds = 0;
@@ -87,6 +89,11 @@ class MemoryStore implements FedStore {
     this.#open.set(handle, entity);
     entity.handles++;
     return record(handle, entity, nowMs);
+  }
+
+  /** Verdicts are certain and nobody else is there. */
+  readBack(address: EntityAddress, kind: Kind, nowMs?: number): Promise<EntityRecord> {
+    return this.open(address, kind, nowMs);
   }
 
   async events(handle: EntityHandle, afterSequence: number, limit: number): Promise<readonly StoredEvent[]> {
@@ -110,9 +117,16 @@ class MemoryStore implements FedStore {
 
   #carryOut(step: Step): Verdict {
     const entity = step.entity === noEntity ? undefined : this.#entity(step.entity);
+    const verdict = this.#judge(step, entity);
+    if (verdict.is !== "committed") this.#lost.add(step.entity); // keeps S3
+    return verdict;
+  }
+
+  #judge(step: Step, entity: Entity | undefined): Verdict {
     const known = step.deduplication && entity?.keys.get(step.deduplication.key);
     if (known && known.expiresMs > step.timeMs) return { is: "duplicate", record: copyRecord(known) }; // keeps S8
-    if (step.expectedSequence !== (entity?.sequence ?? 0)) return { is: "conflict", actualSequence: entity?.sequence ?? 0 }; // keeps S3
+    const sequence = entity?.sequence ?? 0;
+    if (this.#lost.has(step.entity) || step.expectedSequence !== sequence) return { is: "conflict", actualSequence: sequence };
     if (entity) {
       apply(entity, step);
       this.#publish(entity, step);
@@ -155,6 +169,7 @@ class MemoryStore implements FedStore {
     const entity = this.#open.get(handle);
     if (!entity) return;
     this.#open.delete(handle);
+    this.#lost.delete(handle);
     if (--entity.handles === 0 && !entity.stored) this.#byKey.delete(keyOf(entity.address));
   }
 

@@ -59,6 +59,8 @@ export class Group {
   #indexedPosition = 0;
   /** Heads as they were before this group, or before this step when steps run one by one (G2). */
   #before: Before[] = [];
+  /** Handles lost in this group. */
+  #lostNow: number[] = [];
 
   constructor(db: DatabaseSync, heads: Heads, tailLimit: number = tailMax) {
     this.#db = db;
@@ -74,11 +76,13 @@ export class Group {
   run(calls: readonly CommitCall[], reader: Reader, verdicts: Writer): void {
     const first = (): Verdicts[] => this.#transaction(() => this.#apply(calls, reader, (step) => step()));
     const oneByOne = (): Verdicts[] => this.#transaction(() => this.#apply(calls, reader, (step, head) => this.#savepoint(step, head)));
+    this.#lostNow = [];
     let results: Verdicts[];
     try {
       results = first();
     } catch (error) {
       if (!ofTheStep.has(primaryCode(error))) throw error;
+      this.#heads.regain(this.#lostNow); // keeps G2
       results = oneByOne(); // keeps G3
     }
     for (const result of results) writeVerdicts(verdicts, result);
@@ -146,9 +150,12 @@ export class Group {
       const steps = reader.u32();
       const told: Verdicts["told"] = [];
       for (let at = 0; at < steps; at++) {
-        const head = this.#headAt(reader.u32());
-        const verdict = guard(() => this.#step(head, reader), head);
-        if (verdict !== true) told.push({ at, verdict });
+        const handle = reader.u32();
+        const head = this.#headAt(handle);
+        const verdict = guard(() => this.#step(handle, head, reader), head);
+        if (verdict === true) continue;
+        told.push({ at, verdict });
+        if (verdict.is !== verdictIs.sent) this.#lose(handle);
       }
       return { id, steps, told };
     });
@@ -170,8 +177,15 @@ export class Group {
     }
   }
 
+  /** keeps S3 */
+  #lose(handle: number): void {
+    if (handle === 0 || this.#heads.isLost(handle)) return;
+    this.#heads.lose(handle);
+    this.#lostNow.push(handle);
+  }
+
   /** Reads one step to its end and stores it if it may be. */
-  #step(head: Head, reader: Reader): StepVerdict {
+  #step(handle: number, head: Head, reader: Reader): StepVerdict {
     const expected = reader.f64();
     const timeMs = reader.f64();
     const flags = reader.u8();
@@ -181,7 +195,7 @@ export class Group {
     const key = flags & stepHas.key ? readKey(reader) : undefined;
     const events = reader.u32();
     const known = key && this.#rows.known(head.row, key.key, timeMs); // keeps S8
-    const good = !known && expected === head.sequence; // keeps S3
+    const good = !known && expected === head.sequence && !this.#heads.isLost(handle); // keeps S3
     const actual = head.sequence;
     const changes = events > 0 || (flags & changing) !== 0;
     let failure: Error | undefined;

@@ -27,6 +27,8 @@ export interface Head {
 export class Heads {
   readonly #byKey = new Map<EntityKey, Head>();
   readonly #byHandle = new Map<number, Head>();
+  /** Handles through which a step failed. */
+  readonly #lost = new Set<number>();
   /** By row. */
   readonly #dirty = new Map<number, Head>();
 
@@ -44,9 +46,24 @@ export class Heads {
     head.handles++;
   }
 
+  /** A step through the handle failed: no later one is stored (S3). */
+  lose(handle: number): void {
+    this.#lost.add(handle);
+  }
+
+  isLost(handle: number): boolean {
+    return this.#lost.size > 0 && this.#lost.has(handle);
+  }
+
+  /** The steps that lost these are judged again. */
+  regain(handles: Iterable<number>): void {
+    for (const handle of handles) this.#lost.delete(handle);
+  }
+
   release(handle: number): void {
     const head = this.#byHandle.get(handle);
     if (!head) return;
+    this.#lost.delete(handle);
     this.#byHandle.delete(handle);
     head.handles--;
     this.#forget(head);

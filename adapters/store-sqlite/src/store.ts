@@ -7,37 +7,30 @@
 import { once } from "node:events";
 import { deserialize, serialize } from "node:v8";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { assert, type CancelTimer, type Clock, Fault, type FaultCode, type Log } from "@mecha/kit";
+import { assert, type CancelTimer, type Clock, Fault, type Log } from "@mecha/kit";
 import {
   checkAddress,
-  type DeduplicationRecord,
   type EntityAddress,
   type EntityHandle,
   type EntityListing,
   type EntityRecord,
   eventsMax,
   type FedStore,
-  type KnownKeys,
   listMax,
   noEntity,
   type OutboxChange,
-  type OutboxMessage,
   type OutboxQuery,
   type OutboxRow,
-  type Payload,
-  type ReplicaChange,
-  type ReplicaRow,
   rowsMax,
   type Step,
   type Store,
   type StoredEvent,
-  type TimerChange,
   type TimerQuery,
   type TimerRow,
   type Verdict,
 } from "@mecha/state/store";
-import { metadataBytes, metadataOf } from "./metadata.ts";
-import { answer, ask, eventHas, messageHas, Reader, recordHas, settledTo, stepHas, timerDoes, verdictIs, Writer } from "./protocol.ts";
+import { readEvents, readFault, readRecord, readRows, readVerdicts, writeChange, writeStep } from "./codec.ts";
+import { answer, ask, Reader, Writer } from "./protocol.ts";
 import { FeedClient } from "./feed-client.ts";
 import type { ListQuery } from "./reads.ts";
 import type { DueQuery } from "./row-reads.ts";
@@ -153,6 +146,11 @@ class SqliteStore implements FileStore {
         return readRecord(reader, handle);
       },
     );
+  }
+
+  /** Verdicts are certain, and this process has the file to itself. */
+  readBack(address: EntityAddress, kind: Kind, nowMs?: number): Promise<EntityRecord> {
+    return this.open(address, kind, nowMs);
   }
 
   async events(handle: EntityHandle, afterSequence: number, limit: number): Promise<readonly StoredEvent[]> {
@@ -400,199 +398,6 @@ function checkStep(step: Step, kind: Kind | undefined): void {
   const logs = step.events.length > 0 || step.snapshot !== undefined;
   const fits = (kind === "eventSourced" || !logs) && (kind === "value" || !step.value) && (kind === "crdt" || !step.replicas);
   assert(fits, `a step of a ${kind} entity changes what only another kind has`);
-}
-
-function writeStep(out: Writer, step: Step): void {
-  const { commandId, trace, snapshot, value, deduplication, outbox, timers } = step;
-  out.u32(step.entity);
-  out.f64(step.expectedSequence);
-  out.f64(step.timeMs);
-  out.u8(
-    (commandId === undefined ? 0 : stepHas.commandId) |
-      (trace === undefined ? 0 : stepHas.trace) |
-      (snapshot ? stepHas.snapshot : 0) |
-      (value ? stepHas[value.do] : 0) |
-      (step.replicas ? stepHas[step.replicas.do === "write" ? "update" : "delete"] : 0) |
-      (deduplication ? stepHas.key : 0) |
-      (outbox?.length ? stepHas.outbox : 0) |
-      (timers?.length ? stepHas.timers : 0),
-  );
-  out.word(step.cause);
-  if (commandId !== undefined) out.text(commandId);
-  if (trace !== undefined) out.text(trace);
-  if (deduplication) writeKey(out, deduplication);
-  out.u32(step.events.length);
-  for (const event of step.events) writePayload(out, event);
-  if (snapshot) writePayload(out, snapshot);
-  if (value?.do === "update") writePayload(out, value.value);
-  if (step.replicas?.do === "write") writeReplicas(out, step.replicas);
-  if (outbox?.length) {
-    out.u32(outbox.length);
-    for (const message of outbox) writeMessage(out, message);
-  }
-  if (timers?.length) {
-    out.u32(timers.length);
-    for (const timer of timers) writeTimer(out, timer);
-  }
-}
-
-function writeReplicas(out: Writer, { rows, gone }: Extract<ReplicaChange, { do: "write" }>): void {
-  out.u32(rows.length);
-  for (const { replica, state } of rows) {
-    out.text(replica.node);
-    out.text(replica.incarnation);
-    out.bytes(state);
-  }
-  out.u32(gone.length);
-  for (const { node, incarnation } of gone) {
-    out.text(node);
-    out.text(incarnation);
-  }
-}
-
-function writeKey(out: Writer, { key, payloadHash, answer: recorded, expiresMs }: DeduplicationRecord): void {
-  out.text(key);
-  out.bytes(payloadHash);
-  out.bytes(recorded);
-  out.f64(expiresMs);
-}
-
-function readKey(reader: Reader): DeduplicationRecord {
-  return { key: reader.text(), payloadHash: reader.bytes(), answer: reader.bytes(), expiresMs: reader.f64() };
-}
-
-function writeMessage(out: Writer, message: OutboxMessage): void {
-  const { entityId, metadata, trace } = message;
-  out.u8(
-    (entityId === undefined ? 0 : messageHas.entityId) |
-      (metadata ? messageHas.metadata : 0) |
-      (trace === undefined ? 0 : messageHas.trace),
-  );
-  out.text(message.key);
-  out.word(message.service);
-  if (entityId !== undefined) out.text(entityId);
-  out.word(message.command);
-  out.text(message.origin);
-  out.u16(message.hops);
-  if (trace !== undefined) out.text(trace);
-  if (metadata) out.bytes(metadataBytes(metadata));
-  writePayload(out, message.payload);
-}
-
-function writeTimer(out: Writer, change: TimerChange): void {
-  out.u8(timerDoes[change.do]);
-  out.text(change.name);
-  if (change.do === "cancel") return;
-  out.f64(change.dueMs);
-  if (change.do === "fired" || change.do === "failed") {
-    out.f64(change.nextDueMs ?? NaN);
-    if (change.do === "failed") out.text(change.failure);
-    return;
-  }
-  out.text(change.schedule);
-  out.word(change.command);
-  out.bytes(change.metadata ? metadataBytes(change.metadata) : nothing);
-  writePayload(out, change.payload);
-}
-
-function writeChange(out: Writer, change: OutboxChange): void {
-  out.f64(change.id);
-  out.u8(settledTo[change.to]);
-  if (change.to === "removed") return;
-  out.u32(change.attempts);
-  out.f64(change.to === "waiting" ? change.dueMs : 0);
-  out.text(change.failure ?? "");
-}
-
-const nothing = new Uint8Array(0);
-
-/** Rows as row-reads.ts writes them. */
-function readRows<T extends { readonly payload: Payload }>(reader: Reader): readonly T[] {
-  return Array.from({ length: reader.u32() }, () => {
-    const scalars = JSON.parse(reader.text()) as Omit<T, "payload">;
-    const metadata = reader.view();
-    const more = metadata.length === 0 ? {} : { metadata: metadataOf(metadata) };
-    return { ...scalars, ...more, payload: readPayload(reader) } as unknown as T;
-  });
-}
-
-function writePayload(out: Writer, payload: Payload): void {
-  out.word(payload.typeUrl);
-  out.bytes(payload.value);
-}
-
-function readPayload(reader: Reader): Payload {
-  const typeUrl = reader.word();
-  return { typeUrl, value: reader.bytes() };
-}
-
-function readRecord(reader: Reader, handle: EntityHandle): EntityRecord {
-  const sequence = reader.f64();
-  const flags = reader.u8();
-  const snapshot = flags & recordHas.snapshot ? { sequence: reader.f64(), payload: readPayload(reader) } : undefined;
-  const value = flags & recordHas.value ? readPayload(reader) : undefined;
-  const keys = flags & (recordHas.keys | recordHas.moreKeys) ? readKeys(reader, flags) : undefined;
-  const rows = flags & recordHas.replicas ? Array.from({ length: reader.u32() }, () => readReplica(reader)) : undefined;
-  const replicas = flags & recordHas.tombstone ? "deleted" : rows;
-  return {
-    handle,
-    sequence,
-    ...(snapshot && { snapshot }),
-    ...(value && { value }),
-    ...(keys && { keys }),
-    ...(replicas && { replicas }),
-  };
-}
-
-function readReplica(reader: Reader): ReplicaRow {
-  return { replica: { node: reader.text(), incarnation: reader.text() }, state: reader.bytes() };
-}
-
-function readKeys(reader: Reader, flags: number): KnownKeys {
-  const records = Array.from({ length: reader.u32() }, () => readKey(reader));
-  return { records, complete: (flags & recordHas.moreKeys) === 0 };
-}
-
-function readEvents(reader: Reader): readonly StoredEvent[] {
-  const after = reader.f64();
-  const count = reader.u32();
-  return Array.from({ length: count }, (_, at) => readEvent(reader, after + 1 + at));
-}
-
-function readEvent(reader: Reader, sequence: number): StoredEvent {
-  const payload = readPayload(reader);
-  const timeMs = reader.f64();
-  const cause = reader.word();
-  const flags = reader.u8();
-  return {
-    sequence,
-    payload,
-    timeMs,
-    cause,
-    ...(flags & eventHas.commandId && { commandId: reader.text() }),
-    ...(flags & eventHas.trace && { trace: reader.text() }),
-  };
-}
-
-const committed: Verdict = Object.freeze({ is: "committed" });
-
-function readVerdicts(reader: Reader, steps: number): readonly Verdict[] {
-  const verdicts = Array<Verdict>(steps).fill(committed);
-  for (let told = reader.u32(); told > 0; told--) verdicts[reader.u32()] = readVerdict(reader);
-  return verdicts;
-}
-
-function readVerdict(reader: Reader): Verdict {
-  const is = reader.u8();
-  if (is === verdictIs.duplicate) return { is: "duplicate", record: readKey(reader) };
-  return is === verdictIs.sent ? { is: "committed", outboxId: reader.f64() } : { is: "conflict", actualSequence: reader.f64() };
-}
-
-function readFault(reader: Reader): Fault {
-  const code = reader.text() as FaultCode;
-  const message = reader.text();
-  const cause = reader.text();
-  return new Fault(code, message, cause === "" ? {} : { cause });
 }
 
 /** As many as are given; a namespace comes with a persistence id. */

@@ -9,7 +9,7 @@ export { entityIdMaxBytes } from "./model.ts";
 export { deliveryKey } from "./keys/derive.ts";
 export { type EnginePorts, openEngine } from "./open.ts";
 export { askShadow, type ShadowPorts, type ShadowQuestion } from "./shadow.ts";
-export type { EntityHandle, EntityListing, EntityRecord, FedStore, Step, Store, StoredEvent, Verdict } from "./store.ts";
+export type { EntityHandle, EntityListing, EntityRecord, ReadBack, FedStore, Step, Store, StoredEvent, Verdict } from "./store.ts";
 export { checkAddress, eventsMax, eventsPageBytes, listMax, noEntity, rowsMax } from "./store.ts";
 export type * from "./rows.ts";
 export type * from "./feed.ts";

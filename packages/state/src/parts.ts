@@ -15,7 +15,10 @@ import type { Timers } from "./timers/timers.ts";
 import type { TimerWheel } from "./timing/wheel.ts";
 
 /** The part of a store that entities need. Listing is for admin. */
-export type EngineStore = Pick<Store, "open" | "events" | "commit" | "release" | "outbox" | "settle" | "sweep" | "timers" | "timersDue">;
+export type EngineStore = Pick<
+  Store,
+  "open" | "readBack" | "events" | "commit" | "release" | "outbox" | "settle" | "sweep" | "timers" | "timersDue"
+>;
 
 /** See the file's header. */
 export interface EngineParts {

@@ -5,7 +5,9 @@
  * Promises
  * S1 `commit` resolves when every step it calls committed is durable (fsync done), and not before (D4)
  * S2 steps of one entity are applied in the order given, in this call and across calls; a later step never survives without the earlier
- * S3 an append whose `expectedSequence` is not the entity's last sequence changes nothing and answers `conflict` (D5)
+ * S3 an append whose `expectedSequence` is not the entity's last sequence changes nothing and answers `conflict` (D5). A handle through which a step was
+ *    answered anything but `committed` is lost: every later step through it, one whose key is known aside, is answered `conflict`, whatever it expects,
+ *    until the entity is opened anew. Else a step computed on one that was lost could fit what another owner wrote meanwhile (E3)
  * S4 a step is all or nothing: events, snapshot, value, outbox rows, timers and deduplication record together
  * S5 an I/O error of the medium is a verdict for nobody: the store becomes unusable and `commit` rejects with Fault("dataLoss") (E4);
  *    every later call rejects with Fault("unavailable")
@@ -113,6 +115,11 @@ export interface EntityRecord {
   readonly keys?: KnownKeys;
 }
 
+/** What became of an entity whose steps got no verdict. `fenced`: what is stored may be another owner's work, at whatever sequence. */
+export interface ReadBack extends EntityRecord {
+  readonly fenced?: true;
+}
+
 /** A stored event. */
 export interface StoredEvent {
   readonly sequence: number;
@@ -143,6 +150,12 @@ export interface Store extends AsyncDisposable {
    * @throws Fault("precondition") when it is stored as the other kind.
    */
   open(address: EntityAddress, kind: StoredKind, nowMs?: number): Promise<EntityRecord>;
+  /**
+   * Opens an entity of which steps were answered `unknown`, so that what became of them can be told (E4). When it resolves nothing handed over before can be
+   * stored any more. A store that several processes share raises this owner's epoch first, which waits for whatever is under way; it says `fenced` when
+   * somebody else has owned the entity meanwhile. As `open` otherwise.
+   */
+  readBack(address: EntityAddress, kind: StoredKind, nowMs?: number): Promise<ReadBack>;
   /**
    * Events after `afterSequence`, ascending, at most `limit` (1 to 4,096) and about 1 MiB (one event always fits); fewer than exist = ask
    * again from the last one.

@@ -64,19 +64,23 @@ export async function applyHistory(acts: readonly HistoryAct[], open: () => Prom
     sequences.set(entity, sequence);
     return handle;
   };
+  const letGo = (entity: number): void => {
+    const handle = handles.get(entity);
+    if (handles.delete(entity) && handle !== undefined) store.release(handle);
+  };
   for (const act of acts) {
     if (act.do === "reopen") {
       handles.clear();
       if (keep) continue;
       await store[Symbol.asyncDispose]();
       store = await open();
-    } else if (act.do === "release") {
-      const handle = handles.get(act.entity);
-      if (handles.delete(act.entity) && handle !== undefined) store.release(handle);
-    } else {
+    } else if (act.do === "release") letGo(act.entity);
+    else {
       const steps: Step[] = [];
       for (const planned of act.steps) steps.push(stepOf(planned, await handleOf(planned.entity), sequences));
-      verdicts.push(await store.commit(steps));
+      const told = await store.commit(steps);
+      verdicts.push(told);
+      for (const [at, { is }] of told.entries()) if (is !== "committed") letGo(act.steps[at]?.entity ?? 0); // it is lost (S3)
     }
   }
   handles.clear();

@@ -87,15 +87,24 @@ function keys(inStore: InStore): void {
     for (const sequence of [1, 0, 9])
       assert.deepEqual(await store.commit([keyed(handle, sequence, "a", again)]), [{ is: "duplicate", record: record("a") }]);
     assert.deepEqual(await texts(store, handle), ["by a"]);
-    assert.deepEqual(await store.commit([append(handle, 1, ["next"])]), [committed]);
+    const opened = await store.open(cart("1"), "eventSourced", timeMs);
+    assert.deepEqual(await store.commit([append(opened.handle, 1, ["next"])]), [committed]);
+  });
+
+  inStore("a step behind a repeated one is not stored, although that one changed nothing (S3)", async (store) => {
+    const { handle } = await store.open(cart("1"), "eventSourced", timeMs);
+    await store.commit([keyed(handle, 0, "a")]);
+    const [first, second] = await store.commit([keyed(handle, 1, "a"), append(handle, 1, ["behind"])]);
+    assert.deepEqual([first?.is, second], ["duplicate", conflict(1)]);
+    assert.deepEqual(await texts(store, handle), ["by a"]);
   });
 
   inStore("the second step with a key in one call is the duplicate", async (store) => {
     const { handle } = await store.open(cart("1"), "eventSourced", timeMs);
     const steps = [keyed(handle, 0, "a"), keyed(handle, 1, "a"), keyed(handle, 1, "b"), keyed(handle, 1, "c")];
-    assert.deepEqual(await store.commit(steps), [committed, { is: "duplicate", record: record("a") }, committed, conflict(2)]);
-    assert.deepEqual(await texts(store, handle), ["by a", "by b"]);
-    assert.deepEqual((await knownKeys(store)).keys, ["a", "b"]);
+    assert.deepEqual(await store.commit(steps), [committed, { is: "duplicate", record: record("a") }, conflict(1), conflict(1)]);
+    assert.deepEqual(await texts(store, handle), ["by a"]);
+    assert.deepEqual((await knownKeys(store)).keys, ["a"]);
   });
 
   inStore("a step with nothing but a key is stored; the entity then exists as its kind", async (store) => {

@@ -1,4 +1,5 @@
 /** Builders for steps and addresses, so that a contract test shows only what it is about. */
+import { Fault } from "@mecha/kit";
 import type { EntityAddress, Payload } from "../model.ts";
 import type { EntityHandle, Step, Store, StoredEvent, Verdict } from "../store.ts";
 
@@ -53,4 +54,9 @@ export async function allEvents(store: Store, entity: EntityHandle, afterSequenc
 /** Texts of every event. */
 export async function texts(store: Store, entity: EntityHandle): Promise<(string | undefined)[]> {
   return (await allEvents(store, entity)).map((event) => read(event.payload));
+}
+
+/** A mistake of the caller's own code, which stops the process. */
+export function isAssertion(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof Fault) && error.message.startsWith("assertion failed");
 }

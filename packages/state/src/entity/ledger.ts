@@ -117,6 +117,15 @@ export class Ledger {
     return step;
   }
 
+  /** Nobody can tell what became of the unsure steps. */
+  doubt(fault: Fault): void {
+    for (let step = this.#head; step !== undefined; step = step.next) {
+      if (step.state !== "unsure") continue;
+      this.fail(step, fault);
+      return;
+    }
+  }
+
   /**
    * Decides the unsure steps once the store was read back. What moved the sequence to `sequence` or below is durable, and so is everything
    * before it (S2). Behind that a step is durable when its key is among `keys`; of one without, nobody can tell.

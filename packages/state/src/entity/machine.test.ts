@@ -7,6 +7,8 @@ import { MachineBench, storedEvents } from "../testing/machine.ts";
 
 const failed = (restart = false): ReplyParts => ({ action: { do: "fail", description: "no", restart } });
 const event: ReplyParts = { events: ["e"] };
+const undecidable =
+  "a: unknown shop.Cart/1: the store cannot say whether this was applied; with an idempotency key, ask again with the same one";
 
 interface Row {
   readonly name: string;
@@ -317,7 +319,7 @@ rows("verdicts", [
     name: "E4: unknown answers nobody, drops the stream, reads back",
     given: (m) => m.start().command("b").reply(event, 1),
     when: (m) => m.verdict(0, { is: "unknown" }),
-    then: ["reset", "fail b", "openStore"],
+    then: ["reset", "fail b", "readBack"],
     phase: "frozen",
     told: ["b: unavailable shop.Cart/1: the store did not answer; not applied, retry"],
   },
@@ -352,7 +354,7 @@ rows("verdicts", [
     name: "E4: a store that cannot be read back is asked again",
     given: (m) => (m.start().reply(event, 1).verdict(0, { is: "unknown" }), m.machine.openFailed(new Fault("unavailable", "x"), 0)),
     when: (m) => m.at(199).at(200),
-    then: ["openStore"],
+    then: ["readBack"],
     phase: "frozen",
   },
   {
@@ -360,7 +362,21 @@ rows("verdicts", [
     given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }).at(60_000),
     when: (m) => m.machine.openFailed(new Fault("unavailable", "x"), m.nowMs),
     then: ["fail a", "releaseHandle", "ended"],
-    told: ["a: unknown shop.Cart/1: the store cannot say whether this was applied"],
+    told: [undecidable],
+  },
+  {
+    name: "E4: the sequence fits, but somebody else has owned the entity: it may be their step, so nobody can know",
+    given: (m) => m.start().reply(event, 1).verdict(0, { is: "unknown" }).command("b"),
+    when: (m) => m.opened({ sequence: 1, fenced: true, snapshot: { sequence: 1, payload: payload("theirs") } }),
+    then: ["fail a", "openStream 1:theirs", "activated 0", "command 1 b"],
+    told: [undecidable],
+  },
+  {
+    name: "E4: what was durable before is released, whoever owns the entity now",
+    given: (m) => m.start().command("b").reply(event, 1).reply(event, 2).verdict(0).verdict(1, { is: "unknown" }),
+    when: (m) => m.opened({ sequence: 2, fenced: true }),
+    then: ["fail b", "releaseHandle", "ended"],
+    told: [undecidable.replace("a:", "b:")],
   },
   {
     name: "a dropped step carries its reason",

@@ -27,7 +27,7 @@ import type { Fault, FaultCode } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { EntityReply } from "../model.ts";
-import type { EntityRecord, StoredEvent } from "../store.ts";
+import type { ReadBack, StoredEvent } from "../store.ts";
 import type { LedgerStep, Outcome } from "./ledger.ts";
 import type { EntityActions } from "./machine/actions.ts";
 import { takeCommand } from "./machine/commands.ts";
@@ -100,7 +100,7 @@ export class EntityMachine {
     refused(this.#entity, fault, nowMs);
   }
   /** The record is open. */
-  opened(record: EntityRecord, nowMs: number): void {
+  opened(record: ReadBack, nowMs: number): void {
     opened(this.#entity, record, nowMs);
   }
   /** The record could not be opened. */

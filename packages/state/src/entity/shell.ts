@@ -23,7 +23,7 @@ import type {
 import { type MessagePlan, type MessageSource, planMessages } from "../outbox/messages.ts";
 import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
-import type { EntityHandle, EntityRecord, Step } from "../store.ts";
+import type { EntityHandle, ReadBack, Step } from "../store.ts";
 import { chosenFailure, Tail, type TailKeys, type TailSource } from "../tail.ts";
 import { WheelTimer } from "../timing/wheel.ts";
 import { commandSpan, withoutAnswer } from "../tracing.ts";
@@ -166,16 +166,24 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   openStore(): void {
     this.#dropHandle();
+    this.#openedBy(this.#parts.store.open(this.#address, this.host.kind, this.wallMs()));
+  }
+
+  readBack(): void {
+    this.#dropHandle();
+    this.#openedBy(this.#parts.store.readBack(this.#address, this.host.kind, this.wallMs()));
+  }
+
+  #openedBy(opening: Promise<ReadBack>): void {
     const attempt = ++this.#attempt;
-    const { store } = this.#parts;
     this.#openedMs = this.#nowMs();
-    store.open(this.#address, this.host.kind, this.wallMs()).then(
+    opening.then(
       (record) => this.#opened(attempt, record),
       (cause: unknown) => this.#openFailed(attempt, cause),
     );
   }
 
-  #opened(attempt: number, record: EntityRecord): void {
+  #opened(attempt: number, record: ReadBack): void {
     if (attempt !== this.#attempt) {
       this.#parts.store.release(record.handle); // keeps H2
       return;

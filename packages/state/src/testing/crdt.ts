@@ -162,6 +162,9 @@ export class ReplicaStore implements EngineStore {
     return this.#handles.size;
   }
 
+  async readBack(): Promise<never> {
+    throw new Error("CRDTs are not read back");
+  }
   async events(): Promise<never> {
     throw new Error("CRDTs have no events");
   }

@@ -4,7 +4,7 @@ import { EntityMachine } from "../entity/machine.ts";
 import type { EntityActions } from "../entity/machine/actions.ts";
 import type { LedgerStep, Outcome } from "../entity/ledger.ts";
 import type { CallContext, ClientAction } from "../model.ts";
-import type { EntityHandle, EntityRecord, StoredEvent } from "../store.ts";
+import type { EntityHandle, ReadBack, StoredEvent } from "../store.ts";
 import { Firing } from "../timers/firing.ts";
 import { envelopes, type Told } from "./envelope.ts";
 import { bodyOf, payload, type ReplyParts, replyOf, textOf } from "./function.ts";
@@ -92,7 +92,7 @@ export class MachineBench implements EntityActions {
     this.machine.command(this.#make(body, this.nowMs, { hops: 1 }), this.nowMs);
     return this;
   }
-  opened(record: Partial<EntityRecord> = {}): this {
+  opened(record: Partial<ReadBack> = {}): this {
     this.machine.opened({ handle: 1 as EntityHandle, sequence: 0, ...record }, this.nowMs);
     return this;
   }
@@ -139,6 +139,9 @@ export class MachineBench implements EntityActions {
   }
   openStore(): void {
     this.#done.push("openStore");
+  }
+  readBack(): void {
+    this.#done.push("readBack");
   }
   readPage(after: number): void {
     this.#done.push(`readPage ${after}`);

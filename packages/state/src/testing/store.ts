@@ -7,6 +7,7 @@ import {
   type DeduplicationRecord,
   type EntityHandle,
   type EntityRecord,
+  type ReadBack,
   type KnownKeys,
   noEntity,
   type OutboxChange,
@@ -62,6 +63,8 @@ export class ScriptedStore implements EngineStore {
   outboxBroken: Fault | undefined;
   #messageIds = 0;
   readonly #handles = new Map<EntityHandle, StoredEntity>();
+  /** Handles through which a step failed (S3). */
+  readonly #lost = new Set<EntityHandle>();
   #nextHandle = 1;
   #heldOpens: (() => void)[] | undefined;
 
@@ -121,6 +124,14 @@ export class ScriptedStore implements EngineStore {
     return entity;
   }
 
+  /** Of `readBack`: somebody else has owned the entities meanwhile. */
+  fenced = false;
+
+  async readBack(address: EntityAddress, kind: "eventSourced" | "value"): Promise<ReadBack> {
+    const record = await this.open(address, kind);
+    return this.fenced ? { ...record, fenced: true } : record;
+  }
+
   async events(handle: EntityHandle, afterSequence: number, limit: number): Promise<readonly StoredEvent[]> {
     if (this.broken !== undefined) throw this.broken;
     return this.#of(handle)
@@ -147,10 +158,16 @@ export class ScriptedStore implements EngineStore {
 
   #apply(step: Step): Verdict {
     if (step.entity === noEntity) return this.#sent(step, undefined);
-    const entity = this.#of(step.entity);
+    const verdict = this.#judged(step, this.#of(step.entity));
+    if (verdict.is !== "committed") this.#lost.add(step.entity);
+    return verdict;
+  }
+
+  #judged(step: Step, entity: StoredEntity): Verdict {
     const known = step.deduplication && entity.keys.get(step.deduplication.key);
     if (known && known.expiresMs > step.timeMs) return { is: "duplicate", record: known };
-    if (step.expectedSequence !== entity.sequence) return { is: "conflict", actualSequence: entity.sequence };
+    const lost = this.#lost.has(step.entity);
+    if (lost || step.expectedSequence !== entity.sequence) return { is: "conflict", actualSequence: entity.sequence };
     for (const payload of step.events) {
       const { timeMs, cause } = step;
       entity.events.push({ sequence: ++entity.sequence, payload, timeMs, cause });
@@ -217,6 +234,7 @@ export class ScriptedStore implements EngineStore {
   }
 
   release(handle: EntityHandle): void {
+    this.#lost.delete(handle);
     assert(this.#handles.delete(handle), `handle ${handle} released twice`);
   }
 }

@@ -12,6 +12,8 @@ export interface EntityActions extends EventSink {
   enter(): void;
   /** Opens the record (a handle held before is released first); `opened` or `openFailed` follows. */
   openStore(): void;
+  /** The same after `unknown`, when nothing is under way any more (E4); `opened`, with what it found, or `openFailed` follows. */
+  readBack(): void;
   /** Reads events after a sequence; `page` or `pageFailed` follows. */
   readPage(afterSequence: number): void;
   /** @returns how many commands of this entity the function takes at once, 1 or more. */

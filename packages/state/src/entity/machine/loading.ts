@@ -1,7 +1,7 @@
 /** From leave to load to `active`: the record is opened, its events are replayed to a new stream. */
 import { assert, Fault } from "@mecha/kit";
 import type { EntityInit } from "../../model.ts";
-import type { EntityRecord, StoredEvent } from "../../store.ts";
+import type { EntityRecord, ReadBack, StoredEvent } from "../../store.ts";
 import { Replay, type ReplayState } from "../replay.ts";
 import { pump } from "./commands.ts";
 import { failQueue, goOn, leaveStream } from "./phases.ts";
@@ -31,7 +31,7 @@ export function refused(entity: EntityState, fault: Fault, nowMs: number): void 
 }
 
 /** The record is open. */
-export function opened(entity: EntityState, record: EntityRecord, nowMs: number): void {
+export function opened(entity: EntityState, record: ReadBack, nowMs: number): void {
   entity.handle = record.handle;
   if (entity.phase === "frozen") {
     decide(entity, record);

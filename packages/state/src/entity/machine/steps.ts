@@ -1,7 +1,7 @@
 /** What becomes of steps: verdicts, releases in order (E2), and the frozen entity that asks the store what it took (E4). */
 import { Fault } from "@mecha/kit";
 import { compare } from "../../keys/keys.ts";
-import type { EntityRecord } from "../../store.ts";
+import type { ReadBack } from "../../store.ts";
 import type { LedgerStep, Outcome } from "../ledger.ts";
 import { pump, repeats } from "./commands.ts";
 import { failAtFunction, goOn, leaveStream } from "./phases.ts";
@@ -85,11 +85,16 @@ function freeze(entity: EntityState, step: LedgerStep): void {
 function readBack(entity: EntityState, nowMs: number): void {
   entity.sinceMs = nowMs;
   entity.readBackAtMs = -1;
-  entity.out.openStore();
+  entity.out.readBack();
 }
 
-/** The store was read back: what it has, it took. */
-export function decide(entity: EntityState, record: EntityRecord): void {
+/** The store was read back: what it has, it took, unless somebody else may have written it: a sequence does not say whose it is. */
+export function decide(entity: EntityState, record: ReadBack): void {
+  if (record.fenced === true) {
+    entity.ledger.doubt(undecidable(entity.name));
+    releaseSettled(entity);
+    return;
+  }
   const keys = new Set(record.keys?.records.map(({ key }) => key));
   const not = new Fault("unavailable", `${entity.name}: the store did not take it; not applied, retry`);
   entity.ledger.decide(record.sequence, keys, { not, maybe: undecidable(entity.name) });
@@ -114,7 +119,7 @@ export function frozenOver(entity: EntityState, nowMs: number): void {
     return;
   }
   entity.readBackAtMs = -1;
-  entity.out.openStore();
+  entity.out.readBack();
 }
 
 /** Answers what the store cannot decide. Only frozen entities have such steps. */
@@ -128,5 +133,6 @@ export function giveUp(entity: EntityState, nowMs: number): void {
 }
 
 function undecidable(name: string): Fault {
-  return new Fault("unknown", `${name}: the store cannot say whether this was applied`);
+  const ask = "with an idempotency key, ask again with the same one";
+  return new Fault("unknown", `${name}: the store cannot say whether this was applied; ${ask}`);
 }

@@ -2,6 +2,7 @@
 import { Fault, type FaultCode } from "@mecha/kit";
 import type { Envelope } from "../../envelope.ts";
 import type { EntityReply } from "../../model.ts";
+import { lastingFault } from "../../outbox/chosen.ts";
 import type { MessagePlan } from "../../outbox/messages.ts";
 import { timersProblem } from "../../timers/changes.ts";
 import { asksRestart, draftStep, findExcess } from "../draft.ts";
@@ -75,9 +76,9 @@ function wrongReply(entity: EntityState, commandId: number): string {
 function refusal(entity: EntityState, envelope: Envelope, reply: EntityReply): Fault | undefined {
   const about = (problem: string): string => `${entity.name}: reply to ${envelope.command.name}: ${problem}`;
   const excess = findExcess(entity.kind, reply, entity.limits);
-  if (excess !== undefined) return new Fault("exhausted", about(excess));
+  if (excess !== undefined) return lastingFault("exhausted", about(excess));
   const wrong = reply.timers && timersProblem(reply.timers);
-  return wrong === undefined ? undefined : new Fault("internal", about(wrong));
+  return wrong === undefined ? undefined : lastingFault("internal", about(wrong));
 }
 
 /** The function has applied what cannot be stored, so it must be loaded afresh. */
