@@ -171,7 +171,8 @@ test("a node that was cut off goes on alone, fails what wants a majority, and ca
   three.cut("c");
   await eventually("the cut is noticed", () => three.connected("a").join() === "b" && three.connected("c").length === 0);
 
-  const failed = /^Failed to update CRDT at requested write consistency: (all|majority) wants [23] of 3 nodes and [12] confirmed within 5 s/;
+  const failed =
+    /^Failed to update CRDT at requested write consistency: (all|majority) wants [23] of 3 nodes and [12] confirmed within 5 s/;
   const [withMajority, withAll, alone, aloneWithMajority] = await Promise.all([
     three.ask("a", "GCounter-2", increment(10n, majority)),
     three.ask("b", "GCounter-2", increment(100n, all)),

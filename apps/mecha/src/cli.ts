@@ -15,6 +15,7 @@ import { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
 import { timerCancel, timerList } from "./commands/timers.ts";
 import { entitiesExport, entitiesImport } from "./commands/transfer.ts";
 import { up } from "./commands/up.ts";
+import { type Member, nodeExpected, nodePattern, parseMember } from "./up/cluster.ts";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
 import type { Io, OutputFormat } from "./io.ts";
@@ -78,7 +79,13 @@ ${exitHelp}`,
     .option("--allow-origin <origin>", "let web pages of this origin call (spec.ingress.allowedOrigins); may be repeated", origin)
     .option("--allow-host <name>", "serve callers that have this name for the machine (spec.ingress.hosts); may be repeated", hostName)
     .option("--body-max <size>", "largest HTTP body, like 4MiB (spec.ingress.bodyMaxBytes)", bodySize)
-    .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
+    .option("--node <name>", "which member of the cluster this is (MECHA_CLUSTER_NODE, spec.cluster.node)", node)
+    .option(
+      "--member <name=host:port>",
+      "a process that holds the same CRDTs (MECHA_CLUSTER_MEMBERS, spec.cluster.members); may be repeated",
+      member,
+    )
+    .option("--insecure", "allow addresses beyond loopback without TLS and authentication")
     .addHelpText(
       "after",
       examples(["mecha up", "mecha up examples/shopping-cart --port 8080", "mecha up --port 0 --admin-port 0 --state /tmp/try"]),
@@ -98,7 +105,9 @@ ${exitHelp}`,
     .option("--allow-origin <origin>", "let web pages of this origin call (MECHA_ALLOWED_ORIGINS); may be repeated", origin)
     .option("--allow-host <name>", "serve callers that have this name for the machine (MECHA_ALLOWED_HOSTS); may be repeated", hostName)
     .option("--body-max <size>", "largest HTTP body, like 4MiB (MECHA_BODY_MAX)", bodySize)
-    .option("--insecure", "allow an ingress address beyond loopback, without TLS and authentication")
+    .option("--node <name>", "which member of the cluster this is (MECHA_CLUSTER_NODE)", node)
+    .option("--member <name=host:port>", "a process that holds the same CRDTs (MECHA_CLUSTER_MEMBERS); may be repeated", member)
+    .option("--insecure", "allow addresses beyond loopback without TLS and authentication")
     .addHelpText(
       "after",
       `
@@ -246,6 +255,9 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .option("--address <host:port>", "server to call (the running project's ingress, else 127.0.0.1:9000)")
     .option("-H, --header <name: value>", "gRPC metadata; may be repeated", collect, [])
     .option("--timeout <seconds>", "give up after this long", wholeNumber(1, 86_400), 30)
+    .option("--ca <file>", "speak TLS to a server for which these sign (PEM)")
+    .option("--cert <file>", "own certificate, with --ca, where the server asks for one (PEM)")
+    .option("--key <file>", "its private key (PEM)")
     .addHelpText(
       "after",
       examples([
@@ -332,6 +344,17 @@ function repeated(pattern: RegExp, expected: string): (value: string, earlier: r
 
 const origin = repeated(originPattern, originExpected);
 const hostName = repeated(hostNamePattern, hostNameExpected);
+
+function node(text: string): string {
+  if (nodePattern.test(text)) return text;
+  throw new InvalidArgumentError(`Expected ${nodeExpected}.`);
+}
+
+function member(text: string, earlier: readonly Member[] | undefined): readonly Member[] {
+  const parsed = parseMember(text);
+  if (parsed === undefined) throw new InvalidArgumentError("Expected a member like a=10.0.0.7:9003.");
+  return [...(earlier ?? []), parsed];
+}
 
 function bodySize(text: string): number {
   const size = parseBytes(text);

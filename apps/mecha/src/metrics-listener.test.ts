@@ -17,7 +17,12 @@ async function renderTable(): Promise<string> {
   const metrics = new MetricsRegistry();
   await using store = openMemoryStore();
   await using _sidecar = await openSidecar(
-    { functions: [], ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
+    {
+      functions: [],
+      ingress: { host: "127.0.0.1", port: 0 },
+      cluster: { node: "a", listen: { host: "127.0.0.1", port: 0 }, peers: [] },
+      version: "0",
+    },
     { clock: hostClock, random: hostRandom, log: noLog, metrics, store, fatal: assert.fail },
   );
   processMetrics(metrics, "0");

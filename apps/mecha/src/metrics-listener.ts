@@ -3,7 +3,7 @@ import type { Clock, Log, MetricsRegistry } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
 import type { HttpHandler } from "@mecha/wire";
 import { portFault } from "./admin/listener.ts";
-import { isLoopback } from "./up/settings.ts";
+import { isLoopback } from "./up/address.ts";
 
 export interface MetricsListenerOptions {
   readonly host: string;

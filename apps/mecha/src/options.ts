@@ -1,7 +1,13 @@
 /** Environment variables of the command line tool. docs/reference/configuration.md is generated from this table. */
+import { addressExpected, addressPattern } from "./up/address.ts";
+import { nodeExpected, nodePattern } from "./up/cluster.ts";
 import { durationMs, minute, oneOf, port, second, secret, text } from "@mecha/kit";
 
 export const title = "mecha";
+
+/** A PEM file. */
+const file = (env: string, doc: string) =>
+  text({ env, default: undefined, doc: `${doc} A PEM file.`, pattern: /^.{1,4096}$/su, expected: "a path" });
 
 export const options = {
   shutdownGraceMs: durationMs({
@@ -35,6 +41,39 @@ export const options = {
     default: undefined,
     doc: "Port of the metrics listener. Setting it opens the listener; `9090` when only the address is set.",
   }),
+  tlsCertificate: file("MECHA_TLS_CERT", "The ingress's certificate and, behind it, those between it and the root: callers speak TLS."),
+  tlsKey: file("MECHA_TLS_KEY", "Its private key, without a passphrase."),
+  tlsClientAuthorities: file(
+    "MECHA_TLS_CLIENT_CA",
+    "Those who sign for callers: who has no certificate of theirs is not let in (mutual TLS), so that the ingress may listen beyond loopback.",
+  ),
+  clusterNode: text({
+    env: "MECHA_CLUSTER_NODE",
+    default: undefined,
+    doc: "Which member of the cluster this process is; its name stays when it starts anew.",
+    pattern: nodePattern,
+    expected: nodeExpected,
+  }),
+  clusterMembers: text({
+    env: "MECHA_CLUSTER_MEMBERS",
+    default: undefined,
+    doc: "All processes that hold the same CRDTs, this one among them, separated by commas: `a=10.0.0.7:9003,b=10.0.0.8:9003`. They replicate to each other (docs/guides/crdts.md).",
+    pattern: /^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$/u,
+    expected: "members like a=10.0.0.7:9003,b=10.0.0.8:9003",
+  }),
+  clusterListen: text({
+    env: "MECHA_CLUSTER_LISTEN",
+    default: undefined,
+    doc: "Where this member listens for the others, like `0.0.0.0:9003`, when that is not its address.",
+    pattern: addressPattern,
+    expected: addressExpected,
+  }),
+  clusterTlsCertificate: file(
+    "MECHA_CLUSTER_TLS_CERT",
+    "This member's certificate; its subjectAltName has the member's name as a DNS name.",
+  ),
+  clusterTlsKey: file("MECHA_CLUSTER_TLS_KEY", "Its private key, without a passphrase."),
+  clusterTlsAuthorities: file("MECHA_CLUSTER_TLS_CA", "Those who sign for members. Nobody else gets in."),
   otlpEndpoint: text({
     env: "OTEL_EXPORTER_OTLP_ENDPOINT",
     default: undefined,

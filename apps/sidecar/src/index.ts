@@ -1,4 +1,5 @@
 export type { FunctionAddress, LinkState } from "./function-link.ts";
 export { type FunctionProtocol, functionProtocols } from "./function-protocol.ts";
 export { type FunctionStatus, openSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from "./sidecar.ts";
+export type { ClusterConfig } from "./cluster.ts";
 export { options as sidecarOptions, strictNames } from "./options.ts";

@@ -7,7 +7,7 @@
  * S3 while a function is being discovered for the first time, callers of unknown paths hear `unavailable`, not `unimplemented`
  */
 import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope, type Tracer } from "@mecha/kit";
-import { listen, type Listener } from "@mecha/net";
+import { listen, type Listener, type ServerTls } from "@mecha/net";
 import { type DeliveryLimits, subscriptionProblem } from "@mecha/binding";
 import { type Change, type EngineOptions, type FedStore, openEngine, type StateEngine } from "@mecha/state";
 import type { Discovered } from "@mecha/state/remote";
@@ -22,6 +22,7 @@ import {
   type ReflectionSource,
 } from "@mecha/wire";
 import { Eventing } from "./eventing/eventing.ts";
+import { type ClusterConfig, listenToPeers, peersOf } from "./cluster.ts";
 import { type FunctionAddress, FunctionLink, type LinkState } from "./function-link.ts";
 import type { FunctionProtocol } from "./function-protocol.ts";
 import { type Ingress, type IngressOptions, openIngress } from "./ingress/index.ts";
@@ -33,7 +34,9 @@ export interface SidecarConfig {
   readonly protocols?: Readonly<Record<string, FunctionProtocol>>;
   /** Somebody else starts the functions: a lost connection means that one may have started anew. */
   readonly attached?: boolean;
-  readonly ingress: { readonly host: string; readonly port: number } & IngressOptions;
+  readonly ingress: { readonly host: string; readonly port: number; readonly tls?: ServerTls } & IngressOptions;
+  /** The other sidecars that hold the same CRDTs. Absent: this one is alone. */
+  readonly cluster?: ClusterConfig;
   /** Limits of the engine; its defaults hold. */
   readonly engine?: Partial<EngineOptions>;
   /** Limits of deliveries of events; their defaults hold. */
@@ -74,6 +77,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly port: number;
   readonly engine: StateEngine;
   readonly functions: readonly FunctionStatus[];
+  /** Where peers come in; `undefined` when there are none. */
+  readonly peerPort: number | undefined;
   /** Calls under way. */
   readonly openCalls: number;
   /** The function listens, or will in a moment: connect, discover, swap the routes. Also when it started again. */
@@ -114,6 +119,7 @@ class RunningSidecar implements Sidecar {
   #served: ReadonlyMap<string, Discovered> = new Map();
   #reflection: ReflectionSource = { files: [], services: [] };
   #listener: Listener | undefined;
+  #peerListener: Listener | undefined;
 
   constructor(config: SidecarConfig, ports: SidecarPorts) {
     const { clock, random, log, metrics, tracer, store, observe, fatal } = ports;
@@ -125,8 +131,11 @@ class RunningSidecar implements Sidecar {
       this.#eventing.changed(change);
       observe?.(change);
     };
-    const options = { ...strict, ...config.engine, onFatal: fatal, observe: seen };
-    this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...(tracer && { tracer }), options }));
+    const node = config.cluster && { node: config.cluster.node };
+    const options = { ...strict, ...node, ...config.engine, onFatal: fatal, observe: seen };
+    const cluster = config.cluster?.listen && { peers: peersOf(config.cluster, clock), catalog: store };
+    const traced = tracer && { tracer };
+    this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...traced, options, ...(cluster && { cluster }) }));
     this.#eventing = new Eventing({
       ...{ clock, log, metrics, engine: this.engine, feed: store.feed },
       ...(config.deliveries && { limits: config.deliveries }),
@@ -147,8 +156,13 @@ class RunningSidecar implements Sidecar {
 
   async listen(): Promise<void> {
     const { clock, log } = this.#ports;
-    const { host, port } = this.#config.ingress;
-    this.#listener = this.#scope.own(await listen({ host, port, clock, log }, { grpc: this.#ingress.grpc, http: this.#http() }));
+    const { host, port, tls } = this.#config.ingress;
+    const options = { host, port, clock, log, ...(tls && { tls }) };
+    this.#listener = this.#scope.own(await listen(options, { grpc: this.#ingress.grpc, http: this.#http() }));
+    const { cluster } = this.#config;
+    if (cluster?.listen === undefined) return;
+    const peers = listenToPeers({ ...cluster, listen: cluster.listen }, this.engine, { clock, log });
+    this.#peerListener = this.#scope.own(await peers);
   }
 
   get host(): string {
@@ -157,6 +171,10 @@ class RunningSidecar implements Sidecar {
 
   get port(): number {
     return this.#listener?.port ?? this.#config.ingress.port;
+  }
+
+  get peerPort(): number | undefined {
+    return this.#peerListener?.port;
   }
 
   get openCalls(): number {

@@ -7,12 +7,21 @@ export interface StatusJson {
   readonly startedAt: string;
   /** `ready` once every function is served. */
   readonly state: "starting" | "ready" | "draining";
-  readonly ingress: { readonly host: string; readonly port: number };
+  /** `tls`: callers speak TLS. */
+  readonly ingress: { readonly host: string; readonly port: number; readonly tls?: boolean };
+  /** Where peers come in, and the other processes that hold the same CRDTs. Absent: there are none. */
+  readonly cluster?: { readonly node: string; readonly host: string; readonly port: number; readonly peers: readonly PeerJson[] };
   readonly store: { readonly kind: string; readonly directory?: string };
   readonly entities: { readonly active: number };
   readonly functions: readonly FunctionJson[];
   /** Lines to try, from the project file, made true for this run. */
   readonly try: readonly { readonly title: string; readonly command: string }[];
+}
+
+export interface PeerJson {
+  readonly name: string;
+  readonly address: string;
+  readonly connected: boolean;
 }
 
 export interface FunctionJson {

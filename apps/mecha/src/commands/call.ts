@@ -1,9 +1,12 @@
 /** `mecha call`: one gRPC call with JSON in and out. */
 import { type DescMethod, fromJson, type JsonValue, type Registry, toBinary, fromBinary, toJson } from "@bufbuild/protobuf";
 import { explain, Fault, faultCodeOfGrpc, nearest } from "@mecha/kit";
-import { connect } from "@mecha/net";
+import { resolve } from "node:path";
+import { type ClientTls, connect } from "@mecha/net";
+import type { StatusJson } from "../admin/model.ts";
 import { type Channel, type DescriptorSet, Metadata, type RpcStatus } from "@mecha/wire";
 import { UsageError } from "../exit.ts";
+import { type Given, loadTls, readPem } from "../up/tls.ts";
 import { type Io, withProgress } from "../io.ts";
 import { describe, listServices } from "../reflection-client.ts";
 import { type ClientOptions, openClient } from "./client-options.ts";
@@ -13,6 +16,10 @@ interface CallOptions extends ClientOptions {
   readonly header: readonly string[];
   /** Seconds. */
   readonly timeout: number;
+  /** PEM files, for an ingress that speaks TLS. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 /** Where to call when nothing says otherwise: the default ingress. */
@@ -22,8 +29,9 @@ export async function callCommand(io: Io, options: CallOptions, method: string, 
   const name = methodName(method);
   const metadata = metadataOf(options.header);
   const requests = json.map(parseJson);
-  const { host, port } = await addressOf(io, options);
-  await using channel = connect({ host, port, clock: io.clock });
+  const { host, port, tls: needsTls } = await addressOf(io, options);
+  const tls = await tlsOf(options, io.cwd, needsTls === true);
+  await using channel = connect({ host, port, clock: io.clock, ...(tls && { tls }) });
   await withProgress(
     io,
     `calling ${method} at ${channel.target}`,
@@ -133,7 +141,24 @@ function parseJson(text: string): JsonValue {
   }
 }
 
-async function addressOf(io: Io, options: CallOptions): Promise<{ readonly host: string; readonly port: number }> {
+/** @throws UsageError when it is needed and not there, or cannot be used. */
+async function tlsOf({ ca, cert, key }: CallOptions, cwd: string, needed: boolean): Promise<ClientTls | undefined> {
+  const file = (field: string, path: string): Given<string> => ({ field, value: resolve(cwd, path) });
+  if (ca === undefined) {
+    if (needed || cert !== undefined || key !== undefined)
+      throw new UsageError("TLS needs --ca FILE: who signs for the ingress; and --cert and --key where it asks callers who they are");
+    return undefined;
+  }
+  const serverAuthorities = await readPem(file("--ca", ca));
+  if (cert === undefined && key === undefined) return { serverAuthorities };
+  if (cert === undefined || key === undefined) throw new UsageError("--cert and --key are given together");
+  return {
+    serverAuthorities,
+    identity: await loadTls({ certificate: file("--cert", cert), key: file("--key", key), authorities: undefined }),
+  };
+}
+
+async function addressOf(io: Io, options: CallOptions): Promise<StatusJson["ingress"]> {
   if (options.address !== undefined) return parseAddress(options.address);
   const client = await openClient(io, options).catch(() => undefined);
   const status = await client?.status().catch(() => undefined);

@@ -4,12 +4,14 @@ import { type ExitCode, UsageError } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { options as declared } from "../options.ts";
 import { type AccessFlags, accessOfEnvironment, withFlags } from "../up/access.ts";
+import { clusterSettings } from "../up/cluster.ts";
+import { runEnvironment } from "../up/environment.ts";
 import { runProject } from "../up/run.ts";
-import { checkHost, metricsAddress } from "../up/settings.ts";
+import { checkIngress, clusterFlags, type ClusterFlags, metricsAddress } from "../up/settings.ts";
 import { environmentOf } from "./up.ts";
 
 /** Flags of `mecha sidecar`. They win over the environment. */
-export interface SidecarOptions extends AccessFlags {
+export interface SidecarOptions extends AccessFlags, ClusterFlags {
   readonly state?: string;
   readonly port?: number;
   readonly host?: string;
@@ -27,7 +29,9 @@ const adminPortDefault = 9_001;
 export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<ExitCode> {
   const config = environmentOf(io, { ...declared, ...sidecarOptions });
   const host = options.host ?? "127.0.0.1";
-  checkHost(host, options.insecure ?? false, "--host");
+  const insecure = options.insecure ?? false;
+  const { tls, cluster, metrics } = runEnvironment(config, io.cwd);
+  checkIngress(host, tls, insecure, "--host");
   if (options.adminPort !== undefined && options.state === undefined)
     throw new UsageError("--admin-port needs --state: the admin listener's token is kept there");
   const strict = options.strict ?? config.strict;
@@ -40,8 +44,10 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
       functions: [],
       attached: { name: "function", host: config.functionHost, port: config.functionPort, protocol: options.protocol ?? config.protocol },
       ingress: { host, port: options.port ?? config.ingressPort, ...(strict === "off" ? {} : { strict }) },
+      tls,
+      cluster: clusterSettings([clusterFlags(options), cluster], insecure),
       access: withFlags(accessOfEnvironment(config), options),
-      metrics: metricsAddress({ host: config.metricsHost, port: options.metricsPort ?? config.metricsPort }, options.insecure ?? false),
+      metrics: metricsAddress({ host: metrics.host, port: options.metricsPort ?? metrics.port }, insecure),
       adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
       store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
       hints: [],

@@ -12,7 +12,11 @@ export async function statusCommand(io: Io, options: ClientOptions): Promise<voi
   const rows = [
     ["project", status.project],
     ["state", status.state],
-    ["ingress", `http://${status.ingress.host}:${status.ingress.port} (gRPC and HTTP)`],
+    ["ingress", `${status.ingress.tls === true ? "https" : "http"}://${status.ingress.host}:${status.ingress.port} (gRPC and HTTP)`],
+    ...(status.cluster?.peers ?? []).map(({ name, address, connected }) => [
+      `peer ${name}`,
+      `${connected ? "connected" : "away"}, ${address}`,
+    ]),
     ["admin", url],
     ["store", store.directory === undefined ? store.kind : `${store.kind} in ${store.directory}`],
     ["process", `${status.pid}, since ${status.startedAt}, version ${status.version}`],

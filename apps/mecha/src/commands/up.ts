@@ -4,6 +4,7 @@ import { type ExitCode, UsageError } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { options as declared } from "../options.ts";
 import { openProject } from "../project/find.ts";
+import { runEnvironment } from "../up/environment.ts";
 import { runProject } from "../up/run.ts";
 import { settingsOf, type UpOptions } from "../up/settings.ts";
 
@@ -11,10 +12,8 @@ import { settingsOf, type UpOptions } from "../up/settings.ts";
 export async function up(io: Io, options: UpOptions): Promise<ExitCode> {
   const config = environmentOf(io, declared);
   const found = await openProject(resolve(io.cwd, options.folder), io.cwd);
-  const settings = settingsOf(found, options, options.state === undefined ? undefined : resolve(io.cwd, options.state), {
-    host: config.metricsHost,
-    port: config.metricsPort,
-  });
+  const state = options.state === undefined ? undefined : resolve(io.cwd, options.state);
+  const settings = settingsOf(found, options, state, runEnvironment(config, io.cwd));
   return runProject(io, settings, config);
 }
 

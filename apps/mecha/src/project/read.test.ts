@@ -22,9 +22,10 @@ test("a small project gets its defaults", () => {
     spec: {
       functions: [{ name: "cart", directory: ".", command: "node main.ts", env: [], protocol: "auto", port: undefined }],
       store: { kind: "sqlite", directory: ".mecha", durability: "full" },
-      ingress: { host: "127.0.0.1", port: 9000, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined },
+      ingress: { host: "127.0.0.1", port: 9000, tls: undefined, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined },
       admin: { port: 9001 },
       metrics: { port: undefined },
+      cluster: { node: undefined, members: [], listen: undefined, tls: undefined },
       try: [],
     },
   });
@@ -35,9 +36,10 @@ test("every field can be given", () => {
   functions:
     - { name: a, directory: ../a, command: [go, run, .], env: [{ name: X, value: "1" }, { name: EMPTY }], protocol: any, port: 8080 }
   store: { kind: memory, directory: /var/x, durability: relaxed }
-  ingress: { host: 0.0.0.0, port: 80, hosts: [shop.example], allowedOrigins: ["https://shop.example"], bodyMaxBytes: 2048 }
+  ingress: { host: 0.0.0.0, port: 80, tls: { certificate: c, key: k, clientAuthorities: ca }, hosts: [shop.example], allowedOrigins: ["https://shop.example"], bodyMaxBytes: 2048 }
   admin: { port: 81 }
   metrics: { port: 82 }
+  cluster: { node: a, members: [{ name: a, address: "10.0.0.1:9003" }], listen: "[::]:9003", tls: { certificate: c, key: k, authorities: ca } }
   try: [{ title: look, command: "curl $INGRESS/" }]
 `;
   const { spec } = projectOf(readProject(source), "mecha.yaml");
@@ -57,7 +59,14 @@ test("every field can be given", () => {
     [spec.ingress.hosts, spec.ingress.allowedOrigins, spec.ingress.bodyMaxBytes],
     [["shop.example"], ["https://shop.example"], 2048],
   );
+  assert.deepEqual(spec.ingress.tls, { certificate: "c", key: "k", clientAuthorities: "ca" });
   assert.equal(spec.metrics.port, 82);
+  assert.deepEqual(spec.cluster, {
+    node: "a",
+    members: [{ name: "a", address: "10.0.0.1:9003" }],
+    listen: "[::]:9003",
+    tls: { certificate: "c", key: "k", authorities: "ca" },
+  });
   assert.deepEqual(spec.try, [{ title: "look", command: "curl $INGRESS/" }]);
 });
 
@@ -75,7 +84,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
   [
     "a foreign field",
     `${cart}  replicas: 3\n`,
-    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, metrics, try'],
+    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, metrics, cluster, try'],
   ],
   ["a wrong version", cart.replace("v1alpha1", "v1"), ['1:13 apiVersion: expected "mecha.dev/v1alpha1", got "mecha.dev/v1"']],
   [
@@ -133,7 +142,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
     "an alias to nothing",
     `${head}spec: *nowhere`,
     [
-      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `metrics`, `try`, got the alias *nowhere, which has no anchor before it",
+      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `metrics`, `cluster`, `try`, got the alias *nowhere, which has no anchor before it",
     ],
   ],
   [

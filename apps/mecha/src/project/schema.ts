@@ -1,6 +1,8 @@
 /** The project file's fields: type, check and reference page (docs/reference/project-file.md) come from this table. */
 import { functionProtocols } from "@mecha/sidecar";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "../up/access.ts";
+import { addressExpected, addressPattern } from "../up/address.ts";
+import { membersMax, nodeExpected, nodePattern } from "../up/cluster.ts";
 import { choice, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
 
 /** Ends up in paths, prefixes and messages: a DNS label as Kubernetes names are (RFC 1123). */
@@ -64,6 +66,19 @@ const storeFields = {
   ),
 };
 
+const pemFile = (doc: string) => required(path, `${doc} A PEM file, relative to the project file.`);
+
+const ingressTlsFields = {
+  certificate: pemFile("The ingress's certificate and, behind it, those between it and the root."),
+  key: pemFile("Its private key, without a passphrase."),
+  clientAuthorities: optional(
+    path,
+    "Those who sign for callers: who has no certificate of theirs is not let in (mutual TLS). A PEM file, relative to the project file.",
+    undefined,
+    "anybody may call",
+  ),
+};
+
 const ingressFields = {
   host: optional(
     text({ expected: "a host name or address", maxChars: 255 }),
@@ -72,6 +87,7 @@ const ingressFields = {
     "`127.0.0.1`",
   ),
   port: optional(portNumber, "Port for gRPC and HTTP callers.", 9_000, "`9000`"),
+  tls: optional(map(ingressTlsFields), "Callers speak TLS. With `clientAuthorities` `host` may be beyond loopback.", undefined, "no TLS"),
   hosts: optional(
     list(text({ expected: hostNameExpected, maxChars: 255, pattern: hostNamePattern }), { max: 100 }),
     "Names callers may have for this machine over HTTP (the Host header), beside its loopback names. This keeps web pages from reaching it by a name they control.",
@@ -92,7 +108,7 @@ const ingressFields = {
   ),
 };
 
-const ingressDefault = { host: "127.0.0.1", port: 9_000, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined };
+const ingressDefault = { host: "127.0.0.1", port: 9_000, tls: undefined, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined };
 
 const adminFields = {
   port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),
@@ -101,6 +117,39 @@ const adminFields = {
 const metricsFields = {
   port: optional(portNumber, "Port of the metrics listener (Prometheus), on loopback.", undefined, "no listener"),
 };
+
+const nodeName = text({ expected: nodeExpected, maxChars: 63, pattern: nodePattern });
+const address = text({ expected: addressExpected, maxChars: 260, pattern: addressPattern });
+
+const memberFields = {
+  name: required(nodeName, "The member's name. It stays when it starts anew, and no other has it."),
+  address: required(address, "Where the others reach it; it listens there itself."),
+};
+
+const clusterTlsFields = {
+  certificate: pemFile("This member's certificate. Its subjectAltName must have the member's name as a DNS name."),
+  key: pemFile("Its private key, without a passphrase."),
+  authorities: pemFile("Those who sign for members. Nobody else gets in."),
+};
+
+const clusterFields = {
+  node: optional(nodeName, "Which member this process is. Where several share this file, say it with `--node`.", undefined, "`--node`"),
+  members: optional(
+    list(map(memberFields), { max: membersMax }),
+    "All processes that hold the same CRDTs, this one among them. They replicate to each other (docs/guides/crdts.md).",
+    [],
+    "`[]`: this process is alone",
+  ),
+  listen: optional(address, "Where this member listens, when that is not its address.", undefined, "its address"),
+  tls: optional(
+    map(clusterTlsFields),
+    "Members speak mutual TLS. Beyond loopback there is no other way but `--insecure`.",
+    undefined,
+    "no TLS",
+  ),
+};
+
+const clusterDefault = { node: undefined, members: [], listen: undefined, tls: undefined };
 
 const tryFields = {
   title: required(text({ expected: "text", maxChars: 200 }), "What the line does."),
@@ -121,6 +170,7 @@ const specFields = {
   ingress: optional(map(ingressFields), "Where callers come in.", ingressDefault, "`127.0.0.1:9000`"),
   admin: optional(map(adminFields), "The admin listener.", { port: 9_001 }, "port 9001"),
   metrics: optional(map(metricsFields), "Where metrics can be read.", { port: undefined }, "nowhere"),
+  cluster: optional(map(clusterFields), "The other processes that hold the same CRDTs.", clusterDefault, "none"),
   try: optional(list(map(tryFields), { max: 9 }), "Lines `mecha up` prints for a person to try.", [], "`[]`"),
 };
 

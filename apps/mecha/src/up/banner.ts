@@ -23,7 +23,12 @@ export function banner({ settings, status, page, metrics, cwd, colour, tookMs }:
   const { ingress } = status;
   const lines = ["", `  ${paint.bold(settings.name)} is ready ${paint.dim(`(${(tookMs / 1_000).toFixed(1)} s)`)}`, ""];
   const row = (name: string, value: string): void => void lines.push(`  ${paint.dim(name.padEnd(10))}${value}`);
-  row("callers", `${paint.accent(`http://${ingress.host}:${ingress.port}`)}  gRPC and HTTP/JSON`);
+  row("callers", `${paint.accent(`${ingress.tls === true ? "https" : "http"}://${ingress.host}:${ingress.port}`)}  gRPC and HTTP/JSON`);
+  if (status.cluster)
+    row(
+      "peers",
+      `${status.cluster.peers.map(({ name }) => name).join(", ")}  (this is ${status.cluster.node}, at ${status.cluster.host}:${status.cluster.port})`,
+    );
   if (page !== undefined) row("page", paint.accent(page));
   if (metrics !== undefined) row("metrics", paint.accent(metrics));
   row("state", stateText(settings, cwd));

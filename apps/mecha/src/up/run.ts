@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { consoleLog } from "@mecha/host";
 import { type Config, explain, Fault, type Log, MetricsRegistry, Scope } from "@mecha/kit";
 import { endLeftovers, type FunctionProcess, type FunctionState, openFunctionProcess } from "@mecha/runtime-process";
-import { openSidecar, type Sidecar } from "@mecha/sidecar";
+import { type ClusterConfig, openSidecar, type Sidecar, type SidecarConfig } from "@mecha/sidecar";
 import type { DescriptorSet } from "@mecha/wire";
 import { Backups } from "../admin/backups.ts";
 import { LiveFeed } from "../admin/live.ts";
@@ -28,7 +28,9 @@ import { version } from "../version.ts";
 import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
 import { ingressAccess } from "./access.ts";
-import { isLoopback, type RunSettings } from "./settings.ts";
+import { isLoopback } from "./address.ts";
+import type { RunSettings } from "./settings.ts";
+import { loadTls } from "./tls.ts";
 import { type OpenedStore, openStore } from "./store.ts";
 
 /** Functions listen here, whatever callers reach: only the sidecar talks to them. */
@@ -110,6 +112,7 @@ class ProjectRun {
     const { directory } = storeSettings;
     const hosted = [...functions, ...(attached ? [attached] : [])];
     const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
+    const listeners = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
     const { store, copy } = await openStore(storeSettings, { clock, random, log });
     this.#scope.own(store);
@@ -120,7 +123,8 @@ class ProjectRun {
           functions: hosted.map(({ name }) => name),
           protocols: Object.fromEntries(hosted.map(({ name, protocol }) => [name, protocol])),
           attached: attached !== undefined,
-          ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access) },
+          ...listeners,
+          ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access), ...listeners.ingress },
           version,
         },
         {
@@ -144,6 +148,18 @@ class ProjectRun {
     for (const [i, fn] of functions.entries()) await this.#startFunction(sidecar, fn, `spec.functions[${i}]`);
     if (attached) sidecar.functionStarted(attached.name, attached);
     return { sidecar, page };
+  }
+
+  /** TLS of the ingress, and what the sidecar is told of the other members. @throws UsageError for certificates that cannot be used. */
+  async #listenerConfig(): Promise<{ readonly ingress: Pick<SidecarConfig["ingress"], "tls">; readonly cluster?: ClusterConfig }> {
+    const { tls, cluster } = this.#settings;
+    const own = tls && (await loadTls(tls));
+    const ingress =
+      own === undefined ? {} : { tls: { ...own, ...(own.authorities !== undefined && { callerAuthorities: own.authorities }) } };
+    if (cluster === undefined) return { ingress };
+    const loaded = cluster.tls && (await loadTls(cluster.tls));
+    const secured = loaded?.authorities === undefined ? {} : { tls: { ...loaded, authorities: loaded.authorities } };
+    return { ingress, cluster: { node: cluster.node, listen: cluster.listen, peers: cluster.peers, ...secured } };
   }
 
   async #holdFolder(directory: string): Promise<void> {
@@ -302,6 +318,14 @@ class ProjectRun {
     return sidecar.functions.map((fn) => functionJson(fn, this.#processes.get(fn.name)));
   }
 
+  #clusterStatus({ engine, peerPort }: Sidecar): Pick<StatusJson, "cluster"> {
+    const { cluster } = this.#settings;
+    if (cluster?.listen === undefined) return {};
+    const connected = new Set(engine.replication?.connected);
+    const peers = cluster.peers.map(({ node, host, port }) => ({ name: node, address: `${host}:${port}`, connected: connected.has(node) }));
+    return { cluster: { node: cluster.node, host: cluster.listen.host, port: peerPort ?? cluster.listen.port, peers } };
+  }
+
   #status(sidecar: Sidecar): StatusJson {
     const { kind, directory } = this.#settings.store;
     return {
@@ -310,7 +334,8 @@ class ProjectRun {
       pid: process.pid,
       startedAt: this.#startedAt,
       state: this.#state,
-      ingress: { host: sidecar.host, port: sidecar.port },
+      ingress: { host: sidecar.host, port: sidecar.port, ...(this.#settings.tls && { tls: true }) },
+      ...this.#clusterStatus(sidecar),
       store: { kind, ...(kind === "sqlite" && { directory }) },
       entities: { active: sidecar.engine.active(activeCountMax).length },
       functions: this.#functions(sidecar),

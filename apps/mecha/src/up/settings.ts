@@ -1,7 +1,9 @@
 /** What one run of a project is to do: the project file, overruled by the command line. Pure. */
 import type { FunctionProtocol } from "@mecha/sidecar";
 import { type Access, type AccessFlags, withFlags } from "./access.ts";
-import { UsageError } from "../exit.ts";
+import { checkHost } from "./address.ts";
+import { type ClusterGiven, type ClusterSettings, clusterSettings, type Member } from "./cluster.ts";
+import { type Given, type TlsFiles, tlsFiles } from "./tls.ts";
 import { type FoundProject, inProject } from "../project/find.ts";
 import type { Project, ProjectFunction } from "../project/schema.ts";
 
@@ -29,7 +31,7 @@ export function metricsAddress(
 }
 
 /** Flags of `mecha up`. */
-export interface UpOptions extends AccessFlags {
+export interface UpOptions extends AccessFlags, ClusterFlags {
   readonly folder: string;
   readonly port?: number;
   readonly host?: string;
@@ -50,6 +52,10 @@ export interface RunSettings {
   /** A function somebody else starts. */
   readonly attached?: { readonly name: string; readonly host: string; readonly port: number; readonly protocol: FunctionProtocol };
   readonly ingress: { readonly host: string; readonly port: number; readonly strict?: "cloudstate-0.2" };
+  /** Of the ingress. */
+  readonly tls: TlsFiles | undefined;
+  /** `undefined`: this process is alone. */
+  readonly cluster: ClusterSettings | undefined;
   readonly access: Access;
   /** `undefined`: no metrics listener. */
   readonly metrics: MetricsAddress | undefined;
@@ -62,40 +68,87 @@ export interface RunSettings {
   readonly hints: Project["spec"]["try"];
 }
 
-/** @param stateFolder `--state`, made absolute. @param metrics The environment's. @throws UsageError for an address beyond loopback without `--insecure`. */
+/** What the environment says about a run. */
+export interface RunEnvironment {
+  readonly metrics: { readonly host: string | undefined; readonly port: number | undefined };
+  readonly tls: TlsFiles | undefined;
+  readonly cluster: ClusterGiven;
+}
+
+const nothingSaid: RunEnvironment = { metrics: { host: undefined, port: undefined }, tls: undefined, cluster: {} };
+
+/** @param stateFolder `--state`, made absolute. @throws UsageError for an address beyond loopback without `--insecure` or certificates. */
 export function settingsOf(
-  { project, folder }: FoundProject,
+  found: FoundProject,
   options: UpOptions,
   stateFolder: string | undefined,
-  metrics: { readonly host: string | undefined; readonly port: number | undefined } = { host: undefined, port: undefined },
+  { metrics, ...environment }: RunEnvironment = nothingSaid,
 ): RunSettings {
+  const { project, folder } = found;
   const { functions, store, ingress, admin } = project.spec;
+  const insecure = options.insecure ?? false;
   const host = options.host ?? ingress.host;
-  checkHost(host, options.insecure ?? false, options.host === undefined ? "spec.ingress.host" : "--host");
+  const tls = environment.tls ?? projectTls(found, "ingress");
+  checkIngress(host, tls, insecure, options.host === undefined ? "spec.ingress.host" : "--host");
   return {
     name: project.metadata.name,
     folder,
     functions,
     ingress: { host, port: options.port ?? ingress.port },
+    tls,
+    cluster: clusterSettings([clusterFlags(options), environment.cluster, projectCluster(found)], insecure),
     access: withFlags(ingress, options),
-    metrics: metricsAddress(
-      { host: metrics.host, port: options.metricsPort ?? metrics.port ?? project.spec.metrics.port },
-      options.insecure ?? false,
-    ),
+    metrics: metricsAddress({ host: metrics.host, port: options.metricsPort ?? metrics.port ?? project.spec.metrics.port }, insecure),
     adminPort: options.adminPort ?? admin.port,
     store: { kind: store.kind, durability: store.durability, directory: stateFolder ?? inProject(folder, store.directory) },
     hints: project.spec.try,
   };
 }
 
-/** keeps D9 (closed by default). @throws UsageError */
-export function checkHost(host: string, insecure: boolean, field: string): void {
-  if (insecure || isLoopback(host)) return;
-  throw new UsageError(
-    `${field} is ${host}, which other machines can reach, and there is no TLS and no authentication yet; use 127.0.0.1, or say --insecure if the network is trusted`,
-  );
+/** keeps D9: beyond loopback there is mutual TLS, or somebody said --insecure. @throws UsageError */
+export function checkIngress(host: string, tls: TlsFiles | undefined, insecure: boolean, field: string): void {
+  if (tls?.authorities !== undefined) return;
+  const fix =
+    tls === undefined
+      ? "give certificates (MECHA_TLS_CERT, _KEY and _CLIENT_CA, or spec.ingress.tls)"
+      : `name who signs for callers (MECHA_TLS_CLIENT_CA, or spec.ingress.tls.clientAuthorities)`;
+  checkHost(host, insecure, field, fix);
 }
 
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/u.test(host);
+/** Flags of `up` and `sidecar`. */
+export interface ClusterFlags {
+  readonly node?: string;
+  readonly member?: readonly Member[];
+}
+
+export function clusterFlags({ node, member = [] }: ClusterFlags): ClusterGiven {
+  return {
+    ...(node !== undefined && { node: { value: node, field: "--node" } }),
+    ...(member.length > 0 && { members: { value: member, field: "--member" } }),
+  };
+}
+
+function projectCluster({ project, folder }: FoundProject): ClusterGiven {
+  const { node, members, listen } = project.spec.cluster;
+  const tls = projectTls({ project, folder }, "cluster");
+  return {
+    ...(node !== undefined && { node: { value: node, field: "spec.cluster.node" } }),
+    ...(members.length > 0 && { members: { value: members, field: "spec.cluster.members" } }),
+    ...(listen !== undefined && { listen: { value: listen, field: "spec.cluster.listen" } }),
+    ...(tls && { tls }),
+  };
+}
+
+function projectTls({ project, folder }: FoundProject, of: "ingress" | "cluster"): TlsFiles | undefined {
+  const { tls } = project.spec[of];
+  if (tls === undefined) return undefined;
+  const authorities = "authorities" in tls ? "authorities" : "clientAuthorities";
+  const file = (name: string, path: string | undefined): Given<string> | undefined =>
+    path === undefined ? undefined : { value: inProject(folder, path), field: `spec.${of}.tls.${name}` };
+  const given = {
+    certificate: file("certificate", tls.certificate),
+    key: file("key", tls.key),
+    authorities: file(authorities, "authorities" in tls ? tls.authorities : tls.clientAuthorities),
+  };
+  return tlsFiles(given, { certificate: "certificate", key: "key", authorities }, "identity");
 }

@@ -10,7 +10,8 @@ import { projectOf, readProject } from "../project/read.ts";
 import { holdStateFolder } from "../state-folder.ts";
 import { banner, hintLines } from "./banner.ts";
 import { openConsole } from "./console.ts";
-import { isLoopback, settingsOf } from "./settings.ts";
+import { isLoopback } from "./address.ts";
+import { settingsOf } from "./settings.ts";
 
 const source = `apiVersion: mecha.dev/v1alpha1
 kind: Project
