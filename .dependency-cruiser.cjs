@@ -23,7 +23,7 @@ const vendors = {
   "packages/wire": ["@bufbuild/protobuf"],
   "packages/state": ["@bufbuild/protobuf"],
   "packages/kinds": ["yaml"],
-  "packages/machinery": ["yaml"], // bodies and patches may be YAML
+  "packages/machinery": ["yaml", "@marcbachmann/cel-js", "re2js"], // YAML bodies; CEL rules and patterns of CRDs: pure, no dependencies of their own
   "dialects/[^/]+": ["@bufbuild/protobuf"],
   "apps/mecha": ["@bufbuild/protobuf", "commander", "yaml"],
   "sdk/[^/]+": ["@bufbuild/protobuf"],

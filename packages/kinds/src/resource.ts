@@ -1,5 +1,5 @@
 /** A resource of the API: names, scope, type and the rules of its kind. Every served kind has exactly one definition, built-in or made from a CRD. */
-import type { GroupVersion, KubeObject } from "./object.ts";
+import type { GroupVersion, JsonObject, KubeObject } from "./object.ts";
 import type { TypeTable } from "./type-table.ts";
 
 /** Why a field is refused, in field/validation's words. `field` is a path such as `spec.containers[0].name`. */
@@ -105,6 +105,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly beginDeletion?: (object: KubeObject) => void;
   /** Absent = kept under its own name. */
   readonly storedAs?: StoredAs;
+  /** OpenAPI v3 schema of the kind as its CRD has it; kinds without one are described by `types`. */
+  readonly openAPISchema?: JsonObject;
   /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (RBAC). */
   readonly nameRule?: "subdomain" | "label" | "service" | "path";
 }

@@ -41,6 +41,10 @@ export type { ObjectChange, ObjectLog, ObjectWrite, StoredObject, WriteOutcome }
 export { applyPatch, type FieldContext, resetFields, sameButTimes, trackUpdate } from "./apply/apply.ts";
 export type { FieldSet } from "./apply/field-set.ts";
 export type { Schema } from "./apply/shape.ts";
+export type { Crd, CrdStatus } from "./crd/crd.ts";
+export { customResourceDefinitions } from "./crd/crd-kind.ts";
+export { definitionOf } from "./crd/definition.ts";
+export { crdStatus, takenNames } from "./crd/names.ts";
 export { jsonPatch, maxCopiedBytes, maxOperations } from "./patch/json-patch.ts";
 export { mergePatch, mergePatchBetween } from "./patch/merge-patch.ts";
 export { strategicMergePatch } from "./patch/strategic-patch.ts";

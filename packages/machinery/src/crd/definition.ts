@@ -1,0 +1,184 @@
+/** A CustomResourceDefinition as what the server serves: one ResourceDefinition for each of its served versions. */
+import {
+  ageOf,
+  type FieldProblem,
+  type JsonObject,
+  type KubeObject,
+  kubernetesTypes,
+  type PrinterColumn,
+  type ResourceDefinition,
+} from "@mecha/kinds";
+import { compileRules } from "../cel/rules.ts";
+import { copy } from "../json.ts";
+import { checkValue } from "./check-value.ts";
+import type { Crd, CrdColumn, CrdVersion } from "./crd.ts";
+import { fieldNames, findAll, type JsonPath, parseJsonPath } from "./json-path.ts";
+import type { JsonSchema } from "./schema.ts";
+import { prune, setDefaults } from "./shape-object.ts";
+import { typesOfSchema } from "./types.ts";
+
+/** A schema that takes any object: a version without one keeps every field. */
+const anyObject: JsonSchema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+
+/** Definitions of the served versions, the CRD's order. The CRD has passed `validateCrd`. */
+export function definitionOf(crd: Crd): ResourceDefinition[] {
+  const storage = crd.spec.versions.find((version) => version.storage);
+  return crd.spec.versions
+    .filter(({ served }) => served)
+    .map((version) => definitionOfVersion(crd, version, storage?.name ?? version.name));
+}
+
+function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion: string): ResourceDefinition {
+  const { group, names } = spec;
+  const schema = version.schema?.openAPIV3Schema ?? anyObject;
+  const type = `${group.split(".").reverse().join(".")}.${version.name}.${names.kind}`;
+  const rules = compileRules(schema, "");
+  const scale = version.subresources?.scale;
+  const selectable = (version.selectableFields ?? []).map(({ jsonPath }) => selector(jsonPath));
+  const apiVersion = `${group}/${version.name}`;
+  return {
+    group,
+    version: version.name,
+    kind: names.kind,
+    listKind: names.listKind ?? `${names.kind}List`,
+    plural: names.plural,
+    singular: names.singular ?? names.kind.toLowerCase(),
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    namespaced: spec.scope === "Namespaced",
+    types: typesOfSchema(type, schema, kubernetesTypes()),
+    type,
+    openAPISchema: schema as JsonObject,
+    status: version.subresources?.status !== undefined,
+    ...(scale && { scale }),
+    strategicPatch: false,
+    columns: columnsOf(version.additionalPrinterColumns),
+    ...(selectable.length > 0 && { selectableFields: new Map(selectable) }),
+    setDefaults: (object) => {
+      setDefaults(schema, object);
+    },
+    prune: (object) => prune(schema, object),
+    validate: (object, old) => validate(schema, rules.check, object, old),
+    generation: true,
+    // All versions share their objects, kept in the storage version; conversion by strategy None changes the apiVersion only.
+    storedAs: {
+      group,
+      plural: names.plural,
+      toStored: (object) => ({ ...object, apiVersion: `${group}/${storageVersion}` }),
+      fromStored: (object) => {
+        const read = { ...copy(object), apiVersion };
+        setDefaults(schema, read); // a default may have come after the object
+        return read;
+      },
+    },
+  };
+}
+
+/** Problems the old object has as well are let pass: a schema may become stricter without locking up what is stored (ratcheting). */
+function validate(
+  schema: JsonSchema,
+  checkRules: (object: unknown, old: unknown) => FieldProblem[],
+  object: KubeObject,
+  old: KubeObject | undefined,
+): readonly FieldProblem[] {
+  const problems = problemsOf(schema, checkRules, object, old);
+  if (problems.length === 0 || !old) return problems;
+  const before = new Set(problemsOf(schema, checkRules, old, undefined).map(textOf));
+  return problems.filter((problem) => !before.has(textOf(problem)));
+}
+
+const textOf = ({ field, message }: FieldProblem): string => `${field}: ${message}`;
+
+/** Rules only run on objects that fit their types: a rule may rely on that. */
+function problemsOf(
+  schema: JsonSchema,
+  checkRules: (object: unknown, old: unknown) => FieldProblem[],
+  object: KubeObject,
+  old: KubeObject | undefined,
+): readonly FieldProblem[] {
+  const problems = checkValue(withoutMetadata(schema), object);
+  return problems.some(({ type }) => blocking.has(type)) ? problems : [...problems, ...checkRules(object, old)];
+}
+
+const blocking = new Set(["FieldValueTypeInvalid", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany"]);
+
+const withoutMeta = new WeakMap<JsonSchema, JsonSchema>();
+
+/** The metadata of a resource is the server's to check; a CRD may only narrow its names. */
+function withoutMetadata(schema: JsonSchema): JsonSchema {
+  const known = withoutMeta.get(schema);
+  if (known) return known;
+  const { metadata, ...properties } = schema.properties ?? {};
+  const names = metadata?.properties ? { metadata: { properties: metadata.properties } } : {};
+  const result = { ...schema, properties: { ...properties, ...names } };
+  withoutMeta.set(schema, result);
+  return result;
+}
+
+const nameColumn: PrinterColumn = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: "Name of the object, unique among its kind in its namespace.",
+  priority: 0,
+  cell: ({ metadata }) => metadata.name,
+};
+const ageColumn: CrdColumn = {
+  name: "Age",
+  type: "date",
+  description: "Time since the server stored the object first.",
+  jsonPath: ".metadata.creationTimestamp",
+};
+
+function columnsOf(columns: readonly CrdColumn[] | undefined): readonly PrinterColumn[] {
+  return [nameColumn, ...(columns && columns.length > 0 ? columns : [ageColumn]).map(columnOf)];
+}
+
+function columnOf(column: CrdColumn): PrinterColumn {
+  const path = pathOrNothing(column.jsonPath);
+  return {
+    name: column.name,
+    type: column.type as PrinterColumn["type"],
+    ...(column.format !== undefined && { format: column.format }),
+    description: column.description ?? "",
+    priority: column.priority ?? 0,
+    cell: (object, nowMs) => (path ? cellOf(column.type, findAll(path, object)[0], nowMs) : undefined),
+  };
+}
+
+/** A path this server does not know shows an empty column; the others stay of use. */
+function pathOrNothing(text: string): JsonPath | undefined {
+  try {
+    return parseJsonPath(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function cellOf(type: string, value: unknown, nowMs: number): string | number | boolean | undefined {
+  if (value === undefined || value === null) return undefined;
+  switch (type) {
+    case "integer":
+      return typeof value === "number" ? Math.trunc(value) : undefined;
+    case "number":
+      return typeof value === "number" ? value : undefined;
+    case "boolean":
+      return typeof value === "boolean" ? value : undefined;
+    case "date":
+      return typeof value !== "string" ? undefined : Number.isNaN(Date.parse(value)) ? "<invalid>" : ageOf(value, nowMs);
+    default:
+      return typeof value === "string" ? value : JSON.stringify(value);
+  }
+}
+
+/** `.spec.color` → the field selector's name `spec.color` and how to read it. */
+function selector(jsonPath: string): [string, (object: KubeObject) => string] {
+  const path = parseJsonPath(jsonPath);
+  return [
+    (fieldNames(path) ?? []).join("."),
+    (object) => {
+      const [value] = findAll(path, object);
+      return value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
+    },
+  ];
+}
