@@ -1,6 +1,7 @@
 /**
- * Generates docs/reference/configuration.md from the options each app declares (`apps/<app>/src/options.ts`, export `options`), so that the
- * page cannot differ from the code. Run by `npm run docs`; tests/guards/docs.test.ts fails when the page is stale.
+ * Generates reference pages, so that they cannot differ from the code: docs/reference/configuration.md from the options each app declares
+ * (`apps/<app>/src/options.ts`, export `options`), docs/reference/protocol.md from the .proto files. Run by `npm run docs`;
+ * tests/guards/docs.test.ts fails when a page is stale.
  */
 import { globSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -8,12 +9,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Options, optionsTable } from "@mecha/kit";
 import { root } from "./checks.ts";
+import { protocolPage, renderProtocol } from "./protocol-docs.ts";
 
 /** Where the page is kept, from the repository's root. */
-export const configurationPage = "docs/reference/configuration.md";
+const configurationPage = "docs/reference/configuration.md";
 
 /** The page's text as the code declares it now. */
-export async function renderConfiguration(): Promise<string> {
+async function renderConfiguration(): Promise<string> {
   const sections: string[] = [];
   for (const file of globSync("apps/*/src/options.ts", { cwd: root }).sort()) {
     const declared = (await import(pathToFileURL(join(root, file)).href)) as { readonly options?: Options; readonly title?: string };
@@ -32,4 +34,10 @@ export async function renderConfiguration(): Promise<string> {
   ].join("\n");
 }
 
-if (import.meta.main) await writeFile(join(root, configurationPage), await renderConfiguration());
+/** Every generated page, and what makes its text. */
+export const pages: readonly (readonly [page: string, render: () => Promise<string>])[] = [
+  [configurationPage, renderConfiguration],
+  [protocolPage, renderProtocol],
+];
+
+if (import.meta.main) for (const [page, render] of pages) await writeFile(join(root, page), await render());

@@ -75,8 +75,9 @@ async function packSdk(into: string): Promise<string> {
   const entries = { index: join(sdk, "src/index.ts"), testing: join(sdk, "src/testing/index.ts") };
   const built = await bundle(join(folder, "dist"), entries, [kept, `${kept}/*`]);
   const types = await declarations(entries, join(folder, "types"));
-  // What a user's own .proto imports: `buf` and `protoc` find it with node_modules/mecha-sdk/proto as an include path.
-  for (const part of ["cloudstate/entity_key.proto", "cloudstate/eventing.proto", "google/api"])
+  // What a user's own .proto imports, and the protocol itself for languages without a library: `buf` and `protoc` find it with
+  // node_modules/mecha-sdk/proto as an include path.
+  for (const part of ["cloudstate", "google/api", "mecha/extensions"])
     await cp(join(root, "api/proto", part), join(folder, "proto", part), { recursive: true });
   const { version, description, dependencies } = await readManifest(sdk);
   await writeManifest(folder, {

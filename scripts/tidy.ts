@@ -23,9 +23,9 @@ interface Rule {
 
 /** The texts of the repository, without what is installed, built or written by running it. */
 export function readTree(folder = root): Tree {
-  const skipped = /(^|\/)(node_modules|dist|coverage|\.git|\.mecha|\.cache|results)(\/|$)/;
+  const skipped = /(^|\/)(node_modules|dist|coverage|\.git|\.mecha|\.cache|results|target|\.venv)(\/|$)/;
   const text =
-    /(\.(ts|js|cjs|mjs|json|proto|ya?ml|md|html|css|sh|txt|lua)|(^|\/)(LICENSE|NOTICE|run|\.npmrc|\.gitignore|\.prettier\w+|Containerfile))$/;
+    /(\.(ts|js|cjs|mjs|json|proto|ya?ml|md|html|css|sh|txt|lua|go|java|py)|(^|\/)(LICENSE|NOTICE|run|\.npmrc|\.gitignore|\.prettier\w+|Containerfile))$/;
   const paths = globSync("**/{*,.*}", { cwd: folder, exclude: (path) => skipped.test(path) }).filter((path) => text.test(path));
   const files = [".ci/run", ".npmrc"].filter((path) => !paths.includes(path));
   const tree = new Map<string, string>();

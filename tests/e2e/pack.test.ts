@@ -119,17 +119,17 @@ suite("the published packages", () => {
     });
   }
 
-  test("the .proto files a component's own .proto imports come with the SDK, and are those of this repository", async () => {
+  test("the .proto files of the protocol and those a component's own .proto imports come with the SDK, and are those of this repository", async () => {
     const folder = join(user.path, "node_modules/mecha-sdk/proto");
     const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
     const names = files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
-    const google = await readdir(join(repository, "api/proto/google/api"));
-    assert.ok(google.includes("annotations.proto") && google.includes("http.proto"));
-    assert.deepEqual(names, [
-      "cloudstate/entity_key.proto",
-      "cloudstate/eventing.proto",
-      ...google.map((name) => `google/api/${name}`).sort(),
-    ]);
+    const below = async (part: string): Promise<string[]> =>
+      (await readdir(join(repository, "api/proto", part), { recursive: true }))
+        .filter((name) => name.endsWith(".proto"))
+        .map((name) => `${part}/${name}`);
+    const expected = await Promise.all(["cloudstate", "google/api", "mecha/extensions"].map(below));
+    assert.ok(names.includes("google/api/annotations.proto") && names.includes("cloudstate/event_sourced.proto"));
+    assert.deepEqual(names, expected.flat().sort());
     for (const name of names)
       assert.equal(await readFile(join(folder, name), "utf8"), await readFile(join(repository, "api/proto", name), "utf8"), name);
   });

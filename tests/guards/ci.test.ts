@@ -7,7 +7,25 @@ import { repository, tempDir } from "../support/files.ts";
 import { type Exit, runProgram } from "../support/program.ts";
 import { findProgram, skipUnless } from "../support/skip.ts";
 
-const installed = ["node", "npm", "curl", "chromium", "strace", "sqlite3", "setpriv", "unzip", "ps", "git", "promtool", "openssl"];
+const installed = [
+  "node",
+  "npm",
+  "curl",
+  "chromium",
+  "strace",
+  "sqlite3",
+  "setpriv",
+  "unzip",
+  "ps",
+  "git",
+  "promtool",
+  "openssl",
+  "python3",
+  "javac",
+  "mvn",
+  "go",
+  "protoc",
+];
 
 interface Machine {
   /** Programs that are there, besides apt-get and the shell's own. */
