@@ -102,6 +102,10 @@ export const checks: readonly Check[] = [
   },
 ];
 
+function bothOf(one: Outcome, other: Outcome): Outcome {
+  return { ok: one.ok && other.ok, output: one.output + other.output };
+}
+
 /** What generates code: one template at the root, and one for each kit or example with .proto files of its own. All run from the root. */
 const templates = (): string[] => globSync("{buf.gen.yaml,*/buf.gen.yaml,examples/*/buf.gen.yaml}", { cwd: root }).sort();
 

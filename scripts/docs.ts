@@ -4,7 +4,7 @@
  * tests/guards/docs.test.ts fails when a page is stale.
  */
 import { globSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Options, optionsTable } from "@mecha/kit";
@@ -40,4 +40,17 @@ export const pages: readonly (readonly [page: string, render: () => Promise<stri
   [protocolPage, renderProtocol],
 ];
 
-if (import.meta.main) for (const [page, render] of pages) await writeFile(join(root, page), await render());
+/** Writes the pages; with `--check` it only says which are stale, and exits with 1. */
+async function main(args: readonly string[]): Promise<void> {
+  for (const [page, render] of pages) {
+    const text = await render();
+    const file = join(root, page);
+    if (!args.includes("--check")) await writeFile(file, text);
+    else if ((await readFile(file, "utf8").catch(() => "")) !== text) {
+      process.stdout.write(`${page} is stale: npm run docs\n`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+if (import.meta.main) await main(process.argv.slice(2));
