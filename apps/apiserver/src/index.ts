@@ -18,6 +18,7 @@ import {
   mastersGroup,
   mastersOnly,
   type ObjectLog,
+  openApiPaths,
 } from "@mecha/machinery";
 import { type KeyFiles, openAuthority } from "@mecha/pki";
 import { kubeconfig } from "./kubeconfig.ts";
@@ -65,7 +66,15 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
   const { clock, random, log, objects, definitions } = ports;
   await privateFolder(config.folder);
   const [server, identity] = await Promise.all([
-    KubeServer.open({ log: objects, clock, random, definitions, gitVersion: kubernetesVersion, authorize }),
+    KubeServer.open({
+      log: objects,
+      clock,
+      random,
+      definitions,
+      gitVersion: kubernetesVersion,
+      authorize,
+      paths: openApiPaths(kubernetesVersion),
+    }),
     openIdentity(config, ports),
   ]);
   const scope = new Scope();

@@ -1,5 +1,7 @@
 /** Making definitions of the kinds Kubernetes has: what follows from group and kind is filled in, types and defaults are worked out when first used. */
-import { defaultsOf } from "./defaults.ts";
+import { decodeByType } from "./decode.ts";
+import { type DefaultRule, defaultsOf } from "./defaults.ts";
+import type { JsonObject } from "./object.ts";
 import type { ResourceDefinition } from "./resource.ts";
 import { defaultRules } from "./rules/defaults.ts";
 import { kubernetesTypes } from "./tables/index.ts";
@@ -27,11 +29,22 @@ export function definer(
       status: false,
       strategicPatch: true,
       type,
-      setDefaults: defaultsOf(kubernetesTypes, type, defaultRules),
+      setDefaults: withStatus(spec, type, defaultsOf(kubernetesTypes, type, defaultRules)),
       ...spec,
       get types() {
         return kubernetesTypes();
       },
     };
+  };
+}
+
+/** An object whose status was not said (a create drops it) has an empty one, with what its type writes even when empty. */
+function withStatus(spec: KindSpec, type: string, rule: DefaultRule): DefaultRule {
+  if (spec.status !== true) return rule;
+  let empty: string | undefined;
+  return (object: JsonObject) => {
+    empty ??= JSON.stringify(decodeByType(kubernetesTypes(), type, {}).object["status"] ?? {});
+    object["status"] ??= JSON.parse(empty) as unknown;
+    rule(object);
   };
 }

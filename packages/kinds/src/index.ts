@@ -31,5 +31,6 @@ export {
   type TypeRow,
   type TypeTable,
 } from "./type-table.ts";
+export { fieldText, typeText } from "./texts/index.ts";
 export { ageOf, formatDuration, humanDuration, parseDuration } from "./values/duration.ts";
 export { compareQuantities, parseQuantity, type Quantity, type QuantityFormat } from "./values/quantity.ts";

@@ -69,3 +69,5 @@ export { inProcessTransport } from "./server/in-process.ts";
 export { KubeServer, type KubeServerOptions, type Served, type WatchForm } from "./server/server.ts";
 export { backlogMaxBytes, Watching } from "./server/watch.ts";
 export { compareVersions, Registry, type ServedGroup, type ServedVersion } from "./registry/registry.ts";
+export { openApiV2, openApiV3 } from "./openapi/document.ts";
+export { openApiPaths } from "./openapi/serve.ts";

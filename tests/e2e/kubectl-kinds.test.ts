@@ -1,0 +1,103 @@
+/** Real kubectls and the built-in kinds: what explain, apply, diff and server-side validation make of our OpenAPI and rules. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type ApiServer, openApiServer } from "@mecha/apiserver";
+import { hostClock, hostRandom } from "@mecha/host";
+import { noLog } from "@mecha/kit";
+import { allKinds } from "@mecha/kinds";
+import { openMemoryObjectLog } from "@mecha/store-memory";
+import { type TempDir, tempDir } from "../support/files.ts";
+import { installedKubectls, type Kubectl, openKubectl } from "../support/kubectl.ts";
+
+const binaries = installedKubectls();
+let dir: TempDir;
+let api: ApiServer;
+
+before(async () => {
+  dir = await tempDir("kubectl-kinds");
+  api = await openApiServer(
+    { host: "127.0.0.1", port: 0, folder: `${dir.path}/kubernetes`, hosts: [], name: "test" },
+    { clock: hostClock, random: hostRandom, log: noLog, objects: openMemoryObjectLog(), definitions: allKinds() },
+  );
+});
+
+after(async () => {
+  await api[Symbol.asyncDispose]();
+  await dir[Symbol.asyncDispose]();
+});
+
+/** One test for each version, in a namespace of its own. */
+function session(name: string, steps: (kubectl: Kubectl, namespace: string) => Promise<void>): void {
+  for (const binary of binaries)
+    test(`kubectl 1.${binary.minor}: ${name}`, async () => {
+      const namespace = `n${binary.minor}-${name.replaceAll(/[^a-z]+/gu, "-").slice(0, 40)}x`;
+      const kubectl = openKubectl(binary, api.kubeconfig, `${dir.path}/home-${binary.minor}`);
+      await kubectl.run(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }));
+      await steps(kubectl, namespace);
+    });
+}
+
+const deployment = (image: string): string => `
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      containers:
+        - name: web
+          image: ${image}
+          ports: [{ containerPort: 80 }]
+`;
+
+session("explain says what fields are", async (kubectl) => {
+  assert.match(await kubectl.run(["explain", "deployment.spec.replicas"]), /FIELD: replicas <integer>[^]*How many pods are wanted/u);
+  const containers = await kubectl.run(["explain", "pods.spec.containers"]);
+  assert.match(containers, /FIELD: containers <\[\]Container>/u);
+  assert.match(containers, /image\s+<string>\n\s+Image the container is made of/u);
+  if (kubectl.minor >= 30)
+    // older ones do not show what a field may hold
+    assert.match(await kubectl.run(["explain", "pod.spec.containers.imagePullPolicy"]), /ENUM:\n\s+Always\n\s+IfNotPresent\n\s+Never/u);
+  assert.match(await kubectl.run(["explain", "cronjob"]), /GROUP:\s+batch[^]*KIND:\s+CronJob[^]*Makes Jobs at given times/u);
+});
+
+session("apply creates, leaves alone, and changes; diff shows the change", async (kubectl, namespace) => {
+  const here = ["-n", namespace];
+  assert.equal(await kubectl.run([...here, "apply", "-f", "-"], deployment("nginx:1.26")), "deployment.apps/web created\n");
+  assert.equal(await kubectl.run([...here, "apply", "-f", "-"], deployment("nginx:1.26")), "deployment.apps/web unchanged\n");
+  const diff = await kubectl.try([...here, "diff", "-f", "-"], deployment("nginx:1.27"));
+  assert.equal(diff.code, 1, diff.output);
+  assert.match(diff.stdout, /^-\s+- image: nginx:1\.26$[^]*^\+\s+- image: nginx:1\.27$/mu);
+  assert.equal(await kubectl.run([...here, "apply", "-f", "-"], deployment("nginx:1.27")), "deployment.apps/web configured\n");
+  const path =
+    "jsonpath={.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].imagePullPolicy} {.metadata.generation}";
+  assert.equal(await kubectl.run([...here, "get", "deploy", "web", "-o", path]), "nginx:1.27 IfNotPresent 2");
+  assert.match(await kubectl.run([...here, "get", "deploy"]), /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +0\/1 +0 +0 +\d+s\n$/u);
+});
+
+session("the server validates: unknown fields, wrong types, broken rules", async (kubectl, namespace) => {
+  const here = ["-n", namespace];
+  const unknown = await kubectl.try(
+    [...here, "apply", "-f", "-"],
+    deployment("a:1").replace("containers:", "contaners: []\n      containers:"),
+  );
+  assert.match(unknown.output, /strict decoding error: unknown field "spec\.template\.spec\.contaners"/u);
+  const type = await kubectl.try(
+    [...here, "apply", "-f", "-"],
+    deployment("a:1").replace("spec:\n  selector", "spec:\n  replicas: three\n  selector"),
+  );
+  assert.match(type.output, /json: cannot unmarshal string into Go struct field DeploymentSpec\.spec\.replicas of type int32/u);
+  const rule = await kubectl.try(
+    [...here, "apply", "-f", "-"],
+    deployment("a:1").replace("{ app: web } }\n    spec", "{ app: wob } }\n    spec"),
+  );
+  assert.match(
+    rule.output,
+    /The Deployment "web" is invalid: spec\.template\.metadata\.labels: Invalid value: \{"app":"wob"\}: `selector` does not match template `labels`/u,
+  );
+  const dry = await kubectl.run([...here, "apply", "--dry-run=server", "-f", "-"], deployment("a:1"));
+  assert.equal(dry, "deployment.apps/web created (server dry run)\n");
+});
