@@ -93,14 +93,19 @@ export const checks: readonly Check[] = [
   { name: "unused", what: "knip", check: (cwd) => tool("knip", ["--no-progress", "--no-config-hints"], cwd) },
   {
     name: "generated",
-    what: "buf generate and scripts/import-k8s give what is committed",
-    check: () => generatedIsFresh(),
+    what: "buf generate, scripts/import-k8s and npm run docs give what is committed",
+    check: async () => bothOf(await generatedIsFresh(), await docs("--check")),
     fix: async () => {
       await importedTables(join(root, importedFolder));
-      return tool("buf", ["generate"]);
+      return bothOf(await tool("buf", ["generate"]), await docs());
     },
   },
 ];
+
+/** In a process of its own: it imports from here. */
+function docs(...args: readonly string[]): Promise<Outcome> {
+  return run(process.execPath, [join(root, "scripts/docs.ts"), ...args]);
+}
 
 function bothOf(one: Outcome, other: Outcome): Outcome {
   return { ok: one.ok && other.ok, output: one.output + other.output };
