@@ -42,6 +42,8 @@ export interface ApiServerPorts {
   readonly log: Log;
   readonly objects: ObjectLog;
   readonly definitions: readonly ResourceDefinition[];
+  /** The object log failed: nothing can be written any more, and the process has to end. */
+  readonly fatal?: (error: unknown) => void;
 }
 
 export interface ApiServer extends AsyncDisposable {
@@ -63,7 +65,7 @@ const keyFileMaxBytes = 64 * kib;
 
 /** @throws Fault("alreadyExists") when the port is taken. */
 export async function openApiServer(config: ApiServerConfig, ports: ApiServerPorts): Promise<ApiServer> {
-  const { clock, random, log, objects, definitions } = ports;
+  const { clock, random, log, objects, definitions, fatal } = ports;
   await privateFolder(config.folder);
   const [server, identity] = await Promise.all([
     KubeServer.open({
@@ -73,6 +75,7 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
       definitions,
       gitVersion: kubernetesVersion,
       authorize,
+      ...(fatal && { fatal }),
       paths: openApiPaths(kubernetesVersion),
     }),
     openIdentity(config, ports),

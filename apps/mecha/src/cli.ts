@@ -11,6 +11,7 @@ import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
+import { kubeconfigCommand } from "./commands/kubeconfig.ts";
 import { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
 import { timerCancel, timerList } from "./commands/timers.ts";
 import { entitiesExport, entitiesImport } from "./commands/transfer.ts";
@@ -71,6 +72,12 @@ ${exitHelp}`,
     .option("--host <host>", "ingress address (spec.ingress.host)")
     .option("--admin-port <port>", "port of the admin page and API; 0 takes a free one (spec.admin.port)", portNumber)
     .option("--state <dir>", "state folder (spec.store.directory)")
+    .option(
+      "--kubernetes-port <port>",
+      "port of the Kubernetes API; 0 takes a free one (spec.kubernetes.port; that of the last run, or a free one)",
+      portNumber,
+    )
+    .option("--no-kubernetes", "do not serve the Kubernetes API (spec.kubernetes.enabled)")
     .option(
       "--metrics-port <port>",
       "serve Prometheus metrics on this port; 0 takes a free one (METRICS_PORT, spec.metrics.port; off)",
@@ -230,6 +237,11 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .description("Say what runs where.")
     .addHelpText("after", examples(["mecha status", "mecha status -C examples/shopping-cart"]))
     .action(async (options: Parameters<typeof statusCommand>[1]) => statusCommand(io, options));
+
+  client(program.command("kubeconfig"))
+    .description("Print the path of the project's kubeconfig, for kubectl.")
+    .addHelpText("after", examples(["mecha kubeconfig", "kubectl --kubeconfig $(mecha kubeconfig) get namespaces"]))
+    .action(async (options: Parameters<typeof kubeconfigCommand>[1]) => kubeconfigCommand(io, options));
 
   client(program.command("backup"))
     .description("Copy the state of the running project into one file, while it goes on, and verify it.")

@@ -48,6 +48,7 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
       cluster: clusterSettings([clusterFlags(options), cluster], insecure),
       access: withFlags(accessOfEnvironment(config), options),
       metrics: metricsAddress({ host: metrics.host, port: options.metricsPort ?? metrics.port }, insecure),
+      kubernetes: undefined,
       adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
       store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
       hints: [],

@@ -24,6 +24,7 @@ test("a small project gets its defaults", () => {
       store: { kind: "sqlite", directory: ".mecha", durability: "full" },
       ingress: { host: "127.0.0.1", port: 9000, tls: undefined, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined },
       admin: { port: 9001 },
+      kubernetes: { enabled: true, port: undefined },
       metrics: { port: undefined },
       cluster: { node: undefined, members: [], listen: undefined, tls: undefined },
       try: [],
@@ -84,7 +85,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
   [
     "a foreign field",
     `${cart}  replicas: 3\n`,
-    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, metrics, cluster, try'],
+    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, kubernetes, metrics, cluster, try'],
   ],
   ["a wrong version", cart.replace("v1alpha1", "v1"), ['1:13 apiVersion: expected "mecha.dev/v1alpha1", got "mecha.dev/v1"']],
   [
@@ -142,7 +143,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
     "an alias to nothing",
     `${head}spec: *nowhere`,
     [
-      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `metrics`, `cluster`, `try`, got the alias *nowhere, which has no anchor before it",
+      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `kubernetes`, `metrics`, `cluster`, `try`, got the alias *nowhere, which has no anchor before it",
     ],
   ],
   [

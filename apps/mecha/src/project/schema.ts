@@ -3,7 +3,7 @@ import { functionProtocols } from "@mecha/sidecar";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "../up/access.ts";
 import { addressExpected, addressPattern } from "../up/address.ts";
 import { membersMax, nodeExpected, nodePattern } from "../up/cluster.ts";
-import { choice, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
+import { choice, flag, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
 
 /** Ends up in paths, prefixes and messages: a DNS label as Kubernetes names are (RFC 1123). */
 const name = text({
@@ -114,6 +114,16 @@ const adminFields = {
   port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),
 };
 
+const kubernetesFields = {
+  enabled: optional(
+    flag,
+    "Serve the Kubernetes API on this machine, for kubectl and operators (docs/guides/kubernetes.md).",
+    true,
+    "`true`",
+  ),
+  port: optional(portNumber, "Its port, on loopback, always TLS.", undefined, "that of the last run, or a free one"),
+};
+
 const metricsFields = {
   port: optional(portNumber, "Port of the metrics listener (Prometheus), on loopback.", undefined, "no listener"),
 };
@@ -169,6 +179,7 @@ const specFields = {
   ),
   ingress: optional(map(ingressFields), "Where callers come in.", ingressDefault, "`127.0.0.1:9000`"),
   admin: optional(map(adminFields), "The admin listener.", { port: 9_001 }, "port 9001"),
+  kubernetes: optional(map(kubernetesFields), "The Kubernetes API.", { enabled: true, port: undefined }, "on"),
   metrics: optional(map(metricsFields), "Where metrics can be read.", { port: undefined }, "nowhere"),
   cluster: optional(map(clusterFields), "The other processes that hold the same CRDTs.", clusterDefault, "none"),
   try: optional(list(map(tryFields), { max: 9 }), "Lines `mecha up` prints for a person to try.", [], "`[]`"),

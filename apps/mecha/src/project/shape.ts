@@ -250,6 +250,17 @@ export function whole(options: { readonly expected: string; readonly min: number
   };
 }
 
+/** `true` or `false`. */
+export const flag: Shape<boolean> = {
+  expected: "true or false",
+  read(place) {
+    const value = isScalar(place.node) ? place.node.value : undefined;
+    if (typeof value === "boolean") return value;
+    place.report(`expected true or false, got ${kindOf(place.node)}`);
+    return undefined;
+  },
+};
+
 /** One of a few words. */
 export function choice<const W extends string>(words: readonly W[]): Shape<W> {
   const expected = words.length === 1 ? `"${words[0]}"` : `one of ${words.map((w) => `"${w}"`).join(", ")}`;

@@ -9,6 +9,8 @@ export interface BannerFacts {
   /** Address of the page, token in its fragment. */
   readonly page: string | undefined;
   readonly metrics?: string | undefined;
+  /** Path of the kubeconfig, when the Kubernetes API is served. */
+  readonly kubeconfig?: string | undefined;
   readonly cwd: string;
   readonly colour: boolean;
   /** How long the start took, ms. */
@@ -18,7 +20,7 @@ export interface BannerFacts {
 /** Routes shown for each service; the page has them all. */
 const routesMax = 8;
 
-export function banner({ settings, status, page, metrics, cwd, colour, tookMs }: BannerFacts): string {
+export function banner({ settings, status, page, metrics, kubeconfig, cwd, colour, tookMs }: BannerFacts): string {
   const paint = painter(colour);
   const { ingress } = status;
   const lines = ["", `  ${paint.bold(settings.name)} is ready ${paint.dim(`(${(tookMs / 1_000).toFixed(1)} s)`)}`, ""];
@@ -31,6 +33,7 @@ export function banner({ settings, status, page, metrics, cwd, colour, tookMs }:
     );
   if (page !== undefined) row("page", paint.accent(page));
   if (metrics !== undefined) row("metrics", paint.accent(metrics));
+  if (kubeconfig !== undefined) row("kubectl", `kubectl --kubeconfig ${quoted(shortPath(kubeconfig, cwd))} get all`);
   row("state", stateText(settings, cwd));
   for (const fn of status.functions) {
     lines.push(

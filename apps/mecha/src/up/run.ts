@@ -29,6 +29,7 @@ import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
 import { ingressAccess } from "./access.ts";
 import { isLoopback } from "./address.ts";
+import { type Kubernetes, openKubernetes } from "./kubernetes.ts";
 import type { RunSettings } from "./settings.ts";
 import { loadTls } from "./tls.ts";
 import { type OpenedStore, openStore } from "./store.ts";
@@ -64,6 +65,7 @@ class ProjectRun {
   #state: StatusJson["state"] = "starting";
   #look: () => void = () => undefined;
   #metricsUrl: string | undefined;
+  #kubernetes: Kubernetes | undefined;
 
   constructor(io: Io, settings: RunSettings, config: Config<typeof options>) {
     this.#io = io;
@@ -117,6 +119,7 @@ class ProjectRun {
     const { store, copy } = await openStore(storeSettings, { clock, random, log });
     this.#scope.own(store);
     const tracing = this.#openTracing(log);
+    const kubernetes = this.#openKubernetes(log);
     const sidecar = this.#scope.own(
       await openSidecar(
         {
@@ -147,6 +150,7 @@ class ProjectRun {
     this.#scope.own(this.#live); // before the listener closes, its streams must have ended
     for (const [i, fn] of functions.entries()) await this.#startFunction(sidecar, fn, `spec.functions[${i}]`);
     if (attached) sidecar.functionStarted(attached.name, attached);
+    this.#kubernetes = await kubernetes;
     return { sidecar, page };
   }
 
@@ -185,6 +189,22 @@ class ProjectRun {
     const { clock } = this.#io;
     const listener = this.#scope.own(await openMetricsListener(processMetrics(this.#metrics, version), { ...metrics, clock, log }));
     this.#metricsUrl = `http://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}/metrics`;
+  }
+
+  /** Beside the rest of the start: making keys for the first time takes longer than a function takes to listen. */
+  #openKubernetes(log: Log): Promise<Kubernetes | undefined> {
+    const { kubernetes, store } = this.#settings;
+    if (!kubernetes || store.directory === undefined) return Promise.resolve(undefined);
+    const fatal = (error: unknown): void => this.#end.resolve({ why: "failure", error });
+    const { clock, random } = this.#io;
+    const opening = openKubernetes({ ...this.#settings, kubernetes }, store.directory, { clock, random, log, fatal }).catch(
+      (error: unknown) => {
+        throw portFault(error, kubernetes.port ?? 0, "Kubernetes API port", "--kubernetes-port, or spec.kubernetes.port in mecha.yaml");
+      },
+    );
+    // Closed whether or not the rest of the start went well; whoever awaits `opening` hears of its failure.
+    this.#scope.defer(async () => (await opening.catch(() => undefined))?.[Symbol.asyncDispose]());
+    return opening;
   }
 
   /** Address of the page; `undefined` without an admin listener. */
@@ -268,6 +288,7 @@ class ProjectRun {
       status: this.#status(sidecar),
       page,
       metrics: this.#metricsUrl,
+      kubeconfig: this.#kubernetes?.api.kubeconfig,
       cwd,
       colour,
       tookMs: clock.monotonic() - this.#startedMs,
@@ -306,7 +327,9 @@ class ProjectRun {
     this.#live.functionsChanged();
     const { openCalls } = sidecar;
     this.#console.say(openCalls === 0 ? "draining" : `draining: ${openCalls} ${openCalls === 1 ? "call" : "calls"} under way…`);
+    const drained = this.#kubernetes?.api.drain(this.#config.shutdownGraceMs);
     const cutOff = await withProgress(this.#io, "mecha | still draining", sidecar.drain(this.#config.shutdownGraceMs));
+    await drained;
     if (cutOff > 0)
       this.#console.say(
         `${cutOff} ${cutOff === 1 ? "call was" : "calls were"} cut off after ${this.#config.shutdownGraceMs / 1_000} s (MECHA_SHUTDOWN_GRACE)`,

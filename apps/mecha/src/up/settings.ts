@@ -37,6 +37,9 @@ export interface UpOptions extends AccessFlags, ClusterFlags {
   readonly host?: string;
   readonly adminPort?: number;
   readonly metricsPort?: number;
+  readonly kubernetesPort?: number;
+  /** `--no-kubernetes` */
+  readonly kubernetes?: boolean;
   /** Relative to the working directory. */
   readonly state?: string;
   readonly insecure?: boolean;
@@ -59,6 +62,8 @@ export interface RunSettings {
   readonly access: Access;
   /** `undefined`: no metrics listener. */
   readonly metrics: MetricsAddress | undefined;
+  /** `undefined`: no Kubernetes API. A port of `undefined` is the last run's, or a free one. */
+  readonly kubernetes: { readonly host: string; readonly port: number | undefined } | undefined;
   /** `undefined`: no admin listener. */
   readonly adminPort: number | undefined;
   readonly store:
@@ -85,7 +90,7 @@ export function settingsOf(
   { metrics, ...environment }: RunEnvironment = nothingSaid,
 ): RunSettings {
   const { project, folder } = found;
-  const { functions, store, ingress, admin } = project.spec;
+  const { functions, store, ingress, admin, kubernetes } = project.spec;
   const insecure = options.insecure ?? false;
   const host = options.host ?? ingress.host;
   const tls = environment.tls ?? projectTls(found, "ingress");
@@ -100,6 +105,10 @@ export function settingsOf(
     access: withFlags(ingress, options),
     metrics: metricsAddress({ host: metrics.host, port: options.metricsPort ?? metrics.port ?? project.spec.metrics.port }, insecure),
     adminPort: options.adminPort ?? admin.port,
+    kubernetes:
+      (options.kubernetes ?? true) && kubernetes.enabled
+        ? { host: "127.0.0.1", port: options.kubernetesPort ?? kubernetes.port }
+        : undefined,
     store: { kind: store.kind, durability: store.durability, directory: stateFolder ?? inProject(folder, store.directory) },
     hints: project.spec.try,
   };

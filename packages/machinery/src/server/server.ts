@@ -40,6 +40,8 @@ export interface KubeServerOptions {
   readonly fields?: FieldTracker;
   /** Version `/version` names, as `v1.35.0`. */
   readonly gitVersion: string;
+  /** Called when the log can no longer be written; the process has to end. */
+  readonly fatal?: (error: unknown) => void;
   /** What else is served at fixed paths: OpenAPI, metrics. */
   readonly paths?: FixedPaths;
 }
@@ -80,7 +82,7 @@ export class KubeServer {
 
   /** Reads the log and makes the namespaces every cluster has. */
   static async open(options: KubeServerOptions): Promise<KubeServer> {
-    const server = new KubeServer(options, await WatchCache.open(options.log));
+    const server = new KubeServer(options, await WatchCache.open(options.log, options.fatal));
     await server.#makeNamespaces();
     return server;
   }

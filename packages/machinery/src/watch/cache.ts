@@ -6,8 +6,11 @@
 import { assert } from "@mecha/kit";
 import type { KubeObject } from "@mecha/kinds";
 import type { ObjectChange, ObjectLog, ObjectWrite } from "../object-log.ts";
-import { Shelf, type Shelved } from "./shelf.ts";
+import { ringMax, Shelf, type Shelved } from "./shelf.ts";
 
+/** Changes the log keeps, over all resources: what watchers can go on from after a restart. Compacted every `compactEvery` writes. */
+const logKeeps = ringMax;
+const compactEvery = 1_000;
 /** Changes read at once from the log at start: a few MiB. */
 const refillPage = 1_000;
 
@@ -15,16 +18,21 @@ export class WatchCache {
   readonly #log: ObjectLog;
   readonly #shelves = new Map<string, Shelf>();
   readonly #everywhere = new Set<(resource: string, revision: number) => void>();
+  readonly #fatal: (error: unknown) => void;
   #startRevision = 0;
   #revision = 0;
 
-  private constructor(log: ObjectLog) {
+  private constructor(log: ObjectLog, fatal: (error: unknown) => void) {
     this.#log = log;
+    this.#fatal = fatal;
   }
 
-  /** Reads the log: objects, and the changes it still has, so that watchers can go on where they were. */
-  static async open(log: ObjectLog): Promise<WatchCache> {
-    const cache = new WatchCache(log);
+  /**
+   * Reads the log: objects, and the changes it still has, so that watchers can go on where they were.
+   * @param fatal Hears of a write the log could not take.
+   */
+  static async open(log: ObjectLog, fatal: (error: unknown) => void = () => undefined): Promise<WatchCache> {
+    const cache = new WatchCache(log, fatal);
     const { revision, objects } = await log.load();
     cache.#startRevision = log.compactedRevision;
     cache.#revision = revision;
@@ -69,7 +77,12 @@ export class WatchCache {
 
   /** Writes through the log; the cache has it when this resolves. */
   async write(write: ObjectWrite): ReturnType<ObjectLog["write"]> {
-    return this.#log.write(write);
+    try {
+      return await this.#log.write(write);
+    } catch (error) {
+      this.#fatal(error);
+      throw error;
+    }
   }
 
   #remember(change: ObjectChange): void {
@@ -91,6 +104,8 @@ export class WatchCache {
     const entry = value === undefined ? undefined : shelvedOf(key, value, revision).entry;
     this.shelf(resource).apply(shelfKey, revision, entry, (last) => atRevision(last, revision));
     for (const listener of this.#everywhere) listener(resource, revision);
+    // A failure to compact is a failure to write, and the next write says so.
+    if (revision % compactEvery === 0) void this.#log.compact(revision - logKeeps).catch(() => undefined);
   }
 }
 
