@@ -5,7 +5,6 @@
  * Row -1 of a subscriber holds its position, the others the shards that are further on.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { assert } from "@mecha/kit";
 import {
   type Cursor,
   cursorAtStart,
@@ -65,13 +64,15 @@ export class CursorTables {
   }
 
   advance(subscriber: string, { position, ahead }: Cursor, parked: readonly ParkedEvent[]): void {
-    const before = this.cursor(subscriber);
-    assert(position >= before.position, `the cursor of ${subscriber} went back from ${before.position} to ${position}`);
+    if (position >= this.cursor(subscriber).position) this.#move(subscriber, position, ahead);
+    for (const { timeMs, attempts, failure, trace, attributes, payload } of parked)
+      this.#sql.park.run(subscriber, timeMs, attempts, failure, trace ?? null, metadataBytes(attributes), payload.typeUrl, payload.value);
+  }
+
+  #move(subscriber: string, position: number, ahead: Cursor["ahead"]): void {
     this.#sql.forget.run(subscriber);
     this.#sql.write.run(subscriber, wholeShard, 0, position);
     for (const [shard, nextOffset] of ahead) this.#sql.write.run(subscriber, shard, nextOffset, position);
-    for (const { timeMs, attempts, failure, trace, attributes, payload } of parked)
-      this.#sql.park.run(subscriber, timeMs, attempts, failure, trace ?? null, metadataBytes(attributes), payload.typeUrl, payload.value);
   }
 
   parked({ subscriber, afterId = 0, limit }: ParkedQuery): readonly ParkedRow[] {

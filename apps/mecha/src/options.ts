@@ -1,7 +1,7 @@
 /** Environment variables of the command line tool. docs/reference/configuration.md is generated from this table. */
 import { addressExpected, addressPattern } from "./up/address.ts";
 import { nodeExpected, nodePattern } from "./up/cluster.ts";
-import { durationMs, minute, oneOf, port, second, secret, text } from "@mecha/kit";
+import { bytes, durationMs, integer, mib, minute, oneOf, port, second, secret, text } from "@mecha/kit";
 
 export const title = "mecha";
 
@@ -28,6 +28,27 @@ export const options = {
     values: ["debug", "info", "warn", "error"],
     default: "warn",
     doc: "Entries below it are left out. What a person has to know is printed anyway.",
+  }),
+  topicAgeMs: durationMs({
+    env: "MECHA_TOPIC_AGE",
+    default: 7 * 24 * 60 * minute,
+    min: minute,
+    max: 365 * 24 * 60 * minute,
+    doc: "How long messages of topics are kept. A consumer group that is further behind misses what is gone.",
+  }),
+  topicBytes: bytes({
+    env: "MECHA_TOPIC_BYTES",
+    default: 1024 * mib,
+    min: mib,
+    max: 1024 * 1024 * mib,
+    doc: "How much all topics keep together; past it the oldest messages go first.",
+  }),
+  eventAttempts: integer({
+    env: "MECHA_EVENT_ATTEMPTS",
+    default: 10,
+    min: 1,
+    max: 1_000,
+    doc: "Deliveries of an event that fail before it is parked: 10 take about 80 s. `mecha events parked` shows what was parked.",
   }),
   metricsHost: text({
     env: "METRICS_HOST",

@@ -3,3 +3,5 @@ export { type FunctionProtocol, functionProtocols } from "./function-protocol.ts
 export { type FunctionStatus, openSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from "./sidecar.ts";
 export type { ClusterConfig } from "./cluster.ts";
 export { options as sidecarOptions, strictNames } from "./options.ts";
+export type { Eventing, GroupStatus } from "./eventing/eventing.ts";
+export type { ParkedPage, ParkedShown } from "./eventing/parked.ts";

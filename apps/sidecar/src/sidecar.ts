@@ -8,7 +8,7 @@
  */
 import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope, type Tracer } from "@mecha/kit";
 import { listen, type Listener, type ServerTls } from "@mecha/net";
-import { type DeliveryLimits, subscriptionProblem } from "@mecha/binding";
+import { type DeliveryLimits, subscriptionProblem, type TopicLog } from "@mecha/binding";
 import { type Change, type EngineOptions, type FedStore, openEngine, type StateEngine } from "@mecha/state";
 import type { Discovered } from "@mecha/state/remote";
 import {
@@ -54,6 +54,8 @@ export interface SidecarPorts {
   readonly tracer?: Tracer;
   /** Stays its owner's; close it after the sidecar. */
   readonly store: FedStore;
+  /** Messages of topics. Stays its owner's too. Absent: functions that use topics are refused. */
+  readonly topics?: TopicLog;
   /** A function's state changed: look again. */
   readonly changed?: () => void;
   /** A change of an entity became durable. */
@@ -76,6 +78,8 @@ export interface Sidecar extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly engine: StateEngine;
+  /** Consumer groups and topics. */
+  readonly eventing: Eventing;
   readonly functions: readonly FunctionStatus[];
   /** Where peers come in; `undefined` when there are none. */
   readonly peerPort: number | undefined;
@@ -113,7 +117,7 @@ class RunningSidecar implements Sidecar {
   readonly #scope = new Scope();
   readonly #links = new Map<string, FunctionLink>();
   readonly #ingress: Ingress;
-  readonly #eventing: Eventing;
+  readonly eventing: Eventing;
   readonly #health = new HealthState();
   /** What is served: by function, its last good discovery. */
   #served: ReadonlyMap<string, Discovered> = new Map();
@@ -122,13 +126,13 @@ class RunningSidecar implements Sidecar {
   #peerListener: Listener | undefined;
 
   constructor(config: SidecarConfig, ports: SidecarPorts) {
-    const { clock, random, log, metrics, tracer, store, observe, fatal } = ports;
+    const { clock, random, log, metrics, tracer, store, topics, observe, fatal } = ports;
     this.#config = config;
     this.#ports = ports;
     // The reference fails what waits at an entity whose stream was lost; otherwise it stays and the entity is loaded anew (E3).
     const strict = config.ingress.strict === undefined ? {} : { failQueueOnTermination: true, bareTexts: true };
     const seen = (change: Change): void => {
-      this.#eventing.changed(change);
+      this.eventing.changed(change);
       observe?.(change);
     };
     const node = config.cluster && { node: config.cluster.node };
@@ -136,8 +140,9 @@ class RunningSidecar implements Sidecar {
     const cluster = config.cluster?.listen && { peers: peersOf(config.cluster, clock), catalog: store };
     const traced = tracer && { tracer };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...traced, options, ...(cluster && { cluster }) }));
-    this.#eventing = new Eventing({
-      ...{ clock, log, metrics, engine: this.engine, feed: store.feed },
+    this.eventing = new Eventing({
+      ...{ clock, random, log, metrics, engine: this.engine, feed: store.feed, topics },
+      descriptors: (service) => this.descriptors(service),
       ...(config.deliveries && { limits: config.deliveries }),
       reachable: (service) => this.#reachable(service),
     });
@@ -202,7 +207,7 @@ class RunningSidecar implements Sidecar {
   async drain(graceMs: number): Promise<number> {
     const untilMs = this.#ports.clock.monotonic() + graceMs;
     this.#health.set("", "notServing");
-    const delivered = this.#eventing.stop(); // what was not sent yet is the next process's
+    const delivered = this.eventing.stop(); // what was not sent yet is the next process's
     // Callers first: their calls end while the engine still works. Then what the engine does on its own: effects, timers, streams to functions.
     const cutCalls = (await this.#listener?.drain(graceMs)) ?? 0;
     await Promise.race([delivered, this.#grace(untilMs)]);
@@ -217,7 +222,7 @@ class RunningSidecar implements Sidecar {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const stopped = this.#eventing.stop();
+    const stopped = this.eventing.stop();
     await this.#scope[Symbol.asyncDispose]();
     await stopped; // the engine has answered every delivery by now
   }
@@ -232,7 +237,7 @@ class RunningSidecar implements Sidecar {
     const { clock, random, log } = this.#ports;
     const found = (discovered: Discovered): string | undefined => this.#serve(name, discovered);
     const changed = (): void => {
-      this.#eventing.wake();
+      this.eventing.wake();
       this.#ports.changed?.();
     };
     return new FunctionLink(name, {
@@ -250,22 +255,23 @@ class RunningSidecar implements Sidecar {
   }
 
   /** Takes a discovery into service; the reason when it cannot be. Keeps S1. */
-  #serve(name: string, discovered: Discovered): string | undefined {
-    const clash = this.#clash(name, discovered);
+  #serve(name: string, found: Discovered): string | undefined {
+    const clash = this.#clash(name, found);
     if (clash !== undefined) return clash;
+    const discovered = { ...found, components: found.components.map((component) => this.eventing.publishing(component)) };
     const served = new Map(this.#served).set(name, discovered);
     const components = [...served.values()].flatMap((one) => one.components);
-    const problem = subscriptionProblem(components);
+    const problem = subscriptionProblem(components) ?? this.eventing.problem(components);
     if (problem !== undefined) return problem;
     try {
       this.#ingress.update([...served.values()]); // checks everything before it changes anything
     } catch (error) {
       return explain(error);
     }
-    this.engine.setComponents(components);
+    this.engine.setComponents(this.eventing.forEngine(components));
     this.#reflection = { files: filesOf([...served.values()]), services: components.map((component) => component.service) };
     this.#served = served;
-    this.#eventing.update(components);
+    this.eventing.update(components);
     this.#tellHealth(components.map((component) => component.service));
     return undefined;
   }

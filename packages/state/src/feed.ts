@@ -76,7 +76,7 @@ export interface ParkedQuery {
 /** Where subscribers are, and what they could not take. Methods reject with Fault("unavailable") when the store is closed. */
 export interface Cursors {
   cursor(subscriber: string): Promise<Cursor>;
-  /** keeps D2, D3. A cursor that is behind the stored one is a mistake in our own code. */
+  /** keeps D2, D3. A cursor behind the stored one leaves it where it is. */
   advance(subscriber: string, cursor: Cursor, parked: readonly ParkedEvent[]): Promise<void>;
   parked(query: ParkedQuery): Promise<readonly ParkedRow[]>;
   /** @returns how many of them there were. */

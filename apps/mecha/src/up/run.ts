@@ -116,8 +116,8 @@ class ProjectRun {
     const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
     const listeners = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
-    const { store, copy } = await openStore(storeSettings, { clock, random, log });
-    this.#scope.own(store);
+    const retention = { maxAgeMs: this.#config.topicAgeMs, maxBytes: this.#config.topicBytes };
+    const { store, topics, copy } = await openStore(storeSettings, { clock, random, log, retention, scope: this.#scope });
     const tracing = this.#openTracing(log);
     const kubernetes = this.#openKubernetes(log);
     const sidecar = this.#scope.own(
@@ -129,6 +129,7 @@ class ProjectRun {
           ...listeners,
           ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access), ...listeners.ingress },
           version,
+          deliveries: { attemptsMax: this.#config.eventAttempts },
         },
         {
           clock,
@@ -137,6 +138,7 @@ class ProjectRun {
           metrics: this.#metrics,
           ...(tracing && { tracer: tracing.tracer }),
           store,
+          topics,
           changed: () => this.#changed(),
           observe: (change) => this.#live.change(change),
           fatal: (error) => this.#end.resolve({ why: "failure", error }),
@@ -208,7 +210,10 @@ class ProjectRun {
   }
 
   /** Address of the page; `undefined` without an admin listener. */
-  async #openAdmin(sidecar: Sidecar, { store, copy, log }: OpenedStore & { readonly log: Log }): Promise<string | undefined> {
+  async #openAdmin(
+    sidecar: Sidecar,
+    { store, copy, log }: Omit<OpenedStore, "topics"> & { readonly log: Log },
+  ): Promise<string | undefined> {
     const {
       adminPort: port,
       store: { directory },

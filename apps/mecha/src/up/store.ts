@@ -1,8 +1,9 @@
 /** Opens the store a project asks for, and says in its own words what keeps it from opening. */
-import type { Clock, Log, Random } from "@mecha/kit";
+import type { Retention, TopicLog } from "@mecha/binding";
+import type { Clock, Log, Random, Scope } from "@mecha/kit";
 import type { FedStore } from "@mecha/state";
-import { openMemoryStore } from "@mecha/store-memory";
-import { openSqliteStore } from "@mecha/store-sqlite";
+import { openMemoryStore, openMemoryTopics } from "@mecha/store-memory";
+import { openSqliteStore, openSqliteTopics } from "@mecha/store-sqlite";
 import type { CopyStore } from "../admin/backups.ts";
 import type { RunSettings } from "./settings.ts";
 
@@ -10,18 +11,27 @@ export interface StorePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** How much topics keep. */
+  readonly retention: Retention;
+  /** Closes what was opened. */
+  readonly scope: Scope;
 }
 
 /** The store of a run. */
 export interface OpenedStore {
   readonly store: FedStore;
+  readonly topics: TopicLog;
   /** Absent for a store in memory. */
   readonly copy: CopyStore | undefined;
 }
 
 /** @throws Fault("unavailable") naming the process that holds the file; Fault("precondition") when it is not ours. */
 export async function openStore(store: RunSettings["store"], ports: StorePorts): Promise<OpenedStore> {
-  if (store.kind === "memory") return { store: openMemoryStore(), copy: undefined };
-  const opened = await openSqliteStore({ dir: store.directory, durability: store.durability, ...ports });
-  return { store: opened, copy: (file, progress) => opened.backup(file, progress) };
+  const { retention, scope } = ports;
+  if (store.kind === "memory")
+    return { store: scope.own(openMemoryStore()), topics: scope.own(openMemoryTopics(retention)), copy: undefined };
+  const { directory: dir, durability } = store;
+  const opened = scope.own(await openSqliteStore({ dir, durability, ...ports }));
+  const topics = scope.own(await openSqliteTopics({ dir, durability, retention, log: ports.log }));
+  return { store: opened, topics, copy: (file, progress) => opened.backup(file, progress) };
 }

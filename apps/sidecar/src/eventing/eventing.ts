@@ -1,24 +1,60 @@
 /**
- * Consumer groups of one sidecar: started when a function that declares them is served, told when there is something new, stopped before the engine.
+ * Events of one sidecar: consumer groups, started when a function that declares them is served, told when there is something new, stopped before the engine;
+ * topics, and how messages get into them.
  *
- * N1 a group keeps its consumer, and so its place, while its methods change; one that nobody declares any more is stopped and its cursor stays
+ * N1 a group keeps its consumer, and so its place, while its methods change; one that nobody declares any more is stopped and its cursor stays. Of one group
+ *    there is never a second consumer before the first has stopped
  * N2 nothing is sent while the function that would take it is not connected: that is no failure of the event
  */
-import type { Clock, Log, Metrics } from "@mecha/kit";
-import { Consumer, deliveryDefaults, type DeliveryLimits, eventLogReader, planSubscriptions, type Subscription } from "@mecha/binding";
+import { assert, type CancelTimer, type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
+import {
+  appendMax,
+  type BoundEvent,
+  Consumer,
+  deliveryDefaults,
+  type DeliveryLimits,
+  eventLogReader,
+  type EventSourceReader,
+  type Outcome,
+  planSubscriptions,
+  type Subscription,
+  type TopicListing,
+  type TopicLog,
+  topicProblem,
+} from "@mecha/binding";
 import type { Change, Component, Feed, StateEngine } from "@mecha/state";
+import { attributesOf, type CloudEvent, payloadOfEvent } from "@mecha/wire/cloudevents";
 import { deliver } from "./deliver.ts";
 import { EventingMeters } from "./meters.ts";
+import { Parked, type ParkedPage } from "./parked.ts";
+import { publishing, topicMessage, topicsComponent } from "./publishing.ts";
+import { type Descriptors, typed } from "./typed.ts";
 
 export interface EventingPorts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly engine: StateEngine;
   readonly feed: Feed;
+  /** Absent: there are none here. */
+  readonly topics: TopicLog | undefined;
   readonly limits?: Partial<DeliveryLimits>;
   /** Whether the function that serves it is connected. */
   reachable(service: string): boolean;
+  readonly descriptors: Descriptors;
+}
+
+/** A consumer group as people see it. */
+export interface GroupStatus {
+  readonly group: string;
+  readonly from: Subscription["from"];
+  readonly name: string;
+  readonly methods: readonly string[];
+  /** Events it has not taken; at most. `undefined` while its cursor is read. */
+  readonly lag: number | undefined;
+  readonly sending: number;
+  readonly connected: boolean;
 }
 
 interface Running {
@@ -26,39 +62,80 @@ interface Running {
   readonly consumer: Consumer;
 }
 
+/** Pause between two looks at the retention of topics, and when the last one removed as much as it may at once. */
+const sweepEveryMs = 30_000;
+const sweepAgainMs = 100;
+const sweepMax = 1_000;
+
 /** See the file's header. */
 export class Eventing {
   readonly #ports: EventingPorts;
   readonly #meters: EventingMeters;
   readonly #limits: DeliveryLimits;
   readonly #running = new Map<string, Running>();
-  /** Consumers of event logs by persistence id. */
-  #byLog = new Map<string, Consumer[]>();
+  /** Consumers nobody wants any more, until they have stopped. */
+  readonly #ending = new Map<string, Promise<void>>();
+  readonly #parked: Parked;
   /** Persistence ids by service. */
   #persistenceIds: ReadonlyMap<string, string> = new Map();
+  #components: readonly Component[] = [];
   #stopping = false;
+  #sweep: CancelTimer | undefined;
 
   constructor(ports: EventingPorts) {
     this.#ports = ports;
     this.#meters = new EventingMeters(ports.metrics);
     this.#limits = { ...deliveryDefaults, ...ports.limits };
+    this.#parked = new Parked(ports.feed, ports.topics);
+    if (ports.topics !== undefined) this.#sweepAfter(ports.topics, sweepEveryMs);
+  }
+
+  // ---- components -------------------------------------------------------------------------------------------------------------------
+
+  /** The components as the engine is to have them: their replies published, and topics beside them. */
+  forEngine(components: readonly Component[]): readonly Component[] {
+    const { topics: log, clock } = this.#ports;
+    const topics = log && topicsComponent(components, log, clock, (topic) => this.#wake("topic", topic));
+    return topics === undefined ? components : [...components, topics];
+  }
+
+  /** What keeps these components from being served here; `undefined` = nothing. */
+  problem(components: readonly Component[]): string | undefined {
+    const methods = components.flatMap(({ service, methods: all }) => [...all.values()].map((method) => ({ service, method })));
+    for (const { service, method } of methods) {
+      const { name, consumes, publishes } = method;
+      const topic = publishes ?? (consumes?.from === "topic" ? consumes.name : undefined);
+      if (topic === undefined) continue;
+      if (this.#ports.topics === undefined) return `${service}.${name} uses topic ${topic}, and there are no topics here`;
+      const wrong = topicProblem(topic);
+      if (wrong !== undefined) return `${service}.${name}: the topic ${JSON.stringify(topic)} ${wrong}`;
+    }
+    return undefined;
+  }
+
+  /** A component whose replies are published where its methods say so. */
+  publishing(component: Component): Component {
+    return publishing(component, this.#ports);
   }
 
   /** What is served now. */
   update(components: readonly Component[]): void {
     if (this.#stopping) return;
-    const wanted = new Map(planSubscriptions(components).map((one) => [one.subscriber, one]));
-    for (const [subscriber, { consumer }] of this.#running) {
-      if (wanted.has(subscriber)) continue;
-      this.#running.delete(subscriber);
-      void consumer.stop();
-    }
-    for (const subscription of wanted.values()) this.#run(subscription);
+    this.#components = components;
     this.#persistenceIds = new Map(components.map(({ service, persistenceId }) => [service, persistenceId]));
-    this.#byLog = new Map();
-    for (const { subscription, consumer } of this.#running.values())
-      if (subscription.from === "eventLog") this.#byLog.set(subscription.name, [...(this.#byLog.get(subscription.name) ?? []), consumer]);
+    const wanted = new Map(planSubscriptions(components).map((one) => [one.subscriber, one]));
+    for (const [subscriber, { consumer }] of this.#running) if (!wanted.has(subscriber)) this.#end(subscriber, consumer);
+    for (const subscription of wanted.values()) this.#run(subscription);
     this.wake();
+  }
+
+  #end(subscriber: string, consumer: Consumer): void {
+    this.#running.delete(subscriber);
+    const ended = consumer.stop().then(() => {
+      this.#ending.delete(subscriber);
+      this.update(this.#components); // it may be wanted again
+    });
+    this.#ending.set(subscriber, ended);
   }
 
   #run(subscription: Subscription): void {
@@ -66,34 +143,54 @@ export class Eventing {
     const known = this.#running.get(subscriber);
     if (known !== undefined)
       known.subscription = subscription; // keeps N1
-    else if (subscription.from === "eventLog") this.#running.set(subscriber, this.#start(subscription));
+    else if (!this.#ending.has(subscriber)) this.#running.set(subscriber, this.#start(subscription));
   }
 
   #start(subscription: Subscription): Running {
-    const { clock, log, engine, feed } = this.#ports;
+    const { clock, log } = this.#ports;
     const running: Running = {
       subscription,
       consumer: new Consumer({
         subscriber: subscription.subscriber,
-        reader: eventLogReader(feed, subscription.name),
+        reader: this.#reader(subscription),
         limits: this.#limits,
         clock,
         log,
         meters: this.#meters.of(subscription),
         ready: () => this.#ready(running.subscription),
-        deliver: (event, done) =>
-          deliver(engine, running.subscription, event, (outcome) =>
-            done(this.#stopping && outcome.is === "failed" ? { is: "held" } : outcome),
-          ),
+        deliver: (event, done) => this.#deliver(running.subscription, event, done),
       }),
     };
     return running;
+  }
+
+  #reader({ from, name }: Subscription): EventSourceReader {
+    const { feed } = this.#ports;
+    if (from === "eventLog") return eventLogReader(feed, name);
+    const topics = this.#topicLog();
+    return { cursors: topics, read: (after, limit) => topics.read(name, after, limit) };
   }
 
   /** keeps N2 */
   #ready({ methods }: Subscription): boolean {
     return !this.#stopping && methods.every(({ service }) => this.#ports.reachable(service));
   }
+
+  #deliver(subscription: Subscription, event: BoundEvent, done: (outcome: Outcome) => void): void {
+    const { engine, descriptors } = this.#ports;
+    let wanted: BoundEvent;
+    try {
+      wanted = typed(subscription, event, descriptors);
+    } catch (error) {
+      assert(error instanceof Fault, String(error));
+      done({ is: "failed", fault: error });
+      return;
+    }
+    // While closing, what fails fails because of that.
+    deliver(engine, subscription, wanted, (outcome) => done(this.#stopping && outcome.is === "failed" ? { is: "held" } : outcome));
+  }
+
+  // ---- news -------------------------------------------------------------------------------------------------------------------------
 
   /** A function came or went, or nobody knows what happened: all look again. */
   wake(): void {
@@ -103,13 +200,94 @@ export class Eventing {
   /** An entity changed. */
   changed({ service }: Change): void {
     const persistenceId = this.#persistenceIds.get(service);
-    if (persistenceId === undefined) return;
-    for (const consumer of this.#byLog.get(persistenceId) ?? []) consumer.wake();
+    if (persistenceId !== undefined && this.#running.size > 0) this.#wake("eventLog", persistenceId);
+  }
+
+  #wake(from: Subscription["from"], name: string): void {
+    for (const { subscription, consumer } of this.#running.values())
+      if (subscription.from === from && subscription.name === name) consumer.wake();
+  }
+
+  // ---- topics -----------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Appends events of somebody outside to a topic, durably.
+   * @returns how many of them were not there before.
+   * @throws Fault("invalid") naming the topic or the event that is wrong; nothing is appended then.
+   */
+  async publish(topic: string, events: readonly CloudEvent[]): Promise<number> {
+    const problem = topicProblem(topic);
+    if (problem !== undefined) throw new Fault("invalid", `the topic ${JSON.stringify(topic.slice(0, 100))} ${problem}`);
+    if (events.length > appendMax) throw new Fault("invalid", `${events.length} events at once; the most is ${appendMax}`);
+    const nowMs = this.#ports.clock.wall();
+    const time = new Date(nowMs).toISOString();
+    const messages = events.map((event) => topicMessage(topic, attributesOf({ time, ...event }), payloadOfEvent(event), nowMs));
+    const fresh = await this.#topicLog().append(messages);
+    this.#wake("topic", topic);
+    return fresh.filter(Boolean).length;
+  }
+
+  topics(): Promise<readonly TopicListing[]> {
+    return this.#topicLog().topics();
+  }
+
+  #topicLog(): TopicLog {
+    const { topics } = this.#ports;
+    if (topics === undefined) throw new Fault("precondition", "there are no topics here");
+    return topics;
+  }
+
+  /** Removes what is past the retention, a bounded number at a time. */
+  #sweepAfter(topics: TopicLog, pauseMs: number): void {
+    const { clock, log } = this.#ports;
+    this.#sweep = clock.after(pauseMs, () => {
+      topics.sweep(clock.wall(), sweepMax).then(
+        (swept) => {
+          if (!this.#stopping) this.#sweepAfter(topics, swept === sweepMax ? sweepAgainMs : sweepEveryMs);
+        },
+        (cause: unknown) => {
+          if (!this.#stopping) log.warn("old messages of topics could not be removed", { cause });
+        },
+      );
+    });
+  }
+
+  // ---- people -----------------------------------------------------------------------------------------------------------------------
+
+  groups(): readonly GroupStatus[] {
+    return Array.from(this.#running.values(), ({ subscription, consumer }) => ({
+      group: subscription.group,
+      from: subscription.from,
+      name: subscription.name,
+      methods: subscription.methods.map(({ service, method }) => `${service}.${method.name}`),
+      lag: consumer.lag,
+      sending: consumer.sending,
+      connected: this.#ready(subscription),
+    }));
+  }
+
+  parked(query: { readonly after?: string; readonly limit: number }): Promise<ParkedPage> {
+    return this.#parked.list(query);
+  }
+
+  /** Delivers a parked event once more. @throws as `Parked.retry` */
+  retryParked(id: string): Promise<void> {
+    return this.#parked.retry(id, (subscriber, event) => {
+      const subscription = this.#running.get(subscriber)?.subscription;
+      if (subscription === undefined || !this.#ready(subscription)) return undefined;
+      return new Promise((resolve) => this.#deliver(subscription, event, resolve));
+    });
+  }
+
+  /** Forgets a parked event. @throws Fault("notFound") */
+  skipParked(id: string): Promise<void> {
+    return this.#parked.skip(id);
   }
 
   /** Sends no more; resolves when what was under way is answered and every cursor saved. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    await Promise.all(Array.from(this.#running.values(), ({ consumer }) => consumer.stop()));
+    this.#sweep?.();
+    await Promise.all([...Array.from(this.#running.values(), ({ consumer }) => consumer.stop()), ...this.#ending.values()]);
   }
 }

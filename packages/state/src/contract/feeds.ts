@@ -126,6 +126,7 @@ export function cursorsContract(name: string, { persistent }: StoreCapabilities,
     await cursors.advance("b", { position: 4, ahead: [] }, []);
     assert.deepEqual([await cursors.cursor("a"), await cursors.cursor("b")], [first, { position: 4, ahead: [] }]);
     await cursors.advance("a", { position: 12, ahead: [[3, 8]] }, []);
+    await cursors.advance("a", { position: 11, ahead: [] }, []);
     assert.deepEqual(await cursors.cursor("a"), { position: 12, ahead: [[3, 8]] });
   });
 
