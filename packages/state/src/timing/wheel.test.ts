@@ -104,3 +104,22 @@ test("any timers fire in the order of their ticks, each within a tick of its tim
     { numRuns: 30 },
   );
 });
+
+test("W4: what is due much later wakes nobody but once a round", async () => {
+  const clock = new FakeClock();
+  let wakes = 0;
+  const counting = { monotonic: () => clock.monotonic(), wall: () => clock.wall(), after: count } as unknown as FakeClock;
+  function count(ms: number, then: () => void): ReturnType<FakeClock["after"]> {
+    return clock.after(ms, () => {
+      wakes++;
+      then();
+    });
+  }
+  const wheel = new TimerWheel(counting);
+  const probes = Array.from({ length: 5_000 }, () => new Probe());
+  probes.forEach((probe, at) => wheel.arm(probe, 3_600_000 + at * 10));
+  await clock.advance(3_599_000);
+  assert.ok(wakes <= 90, `${wakes} wake-ups in an hour, which is 88 rounds`);
+  await clock.advance(51_000);
+  for (const [at, probe] of probes.entries()) assert.deepEqual(probe.fired, [3_600_000 + at * 10]);
+});
