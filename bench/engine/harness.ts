@@ -31,15 +31,15 @@ export function tempState(): { readonly dir: string; remove(): void } {
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-/** As users start it: see apps/mecha/bin/mecha.cjs. */
-const serverFlags = ["--max-semi-space-size=4"];
+/** As users start them: see apps/mecha/bin/mecha.cjs and adapters/runtime-process/src/command.ts. */
+const flags = ["--max-semi-space-size=4", "--heap-growing-percent=40"];
 
 export async function startEngine(dir: string, engine: object = {}): Promise<Running> {
   const env = { ...process.env, NODE_ENV: "production" };
   const here = import.meta.dirname;
-  const worker = fork(join(here, "function.ts"), [], { env });
+  const worker = fork(join(here, "function.ts"), [], { env, execArgv: flags });
   const [functionPort] = (await once(worker, "message")) as [number];
-  const server = fork(join(here, "host.ts"), [dir, String(functionPort), JSON.stringify(engine)], { env, execArgv: serverFlags });
+  const server = fork(join(here, "host.ts"), [dir, String(functionPort), JSON.stringify(engine)], { env, execArgv: flags });
   const [port] = (await once(server, "message")) as [number];
   const both = <T>(read: (pid: number) => T): { server: T; function: T } => ({
     server: read(server.pid ?? 0),

@@ -6,7 +6,7 @@
  * L1 every connection is in `#connections` from accept to close, so that closing leaves none behind
  * L2 after `drain` begins no new call is taken: no connection is accepted, HTTP/2 peers get GOAWAY, HTTP/1.1 answers close
  */
-import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -16,6 +16,7 @@ import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wir
 import { Http2Exchange, NodeHttp1Exchange, serveHttp } from "./http-exchange.ts";
 import { Http1Connection, type Http1Host } from "./http1/connection.ts";
 import { listenDefaults, type ListenLimits } from "./limits.ts";
+import { createServer as createHttpServer } from "./node-http.ts";
 import { acceptCall, type ServerContext } from "./server-call.ts";
 import { namesOf, type ServerTls, tlsServer } from "./tls.ts";
 

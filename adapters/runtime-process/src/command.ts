@@ -44,6 +44,19 @@ export function commandWords(command: FunctionCommand, protect: OrphanGuard): re
     : ["/bin/sh", "-c", `${lifeline}\nexec "$@"`, "sh", ...command];
 }
 
+/**
+ * Flags of a function that Mecha's own Node runs: young objects get 2 x 4 MiB instead of 2 x 16, and the heap grows by 40 % between two collections
+ * instead of up to 300 %. With 10,000 active entities it holds a third less (docs/performance/engine.md).
+ */
+export const nodeFlags = ["--max-semi-space-size=4", "--heap-growing-percent=40"] as const;
+
+/** The command with `nodeFlags`, if it begins with `node`. What the user's own flags say comes behind and wins. */
+export function lean(command: FunctionCommand): FunctionCommand {
+  if (typeof command === "string") return command.replace(/^\s*node(?=\s)/u, `node ${nodeFlags.join(" ")}`);
+  const [program, ...words] = command;
+  return program === "node" ? [program, ...nodeFlags, ...words] : command;
+}
+
 /** Words that mean something to the shell itself and cannot be `exec`ed. */
 const shellWords = new Set(
   ". : ! { alias break builtin case cd command continue echo eval exec exit export false for if local pwd read readonly return set shift source test times trap true ulimit umask unalias unset until wait while".split(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { commandWords } from "./command.ts";
+import { commandWords, lean, nodeFlags } from "./command.ts";
 import { LineSplitter, lineMaxChars } from "./lines.ts";
 import { planRestart, restartPolicy } from "./restart.ts";
 
@@ -44,6 +44,14 @@ test("one program becomes the leader itself, so that the parent-death signal rea
     ["./bin/cart --port $PORT", "exec ./bin/cart --port $PORT"],
   ];
   for (const [line, shell] of lines) assert.deepEqual(guarded(line).slice(4), ["/bin/sh", "-c", shell], line);
+});
+
+test("a function that our own Node runs gets its flags in front of the user's; nothing else does", () => {
+  const flags = nodeFlags.join(" ");
+  assert.equal(lean("node --max-semi-space-size=64 main.ts"), `node ${flags} --max-semi-space-size=64 main.ts`);
+  assert.deepEqual(lean(["node", "main.ts"]), ["node", ...nodeFlags, "main.ts"]);
+  for (const other of ["npm start", "nodemon main.ts", "A=1 node main.ts", "./node main.ts", "node"]) assert.equal(lean(other), other);
+  assert.deepEqual(lean(["/opt/node", "main.ts"]), ["/opt/node", "main.ts"]);
 });
 
 test("a line of several commands, or for the shell itself, stays as it is and gets the lifeline", () => {

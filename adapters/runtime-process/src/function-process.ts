@@ -10,7 +10,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { dirname } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { type Clock, explain, Fault, type Random, uuid } from "@mecha/kit";
-import { checkCommand, commandWords, type FunctionCommand, type OrphanGuard, orphanGuard } from "./command.ts";
+import { checkCommand, commandWords, lean, type FunctionCommand, type OrphanGuard, orphanGuard } from "./command.ts";
 import { startIdentity } from "./identity.ts";
 import { forgetRun, recordRun, runVariable } from "./leftovers.ts";
 import { LineSplitter } from "./lines.ts";
@@ -203,7 +203,10 @@ class RunningFunction implements FunctionProcess {
   }
 
   #spawn(env: Record<string, string | undefined>): Child {
-    const [program, ...words] = commandWords(this.#spec.command, this.guard);
+    // With options or a PATH of the user's own, which Node it is and how it is to run is the user's business.
+    const own = env.NODE_OPTIONS !== undefined || this.#spec.env.PATH !== undefined;
+    const command = own ? this.#spec.command : lean(this.#spec.command);
+    const [program, ...words] = commandWords(command, this.guard);
     const child = spawn(program, words, { cwd: this.#spec.directory, env, stdio: ["pipe", "pipe", "pipe"], detached: true }); // keeps P1
     child.stdin.on("error", () => undefined); // nothing is ever written; its open end is the lifeline (P2)
     this.#child = child;

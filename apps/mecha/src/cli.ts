@@ -10,7 +10,7 @@ import { functionsCommand } from "./commands/functions.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
 import { statusCommand } from "./commands/status.ts";
-import { tckCommand, type TckCommandOptions } from "./commands/tck.ts";
+import type { TckCommandOptions } from "./commands/tck.ts";
 import { kubeconfigCommand } from "./commands/kubeconfig.ts";
 import { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
 import { timerCancel, timerList } from "./commands/timers.ts";
@@ -297,7 +297,10 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
         "mecha tck --function 127.0.0.1:8080 --proxy 127.0.0.1:9000 --listen 8090",
       ]),
     )
-    .action(async (options: TckCommandOptions) => done(await tckCommand(io, options)));
+    .action(async (options: TckCommandOptions) => {
+      const { tckCommand } = await import("./commands/tck.ts"); // the whole kit: only for who asks for it
+      done(await tckCommand(io, options));
+    });
 
   program
     .command("version")

@@ -1,6 +1,6 @@
 /** The head of an HTTP/1.1 answer, as text. */
-import { STATUS_CODES } from "node:http";
 import { type Clock, Fault } from "@mecha/kit";
+import { STATUS_CODES } from "../node-http.ts";
 
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const badValue = /[^\t\x20-\x7e]/;
