@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { type ApiServer, openApiServer } from "@mecha/apiserver";
 import { hostClock, hostRandom } from "@mecha/host";
 import { noLog } from "@mecha/kit";
-import { testDefinitions } from "@mecha/machinery/testing";
+import { allKinds } from "@mecha/kinds";
 import { openMemoryObjectLog } from "@mecha/store-memory";
 import { type TempDir, tempDir } from "../support/files.ts";
 import { installedKubectls, type Kubectl, openKubectl } from "../support/kubectl.ts";
@@ -17,7 +17,7 @@ before(async () => {
   dir = await tempDir("kubectl");
   api = await openApiServer(
     { host: "127.0.0.1", port: 0, folder: `${dir.path}/kubernetes`, hosts: [], name: "test" },
-    { clock: hostClock, random: hostRandom, log: noLog, objects: openMemoryObjectLog(), definitions: testDefinitions },
+    { clock: hostClock, random: hostRandom, log: noLog, objects: openMemoryObjectLog(), definitions: allKinds() },
   );
 });
 

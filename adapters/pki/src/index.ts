@@ -113,3 +113,5 @@ export function subjectOf({ subject }: Pick<X509Certificate, "subject">): { read
     groups: parts.flatMap(([field, value]) => (field === "O" ? [value] : [])),
   };
 }
+
+export { issuerName, openTokenIssuer, type TokenClaims, type TokenIssuer } from "./tokens.ts";

@@ -7,22 +7,15 @@
  */
 import { join } from "node:path";
 import { privateFolder, readTextFile, writePrivateFile } from "@mecha/host";
-import { type Clock, kib, type Log, type Random, Scope } from "@mecha/kit";
+import { type Clock, explain, kib, type Log, type Random, Scope } from "@mecha/kit";
 import type { ResourceDefinition } from "@mecha/kinds";
-import {
-  type ApiTransport,
-  type AccessRequest,
-  type Authorizer,
-  inProcessTransport,
-  KubeServer,
-  mastersGroup,
-  mastersOnly,
-  type ObjectLog,
-  openApiPaths,
-} from "@mecha/machinery";
-import { type KeyFiles, openAuthority } from "@mecha/pki";
+import { type ApiTransport, inProcessTransport, KubeServer, mastersGroup, type ObjectLog, openApiPaths } from "@mecha/machinery";
+import { type KeyFiles, openAuthority, openTokenIssuer } from "@mecha/pki";
+import { runControllers } from "./controllers.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { type Listener, listenTls } from "./listener.ts";
+import { openAudit } from "./security/audit.ts";
+import { openSecurity } from "./security/index.ts";
 
 export interface ApiServerConfig {
   readonly host: string;
@@ -32,6 +25,8 @@ export interface ApiServerConfig {
   readonly folder: string;
   /** Names the server may be called by beside its loopback names. */
   readonly hosts: readonly string[];
+  /** File for the audit log, a line of JSON a request. Absent: none is kept. */
+  readonly auditLog?: string;
   /** Of cluster and user in the kubeconfig. */
   readonly name: string;
 }
@@ -67,6 +62,9 @@ const keyFileMaxBytes = 64 * kib;
 export async function openApiServer(config: ApiServerConfig, ports: ApiServerPorts): Promise<ApiServer> {
   const { clock, random, log, objects, definitions, fatal } = ports;
   await privateFolder(config.folder);
+  const issuer = await openTokenIssuer(keyFiles(config.folder), { clock });
+  const security = openSecurity(() => server, issuer, clock);
+  const { authorize, admit, specials } = security;
   const [server, identity] = await Promise.all([
     KubeServer.open({
       log: objects,
@@ -75,16 +73,30 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
       definitions,
       gitVersion: kubernetesVersion,
       authorize,
+      admit,
+      specials,
       ...(fatal && { fatal }),
       paths: openApiPaths(kubernetesVersion),
     }),
     openIdentity(config, ports),
   ]);
+  await security.start();
   const scope = new Scope();
   try {
+    const audit = config.auditLog === undefined ? undefined : scope.own(openAudit(config.auditLog, log));
+    const transport = (user: string): ApiTransport => inProcessTransport(server, { name: user, groups: [mastersGroup] });
+    const controlling = runControllers(
+      { transport: transport("system:kube-controller-manager"), clock, random, log, authority: identity.authority },
+      scope.signal,
+    );
+    // It ends with the scope; a failure before that ends nothing else, but must be seen.
+    scope.defer(() => controlling.catch(() => undefined));
+    controlling.catch((error: unknown) => log.error("controllers ended", { cause: explain(error) }));
     const { host, port } = config;
     const hosts = isLoopback(host) || config.hosts.length > 0 ? [...loopbackNames, ...config.hosts] : "any";
-    const listener: Listener = scope.own(await listenTls(server, { host, port, ...identity, hosts, log, random }));
+    const listener: Listener = scope.own(
+      await listenTls(server, { host, port, ...identity, hosts, log, random, clock, security, ...(audit && { audit }) }),
+    );
     const url = `https://${reachable(host)}:${listener.port}`;
     const path = join(config.folder, "kubeconfig");
     await writePrivateFile(path, kubeconfig({ server: url, authority: identity.authority, client: identity.admin, name: config.name }));
@@ -93,7 +105,7 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
       port: listener.port,
       kubeconfig: path,
       server,
-      transport: (user) => inProcessTransport(server, { name: user, groups: [mastersGroup] }),
+      transport,
       drain: (graceMs) => listener.drain(graceMs),
       [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
     };
@@ -103,25 +115,21 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
   }
 }
 
-/** Health and version are for everyone, as system:public-info-viewer has it. */
-const authorize: Authorizer = (caller, request) => (isPublic(request) ? { allowed: true } : mastersOnly(caller, request));
-
-function isPublic(request: AccessRequest): boolean {
-  return "path" in request && request.verb === "get" && /^\/(healthz|livez|readyz|version)(\/|$)/u.test(request.path);
-}
-
 interface Identity {
   readonly authority: string;
   readonly pair: { readonly key: string; readonly certificate: string };
   readonly admin: { readonly key: string; readonly certificate: string };
 }
 
-async function openIdentity({ folder, host, hosts }: ApiServerConfig, { clock, random }: ApiServerPorts): Promise<Identity> {
-  const files: KeyFiles = {
+function keyFiles(folder: string): KeyFiles {
+  return {
     read: (name) => readTextFile(join(folder, name), keyFileMaxBytes),
     write: (name, content) => writePrivateFile(join(folder, name), content),
   };
-  const authority = await openAuthority(files, { clock, random });
+}
+
+async function openIdentity({ folder, host, hosts }: ApiServerConfig, { clock, random }: ApiServerPorts): Promise<Identity> {
+  const authority = await openAuthority(keyFiles(folder), { clock, random });
   const names = [
     ...new Set(["localhost", "127.0.0.1", "::1", ...(isAny(host) ? [] : [host]), ...hosts.map((name) => name.replace(/^\[|\]$/gu, ""))]),
   ];

@@ -9,9 +9,10 @@
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { explain, Fault, type Log, type Random, uuid } from "@mecha/kit";
+import { type Clock, explain, Fault, type Log, type Random, uuid } from "@mecha/kit";
 import { type ApiAnswer, type ApiRequest, bodyMaxBytes, type Caller, type KubeServer, StatusError, type Served } from "@mecha/machinery";
-import { callerOf } from "./authenticate.ts";
+import type { Audit } from "./security/audit.ts";
+import type { Security } from "./security/index.ts";
 
 export interface ListenerOptions {
   readonly host: string;
@@ -24,6 +25,9 @@ export interface ListenerOptions {
   readonly hosts: readonly string[] | "any";
   readonly log: Log;
   readonly random: Random;
+  readonly clock: Clock;
+  readonly security: Pick<Security, "identify">;
+  readonly audit?: Audit;
 }
 
 export interface Listener extends AsyncDisposable {
@@ -154,16 +158,47 @@ class Handler {
   }
 
   async #answer(request: Request, response: Response): Promise<void> {
-    response.setHeader("audit-id", request.headers["audit-id"]?.toString() ?? uuid(this.#options.random));
-    const refused = this.#refusal(request);
-    if (refused) return sendStatus(response, refused);
-    const caller = callerOf(request.socket as TLSSocket) ?? anonymousFor(request);
-    if (!caller) return sendStatus(response, new StatusError("Unauthorized", "Unauthorized"));
-    const body = await readBody(request);
-    if (!body) return sendStatus(response, new StatusError("RequestEntityTooLarge", `Request entity too large: limit is ${bodyMaxBytes}`));
-    const served = await this.#server.serve(apiRequest(request, body), caller);
-    if (served.is === "answer") send(response, served.answer);
-    else await this.#watch(request, response, served);
+    const id = request.headers["audit-id"]?.toString() ?? uuid(this.#options.random);
+    response.setHeader("audit-id", id);
+    const noted: Noted = { caller: undefined, as: undefined };
+    this.#audit(id, request, response, noted);
+    try {
+      const refused = this.#refusal(request);
+      if (refused) throw refused;
+      const { caller, as } = await this.#options.security.identify(request);
+      Object.assign(noted, { caller, as });
+      const body = await readBody(request);
+      if (!body) throw new StatusError("RequestEntityTooLarge", `Request entity too large: limit is ${bodyMaxBytes}`);
+      const served = await this.#server.serve(apiRequest(request, body), as);
+      if (served.is === "answer") send(response, served.answer);
+      else await this.#watch(request, response, served);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      sendStatus(response, error);
+    }
+  }
+
+  /** Notes the request when its answer has gone out, however it ended. */
+  #audit(id: string, request: Request, response: Response, noted: Noted): void {
+    const { audit, clock } = this.#options;
+    if (!audit) return;
+    const receivedMs = clock.wall();
+    const sourceIp = request.socket.remoteAddress ?? "";
+    response.once("close", () => {
+      const { caller, as } = noted;
+      audit.note({
+        id,
+        method: request.method,
+        uri: request.url,
+        caller,
+        impersonated: as === caller ? undefined : as,
+        sourceIp,
+        userAgent: request.headers["user-agent"] ?? "",
+        status: response.statusCode,
+        receivedMs,
+        answeredMs: clock.wall(),
+      });
+    });
   }
 
   #refusal(request: Request): StatusError | undefined {
@@ -197,10 +232,10 @@ class Handler {
   }
 }
 
-/** Without a certificate only health and version can be asked, as Kubernetes has it for everyone. */
-function anonymousFor(request: Request): Caller | undefined {
-  if (!/^\/(healthz|livez|readyz|version)(\/|\?|$)/u.test(request.url)) return undefined;
-  return { name: "system:anonymous", groups: ["system:unauthenticated"] };
+/** Who the request turned out to be from. */
+interface Noted {
+  caller: Caller | undefined;
+  as: Caller | undefined;
 }
 
 const methods = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);

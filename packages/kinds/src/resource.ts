@@ -85,6 +85,8 @@ export interface ResourceDefinition extends GroupVersion {
   /** The server counts changes of the desired state in metadata.generation, from 1; absent = the kind has none (ConfigMaps, Leases, roles …). */
   readonly generation?: boolean;
   readonly scale?: ScalePaths;
+  /** Subresources that take a create, such as `pods/eviction`: what is sent there is of this kind. */
+  readonly creates?: readonly { readonly name: string; readonly group: string; readonly version: string; readonly kind: string }[];
   /** Strategic merge patch is taken (built-in kinds); CRDs answer 415. */
   readonly strategicPatch: boolean;
   /** Absent: name and age. */

@@ -1,3 +1,4 @@
 /** Reconcilers: each folder decides in plan.ts and carries out in apply.ts. They know the API only through machinery's client, so they run against any server. */
 export { GarbageCollector, type GarbagePorts } from "./garbage/index.ts";
 export { namespaceController } from "./namespace/index.ts";
+export { namespaceDefaults } from "./namespace-defaults/index.ts";

@@ -65,6 +65,7 @@ export const serviceAccount = define({
   kind: "ServiceAccount",
   plural: "serviceaccounts",
   shortNames: ["sa"],
+  creates: [{ name: "token", group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" }],
   columns: [nameColumn, ageColumn],
 });
 

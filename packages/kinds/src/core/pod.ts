@@ -54,6 +54,7 @@ export const pod = define({
   status: true,
   generation: true,
   gracePeriodSeconds: graceOf,
+  creates: [{ name: "eviction", group: "policy", version: "v1", kind: "Eviction" }],
   columns: podColumns,
   selectableFields: new Map([
     ...["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"].map(field),

@@ -22,6 +22,7 @@ export function subresourcesOf(definition: ResourceDefinition): ServedSubresourc
   return [
     ...(definition.scale ? [{ name: "scale", verbs: subresourceVerbs, group: "autoscaling", version: "v1", kind: "Scale" }] : []),
     ...(definition.status ? [{ name: "status", verbs: subresourceVerbs, group, version, kind }] : []),
+    ...(definition.creates ?? []).map((created) => ({ ...created, verbs: ["create"] })),
     ...(definition.plural === "namespaces" && group === "" ? [{ name: "finalize", verbs: ["update"], group, version, kind }] : []),
   ];
 }

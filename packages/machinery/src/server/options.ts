@@ -4,6 +4,7 @@ import { isObject } from "../json.ts";
 import { type FieldSelector, parseFieldSelector } from "../selector/fields.ts";
 import { type LabelSelector, parseLabelSelector } from "../selector/labels.ts";
 import { invalid, StatusError } from "../status.ts";
+import type { Admission } from "./specials.ts";
 
 export type ResourceVersionMatch = "Exact" | "NotOlderThan";
 
@@ -33,6 +34,8 @@ export interface WriteOptions {
   /** Was it named? Server-side apply demands it. */
   readonly fieldManagerNamed: boolean;
   readonly force: boolean;
+  /** Asked with the state that is to be written. @throws StatusError Forbidden */
+  readonly admit?: (change: Omit<Admission, "caller">) => void;
 }
 
 export interface DeleteOptions {

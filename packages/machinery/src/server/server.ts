@@ -20,10 +20,11 @@ import type { FieldTracker, ServerParts } from "./context.ts";
 import { fixedPath, type FixedPaths } from "./fixed-paths.ts";
 import { initialNamespaces } from "./namespaces.ts";
 import { type Negotiated, negotiate, wantsPretty } from "./negotiate.ts";
+import { type Admit, specialKey, type Specials } from "./specials.ts";
 import { isWatch, listOptions, watchOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
 import { parseRoute, type ResourceRoute } from "./route.ts";
-import { listObject, perform, type ResourceRequest, type Result, type Verb } from "./verbs.ts";
+import { listObject, perform, performSpecial, type ResourceRequest, type Result, type Verb } from "./verbs.ts";
 import { Watching } from "./watch.ts";
 import { create } from "./write.ts";
 
@@ -42,6 +43,10 @@ export interface KubeServerOptions {
   readonly gitVersion: string;
   /** Called when the log can no longer be written; the process has to end. */
   readonly fatal?: (error: unknown) => void;
+  /** What is answered instead of stored. */
+  readonly specials?: Specials;
+  /** Asked about each change that is to be written, after its checks. */
+  readonly admit?: Admit;
   /** What else is served at fixed paths: OpenAPI, metrics. */
   readonly paths?: FixedPaths;
 }
@@ -97,6 +102,16 @@ export class KubeServer {
     for (const resource of this.#parts.cache.resources()) yield [resource, this.#parts.cache.shelf(resource).size];
   }
 
+  /** One object as it is stored; never change it. @param resource `group/plural`. */
+  object(resource: string, namespace: string, name: string): KubeObject | undefined {
+    return this.#parts.cache.shelf(resource).get(namespace, name)?.object;
+  }
+
+  /** Objects of a resource, of one namespace when one is named; never change them. @param resource `group/plural`. */
+  *objects(resource: string, namespace?: string): Iterable<KubeObject> {
+    for (const { object } of this.#parts.cache.shelf(resource).list(namespace)) yield object;
+  }
+
   /** Never rejects: failures are answers. */
   async serve(request: ApiRequest, caller: Caller): Promise<Served> {
     const query = new URLSearchParams(request.query);
@@ -127,14 +142,15 @@ export class KubeServer {
 
   async #resource(request: ApiRequest, caller: Caller, found: Found): Promise<Served> {
     const { route, definition, query } = found;
-    if (!reaches(route, definition)) return { is: "answer", answer: pageNotFound() };
+    const special = request.method === "POST" ? this.#options.specials?.get(specialKey(definition, route.subresource)) : undefined;
+    if (!special && !reaches(route, definition)) return { is: "answer", answer: pageNotFound() };
     const watch = isWatch(query) && request.method === "GET" && route.subresource === undefined;
     const verb = verbsByMethod[request.method][route.name === undefined ? "collection" : "object"];
     const allowed = definition.verbs ?? allVerbs;
     if (
       !verb ||
       !allowed.includes(watch ? "watch" : verb) ||
-      (route.subresource !== undefined && verb !== "get" && verb !== "update" && verb !== "patch")
+      (!special && route.subresource !== undefined && verb !== "get" && verb !== "update" && verb !== "patch")
     )
       throw new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
     this.#mayAccess(caller, accessOf(route, watch ? "watch" : verb), definition);
@@ -144,13 +160,16 @@ export class KubeServer {
       found.pretty,
     );
     if (watch) return this.#watch(found, negotiated);
-    const result = await perform(verb, this.#request(request, found));
+    const result = special
+      ? await performSpecial(special, this.#request(request, caller, found))
+      : await perform(verb, this.#request(request, caller, found));
     return { is: "answer", answer: this.#answer(result, negotiated, found) };
   }
 
-  #request({ headers, body }: ApiRequest, { route, definition, query }: Found): ResourceRequest {
+  #request({ headers, body }: ApiRequest, caller: Caller, { route, definition, query }: Found): ResourceRequest {
     const { name, subresource, namespace } = route;
-    return { parts: this.#parts, definition, namespace, name, subresource, query, headers, body, protobuf: this.#options.protobuf };
+    const { protobuf, admit } = this.#options;
+    return { parts: this.#parts, caller, definition, namespace, name, subresource, query, headers, body, protobuf, admit };
   }
 
   #watch({ route, definition, query }: Found, { shape, media }: Negotiated): Served {
@@ -177,7 +196,7 @@ export class KubeServer {
   }
 
   #answer(result: Result, negotiated: Negotiated, { query }: Found): ApiAnswer {
-    if (result.is === "status") return answerOf(200, result.object, negotiated, result.warnings);
+    if (result.is === "status") return answerOf(result.status ?? 200, result.object, negotiated, result.warnings);
     if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, result.definition, negotiated, query), negotiated);
     const { object, definition, status, warnings } = result;
     return answerOf(status, this.#shaped(object, definition, negotiated, query), negotiated, warnings);

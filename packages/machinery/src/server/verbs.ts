@@ -2,7 +2,7 @@
 import { Fault } from "@mecha/kit";
 import { apiVersionOf, decodeByType, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
 import { copy } from "../json.ts";
-import { StatusError, notFound, qualifiedResource } from "../status.ts";
+import { invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
 import { parseBody, type ProtobufDecoder } from "./body.ts";
 import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
 import { mustHaveMetadata } from "./metadata.ts";
@@ -10,6 +10,8 @@ import { badRequest, deleteOptions, listOptions, type WriteOptions, writeOptions
 import { parsePatch, patched } from "./patch.ts";
 import { list, type Listing } from "./read.ts";
 import { remove } from "./remove.ts";
+import type { Caller } from "./access.ts";
+import type { Admit, Special } from "./specials.ts";
 import { readScale, scaleChange } from "./scale.ts";
 import { create, update, type UpdateOptions } from "./write.ts";
 
@@ -23,7 +25,7 @@ export type Result =
       readonly warnings: readonly string[];
     }
   | { readonly is: "list"; readonly listing: Listing; readonly definition: ResourceDefinition }
-  | { readonly is: "status"; readonly object: JsonObject; readonly warnings: readonly string[] };
+  | { readonly is: "status"; readonly status?: number; readonly object: JsonObject; readonly warnings: readonly string[] };
 
 /** A request for a resource, its path and query understood. */
 export interface ResourceRequest extends Target {
@@ -35,6 +37,8 @@ export interface ResourceRequest extends Target {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | undefined;
   readonly protobuf: ProtobufDecoder | undefined;
+  readonly caller: Caller;
+  readonly admit: Admit | undefined;
 }
 
 export type Verb = "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
@@ -77,6 +81,27 @@ async function createOne(request: ResourceRequest): Promise<Result> {
   if (request.name !== undefined)
     throw badRequest("objects are created in their collection; this resource has no such subresource to create");
   return { is: "object", status: 201, object: await create(parts, request, object, options), definition, warnings };
+}
+
+/** A create that is answered, not stored. */
+export async function performSpecial(special: Special, request: ResourceRequest): Promise<Result> {
+  const { parts, definition, namespace, name, subresource, caller } = request;
+  const options = optionsOf(request);
+  const of = name === undefined ? undefined : shelfOf(parts, definition).get(namespace, name)?.object;
+  if (name !== undefined && !of) throw notFound(definition.plural, definition.group, name);
+  const { object, warnings } = subresource === undefined ? reviewOf(request, options) : { object: bodyOf(request).value, warnings: [] };
+  const answer = await special({ caller, namespace, of, body: object, dryRun: options.dryRun });
+  return { is: "status", status: 201, object: answer, warnings };
+}
+
+/** A review, decoded and checked like an object that is to be stored. */
+function reviewOf(request: ResourceRequest, options: WriteOptions): { readonly object: KubeObject; readonly warnings: readonly string[] } {
+  const { definition, namespace } = request;
+  const checked = objectOf(request, options);
+  if (definition.namespaced) checked.object.metadata.namespace ??= namespace;
+  const problems = definition.validate?.(checked.object, undefined) ?? [];
+  if (problems.length > 0) throw invalid(definition.kind, definition.group, checked.object.metadata.name ?? "", problems);
+  return checked;
 }
 
 async function updateOne(request: ResourceRequest): Promise<Result> {
@@ -163,8 +188,9 @@ function nameOf({ name, definition }: ResourceRequest): string {
   return name;
 }
 
-function optionsOf({ query, headers }: ResourceRequest): WriteOptions {
-  return writeOptions(query, headers["user-agent"]);
+function optionsOf({ query, headers, caller, admit }: ResourceRequest): WriteOptions {
+  const options = writeOptions(query, headers["user-agent"]);
+  return admit ? { ...options, admit: (change) => admit({ ...change, caller }) } : options;
 }
 
 function subresourceOption({ subresource }: ResourceRequest): { readonly subresource?: string } {

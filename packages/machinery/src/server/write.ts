@@ -54,6 +54,7 @@ async function createNamed(
   stampNew(object, definition, newUid(), nowMs);
   definition.prepare?.(object, undefined, { nowMs, newUid });
   check(object, undefined, { definition, namespace });
+  options.admit?.({ definition, namespace, object, old: undefined });
   track(parts, { definition, namespace }, object, undefined, options);
   if (shelfOf(parts, definition).get(namespace, metadata.name)) return undefined;
   if (options.dryRun) return object;
@@ -112,6 +113,7 @@ function nextState(parts: ServerParts, target: Target, old: KubeObject, asked: K
   definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random), ...(subresource !== undefined && { subresource }) });
   stampGeneration(next, old, definition);
   check(next, old, { definition, namespace });
+  options.admit?.({ definition, namespace, object: next, old });
   track(parts, target, next, old, options);
   return next;
 }
