@@ -48,7 +48,7 @@ test("at least three kubectls are on this machine", () => assert.ok(binaries.len
 session("create, get, label, delete", async (kubectl, namespace) => {
   const here = ["-n", namespace];
   assert.equal(await kubectl.run([...here, "create", "--validate=false", "-f", "-"], manifest(cart)), "configmap/cart created\n");
-  assert.match(await kubectl.run([...here, "get", "cm"]), /^NAME +AGE\ncart +\d+s\n$/u);
+  assert.match(await kubectl.run([...here, "get", "cm", "cart"]), /^NAME +DATA +AGE\ncart +1 +\d+s\n$/u);
   assert.match(await kubectl.run([...here, "get", "cm", "cart", "-o", "yaml"]), /^data:\n {2}a: "1"$/mu);
   assert.equal(await kubectl.run([...here, "label", "cm", "cart", "tier=web"]), "configmap/cart labeled\n");
   assert.match(await kubectl.run([...here, "get", "cm", "-l", "tier=web", "-o", "name"]), /^configmap\/cart$/mu);
