@@ -123,7 +123,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     const { observe } = options ?? {};
     const alone = aloneAs(options?.node ?? defaultNode, ports.random);
     this.replication = ports.cluster && new Replicator({ ...ports.cluster, alone, clock, log, metrics });
-    const replicas = new Replicas({ store, committer, clock, limits, observe, fatal }, this.replication ?? alone);
+    const replicas = new Replicas({ store, committer, clock, limits, observe, meters, fatal }, this.replication ?? alone);
     const keyBase = uuid(ports.random);
     const draining = (): boolean => this.#refusal !== undefined;
     this.#outbox = new Outbox({ store, clock, wheel: this.#wheel, log, limits, dispatcher: this, draining });

@@ -32,3 +32,9 @@ function because(origin: Origin | undefined): Record<string, string> {
 export function withTraceparent(metadata: CommandMetadata | undefined, { traceparent }: Span): CommandMetadata {
   return [...(metadata ?? []).filter(([name]) => name !== "traceparent"), ["traceparent", traceparent]];
 }
+
+/** Ends the span of a command, if it has one, once. */
+export function endSpan(envelope: Envelope, fault: Parameters<Span["end"]>[0]): void {
+  envelope.span?.end(fault);
+  envelope.span = undefined;
+}

@@ -33,7 +33,7 @@ const votesKeptMax = 10_000;
 export type ChangeListener = (resident: Resident, delta: CrdtState | undefined) => void;
 
 /** What replicas need of the engine. */
-export type ReplicaParts = Pick<EngineParts, "store" | "committer" | "clock" | "limits" | "observe" | "fatal">;
+export type ReplicaParts = Pick<EngineParts, "store" | "committer" | "clock" | "limits" | "observe" | "meters" | "fatal">;
 
 /** See the file's header. */
 export class Replicas {
@@ -215,6 +215,7 @@ export class Resident implements Committable {
       return;
     }
     const cause = this.#write?.cause ?? "";
+    this.#table.parts.meters.of(this.address.service).persistedBytes += this.bytes;
     this.#sequence++;
     this.replica.written();
     this.#pump();

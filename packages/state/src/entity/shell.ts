@@ -6,38 +6,21 @@
  *    stream by the stream's own listener
  * H2 a handle the store gives is released exactly once, also when nobody wants it any more
  */
-import { Fault, faultCodeOfGrpc, type Span } from "@mecha/kit";
+import { Fault, faultCodeOfGrpc } from "@mecha/kit";
 import type { Envelope } from "../envelope.ts";
 import { forwardKey } from "../keys/derive.ts";
-import type {
-  ClientAction,
-  EntityAddress,
-  EntityInit,
-  EntityReply,
-  EntityStream,
-  EntityStreamEvents,
-  Payload,
-  Reply,
-  StreamFailure,
-} from "../model.ts";
+import type { ClientAction, EntityInit, EntityReply, EntityStream, EntityStreamEvents, Payload, Reply, StreamFailure } from "../model.ts";
 import { type MessagePlan, type MessageSource, planMessages } from "../outbox/messages.ts";
 import { StoredMessages } from "../outbox/stored.ts";
 import type { EngineParts } from "../parts.ts";
 import type { EntityHandle, ReadBack, Step } from "../store.ts";
-import { chosenFailure, Tail, type TailKeys, type TailSource } from "../tail.ts";
-import { WheelTimer } from "../timing/wheel.ts";
-import { commandSpan, withoutAnswer } from "../tracing.ts";
-import type { Occupant } from "./activations.ts";
-import type { FunctionGate } from "./gate.ts";
+import { chosenFailure, Tail, type TailKeys } from "../tail.ts";
+import { withoutAnswer } from "../tracing.ts";
 import type { EntityHost, HostedEntity } from "./host.ts";
 import type { LedgerStep, Outcome } from "./ledger.ts";
 import { EntityMachine } from "./machine.ts";
+import { OccupantShell } from "./occupant-shell.ts";
 import type { EntityActions } from "./machine/actions.ts";
-
-/** The only namespace until Kubernetes resources arrive (E1). */
-const defaultNamespace = "default";
-
-const anyTypeUrl = "type.googleapis.com/google.protobuf.Any";
 
 /** Of the entities that run here; CRDTs have a shell of their own. */
 type LoggedKind = "eventSourced" | "value";
@@ -65,118 +48,42 @@ class StreamListener implements EntityStreamEvents {
   }
 }
 
-function endSpan(envelope: Envelope | undefined, fault: Parameters<Span["end"]>[0]): void {
-  if (envelope?.span === undefined) return;
-  envelope.span.end(fault);
-  envelope.span = undefined;
-}
-
 /** See the file's header. */
-export class EntityShell extends WheelTimer implements EntityActions, Occupant, HostedEntity {
-  readonly host: EntityHost;
-  readonly entityId: string;
+export class EntityShell extends OccupantShell implements EntityActions, HostedEntity {
   readonly machine: EntityMachine;
-  readonly #parts: EngineParts;
-  readonly #address: EntityAddress;
   #stream: EntityStream | undefined = undefined;
   #listener: StreamListener | undefined = undefined;
   #handle: EntityHandle | undefined = undefined;
-  /** Monotonic ms: when the record was asked for, the entity became active, the store or the function last answered. For meters. */
-  #openedMs = 0;
-  #activeSinceMs = 0;
+  /** Monotonic ms: when the store or the function last answered. For meters. */
   #answeredMs = 0;
   /** Number of the current attempt to use the store (H1). */
   #attempt = 0;
 
-  memberOf: object | undefined = undefined;
-  memberBefore: Occupant | undefined = undefined;
-  memberAfter: Occupant | undefined = undefined;
-  hasPlace = false;
-  hasLoadPlace = false;
-  leaving = false;
-
   constructor(host: EntityHost, entityId: string, parts: EngineParts) {
-    super();
-    this.host = host;
-    this.entityId = entityId;
-    this.#parts = parts;
-    this.#address = { namespace: defaultNamespace, service: host.service, persistenceId: host.persistenceId, entityId };
+    super(host, entityId, parts);
     this.machine = new EntityMachine(host.kind as LoggedKind, `${host.service}/${entityId}`, host.passivationMs, parts.limits, this);
   }
 
-  #nowMs(): number {
-    return this.#parts.clock.monotonic();
-  }
-
-  // ---- places ---------------------------------------------------------------------------------------------------------------------
-
-  enter(): void {
-    this.host.gate.enter(this, this.#nowMs());
-  }
-  admitted(): boolean {
-    // The function may have been lost while this entity waited for its turn.
-    if (this.host.gate.closes(this, this.#nowMs())) return false;
-    this.machine.entered();
-    return true;
-  }
-  refused(fault: Fault): void {
-    this.machine.refused(fault, this.#nowMs());
-  }
-  passivate(): void {
-    this.machine.passivate(this.#nowMs());
-  }
-  waitingFor(): string {
-    const { reason } = this.host.gate;
-    return reason === "" ? "too many entities are loading" : `its function cannot be reached (${reason})`;
-  }
-  rest(): void {
-    this.#parts.activations.rest(this);
-    if (this.#parts.draining()) this.machine.passivate(this.#nowMs());
-  }
-  stir(): void {
-    this.#parts.activations.stir(this);
-  }
-
-  /** The component's function was replaced. */
-  moved(before: FunctionGate, nowMs: number): void {
-    if (before.holds(this)) {
-      before.leave(this);
-      this.enter();
-    }
-    this.machine.moved(nowMs);
-  }
-
-  ended(): void {
-    this.host.gate.leave(this);
+  override ended(): void {
     this.#attempt++;
-    this.#parts.wheel.cancel(this);
-    if (this.hasPlace) this.#count("passivatedEntities");
-    if (this.#activeSinceMs > 0) this.host.meters.ended(this.#nowMs() - this.#activeSinceMs);
-    this.host.entities.delete(this.entityId);
-    this.#parts.activations.leave(this);
-    this.#parts.commands.fewer();
-  }
-
-  #count(what: "passivatedEntities" | "activatedEntities" | "failedEntities" | "failedCommands"): void {
-    this.host.meters[what]++;
-    this.#parts.meters.changed(this.#nowMs());
+    super.ended();
   }
 
   // ---- store ----------------------------------------------------------------------------------------------------------------------
 
   openStore(): void {
     this.#dropHandle();
-    this.#openedBy(this.#parts.store.open(this.#address, this.host.kind, this.wallMs()));
+    this.#openedBy(this.parts.store.open(this.address, this.host.kind, this.wallMs()));
   }
 
   readBack(): void {
     this.#dropHandle();
-    this.#openedBy(this.#parts.store.readBack(this.#address, this.host.kind, this.wallMs()));
+    this.#openedBy(this.parts.store.readBack(this.address, this.host.kind, this.wallMs()));
   }
 
   #openedBy(opening: Promise<ReadBack>): void {
     const attempt = ++this.#attempt;
-    this.#openedMs = this.#nowMs();
+    this.openedMs = this.nowMs();
     opening.then(
       (record) => this.#opened(attempt, record),
       (cause: unknown) => this.#openFailed(attempt, cause),
@@ -185,41 +92,41 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   #opened(attempt: number, record: ReadBack): void {
     if (attempt !== this.#attempt) {
-      this.#parts.store.release(record.handle); // keeps H2
+      this.parts.store.release(record.handle); // keeps H2
       return;
     }
     this.#handle = record.handle;
-    this.#answeredMs = this.#nowMs();
+    this.#answeredMs = this.nowMs();
     this.machine.opened(record, this.#answeredMs);
   }
 
   #openFailed(attempt: number, cause: unknown): void {
     this.#stopOnDataLoss(cause);
-    if (attempt === this.#attempt) this.machine.openFailed(cause, this.#nowMs());
+    if (attempt === this.#attempt) this.machine.openFailed(cause, this.nowMs());
   }
 
   readPage(afterSequence: number): void {
     const attempt = ++this.#attempt;
-    const { store, limits } = this.#parts;
+    const { store, limits } = this.parts;
     store.events(this.#handle as EntityHandle, afterSequence, limits.replayPageEvents).then(
       (events) => {
-        if (attempt === this.#attempt) this.machine.page(events, this.#nowMs());
+        if (attempt === this.#attempt) this.machine.page(events, this.nowMs());
       },
       (cause: unknown) => {
         this.#stopOnDataLoss(cause);
-        if (attempt === this.#attempt) this.machine.pageFailed(cause, this.#nowMs());
+        if (attempt === this.#attempt) this.machine.pageFailed(cause, this.nowMs());
       },
     );
   }
 
   /** The medium failed: nothing may go on (S5, E4). */
   #stopOnDataLoss(cause: unknown): void {
-    if (cause instanceof Fault && cause.code === "dataLoss") this.#parts.fatal(cause);
+    if (cause instanceof Fault && cause.code === "dataLoss") this.parts.fatal(cause);
   }
 
   releaseHandle(): void {
     this.#attempt++;
-    this.#parts.activations.loaded(this);
+    this.parts.activations.loaded(this);
     this.#dropHandle();
   }
 
@@ -227,26 +134,26 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     if (this.#handle === undefined) return;
     const handle = this.#handle;
     this.#handle = undefined;
-    this.#parts.store.release(handle);
+    this.parts.store.release(handle);
   }
 
   commit(step: LedgerStep): void {
     step.owner = this;
     step.handedMs = this.#answeredMs;
     const timers = step.step?.timers;
-    if (timers !== undefined) this.#parts.timers.handed(this.#address, timers);
-    this.#parts.committer.add(step as LedgerStep & { readonly step: Step });
+    if (timers !== undefined) this.parts.timers.handed(this.address, timers);
+    this.parts.committer.add(step as LedgerStep & { readonly step: Step });
   }
 
   verdict(step: LedgerStep, outcome: Outcome): void {
     const timers = step.step?.timers;
-    if (timers !== undefined) this.#parts.timers.settled(this.#address, timers, outcome);
-    this.#answeredMs = this.#nowMs();
+    if (timers !== undefined) this.parts.timers.settled(this.address, timers, outcome);
+    this.#answeredMs = this.nowMs();
     this.machine.verdict(step, outcome, this.#answeredMs);
   }
 
   newKey(): string {
-    return this.#parts.newKey();
+    return this.parts.newKey();
   }
 
   // ---- stream ---------------------------------------------------------------------------------------------------------------------
@@ -255,7 +162,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     const port = this.host.component.function;
     this.#listener = new StreamListener(this);
     this.#countLoaded(init);
-    this.#stream = port.openEntity(this.#address, init, this.#listener);
+    this.#stream = port.openEntity(this.address, init, this.#listener);
     return port.window ?? 1;
   }
 
@@ -276,14 +183,12 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   sendCommand(commandId: number, envelope: Envelope): void {
-    const { tracer } = this.#parts;
-    if (tracer !== undefined) envelope.span = commandSpan(tracer, envelope, this.entityId);
-    if (envelope.waited) this.host.meters.unqueued(this.#nowMs() - envelope.enqueuedMs);
+    this.leaves(envelope);
     (this.#stream as EntityStream).command(commandId, envelope.command);
   }
 
   recall(envelope: Envelope): void {
-    endSpan(envelope, withoutAnswer);
+    this.endSpan(envelope, withoutAnswer);
   }
 
   halfClose(): void {
@@ -299,16 +204,8 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   activated(loadedEvents: number): void {
-    this.#parts.activations.loaded(this);
-    this.#activeSinceMs = this.#nowMs();
-    this.host.meters.recovered(this.#activeSinceMs - this.#openedMs);
     this.host.meters.loadedEvents += loadedEvents;
-    this.#count("activatedEntities");
-  }
-
-  streamFailed(reason: string): void {
-    this.host.gate.failed(reason, this.#nowMs());
-    this.#count("failedEntities");
+    this.nowActive();
   }
 
   /** @internal */
@@ -316,43 +213,33 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     if (from !== this.#listener) return;
     this.host.gate.alive();
     const expected = this.machine.atFunction;
-    const nowMs = this.#nowMs();
+    const nowMs = this.nowMs();
     this.#answeredMs = nowMs;
     if (expected !== undefined) this.host.meters.processed(nowMs - this.machine.sentMs);
-    if (expected?.span !== undefined) endSpan(expected, reply.action.do === "fail" ? chosenFailure(reply.action) : undefined);
-    if (expected !== undefined && reply.action.do === "reply") this.#checkType(expected, reply.action.payload);
-    this.machine.reply(reply, nowMs, this.#parts.clock.wall());
-  }
-
-  /** A wrong type is reported and delivered all the same, as in the reference. Once for each method: it is the same mistake. */
-  #checkType(envelope: Envelope, payload: Payload): void {
-    const expected = envelope.method.outputTypeUrl;
-    if (payload.typeUrl === expected || expected === anyTypeUrl || this.host.warned.has(envelope.method.name)) return;
-    this.host.warned.add(envelope.method.name);
-    this.reportError(
-      `Warning: ${this.host.service}.${envelope.method.name}: Expected reply type_url to be [${expected}] but was [${payload.typeUrl}].`,
-    );
+    if (expected?.span !== undefined) this.endSpan(expected, reply.action.do === "fail" ? chosenFailure(reply.action) : undefined);
+    if (expected !== undefined && reply.action.do === "reply") this.checkType(expected, reply.action.payload);
+    this.machine.reply(reply, nowMs, this.parts.clock.wall());
   }
 
   /** @internal */
   streamFailure(from: StreamListener, { commandId, description, grpcCode }: StreamFailure): void {
     if (from !== this.#listener) return;
-    this.#count("failedEntities");
-    endSpan(this.machine.atFunction, { code: "unknown", message: description });
-    this.machine.failure(commandId, description, this.#nowMs(), grpcCode === undefined ? "unknown" : faultCodeOfGrpc(grpcCode));
+    this.count("failedEntities");
+    this.endSpan(this.machine.atFunction, { code: "unknown", message: description });
+    this.machine.failure(commandId, description, this.nowMs(), grpcCode === undefined ? "unknown" : faultCodeOfGrpc(grpcCode));
   }
 
   /** @internal */
   streamViolation(from: StreamListener, problem: string, about: "reply" | "message"): void {
     if (from !== this.#listener) return;
-    this.#count("failedEntities");
-    endSpan(this.machine.atFunction, { code: "unknown", message: problem });
-    this.machine.violation(problem, about, this.#nowMs());
+    this.count("failedEntities");
+    this.endSpan(this.machine.atFunction, { code: "unknown", message: problem });
+    this.machine.violation(problem, about, this.nowMs());
   }
 
   /** @internal */
   streamDrain(from: StreamListener): void {
-    if (from === this.#listener) this.machine.drained(this.#nowMs());
+    if (from === this.#listener) this.machine.drained(this.nowMs());
   }
 
   /** @internal */
@@ -360,7 +247,7 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
     if (from !== this.#listener) return;
     this.#stream = undefined;
     this.#listener = undefined;
-    this.machine.closed(reason, unreached, this.#nowMs());
+    this.machine.closed(reason, unreached, this.nowMs());
   }
 
   // ---- outcomes -------------------------------------------------------------------------------------------------------------------
@@ -375,18 +262,18 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
 
   #messagesOf({ plan, outboxId }: LedgerStep): StoredMessages | undefined {
     if (plan === undefined) return undefined;
-    return new StoredMessages(this.#parts.outbox, this.#parts.limits, plan, outboxId, this.#address);
+    return new StoredMessages(this.parts.outbox, this.parts.limits, plan, outboxId, this.address);
   }
 
   repeat(envelope: Envelope, action: ClientAction): void {
-    this.host.meters.completed(this.#nowMs() - envelope.enqueuedMs);
+    this.host.meters.completed(this.nowMs() - envelope.enqueuedMs);
     if (action.do === "reply") envelope.finish(undefined, action);
     else this.#runTail(envelope, action, [], { forwardKey: forwardKey(this.#sourceOf(envelope, envelope.command.id ?? "")) });
   }
 
   plan(envelope: Envelope, reply: EntityReply, stored: boolean): MessagePlan | undefined {
-    const source = this.#sourceOf(envelope, envelope.command.id ?? this.#parts.newKey());
-    return planMessages(source, reply, stored, this.#parts.findTarget);
+    const source = this.#sourceOf(envelope, envelope.command.id ?? this.parts.newKey());
+    return planMessages(source, reply, stored, this.parts.findTarget);
   }
 
   #sourceOf({ command, context }: Envelope, key: string): MessageSource {
@@ -394,12 +281,12 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   wallMs(): number {
-    return this.#parts.clock.wall();
+    return this.parts.clock.wall();
   }
 
   #stored(step: LedgerStep, stored: Step): void {
     this.#countStored(step, stored);
-    const observe = this.#parts.observe;
+    const observe = this.parts.observe;
     if (observe === undefined || step.endSequence === stored.expectedSequence) return;
     observe({
       service: this.host.service,
@@ -423,43 +310,12 @@ export class EntityShell extends WheelTimer implements EntityActions, Occupant, 
   }
 
   #runTail(envelope: Envelope, action: ClientAction, effects: EntityReply["effects"], keys: TailKeys): void {
-    const source: TailSource = {
-      service: this.host.service,
-      commandName: envelope.command.name,
-      context: envelope.context,
-      origin: envelope.origin,
-      reportError: (message) => this.reportError(message),
-      awaited: () => envelope.awaited,
-    };
+    const source = this.tailSource(envelope, envelope.command.name);
     const done = (fault: Fault | undefined, answer: Reply | undefined): void => envelope.finish(fault, answer);
-    new Tail(this.#parts.dispatcher, source, action, effects, done, keys).run();
-  }
-
-  fail(envelope: Envelope, fault: Fault): void {
-    this.#count("failedCommands");
-    endSpan(envelope, withoutAnswer);
-    envelope.finish(fault, undefined);
-  }
-
-  reportError(message: string): void {
-    this.host.component.function.reportError(message);
-  }
-
-  warn(message: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#parts.log.warn(message, fields);
+    new Tail(this.parts.dispatcher, source, action, effects, done, keys).run();
   }
 
   fatal(fault: Fault): void {
-    this.#parts.fatal(fault);
-  }
-
-  // ---- time -----------------------------------------------------------------------------------------------------------------------
-
-  watch(dueMs: number): void {
-    this.#parts.wheel.arm(this, dueMs);
-  }
-
-  override expired(nowMs: number): void {
-    this.machine.tick(nowMs);
+    this.parts.fatal(fault);
   }
 }

@@ -68,6 +68,10 @@ export class CrdtMachine {
   get queued(): number {
     return this.#queue.length;
   }
+  /** A command that has no first answer yet. */
+  atFunction(commandId: number): { readonly envelope: Envelope; readonly sentMs: number } | undefined {
+    return this.#atFunction.get(commandId);
+  }
   /** Number of the last change that is on disk, counted from the activation. */
   get durableSequence(): number {
     return this.#replica?.durable ?? 0;
