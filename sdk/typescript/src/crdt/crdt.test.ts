@@ -307,6 +307,26 @@ test("a streamed command without ctx.stream is answered once", async () => {
   assert.equal((await testCrdt(Room, "a").open("once", { id: "a" })).ended, true);
 });
 
+test("a CRDT has no timers, and says who may have one", async () => {
+  const id = { id: t.string };
+  const Timed = crdt({
+    service: "test.Timed",
+    key: "id",
+    state: gcounter(),
+    commands: { set: command(id), cancel: command(id) },
+    handle: {
+      set: ({ id }, ctx) => ctx.schedule("later", "set", { id }, { after: "1m" }),
+      cancel: (_, ctx) => ctx.cancelTimer("later"),
+    },
+  });
+  const timed = testCrdt(Timed, "a");
+  await assert.rejects(
+    timed.send("set", { id: "a" }),
+    /schedule\("later"\): a CRDT has no timers.* let an event-sourced or value entity schedule/,
+  );
+  await assert.rejects(timed.send("cancel", { id: "a" }), /cancelTimer\("later"\): a CRDT has no timers/);
+});
+
 test("onChange cannot change what it hears of", async () => {
   const room = testCrdt(Room, "a");
   const stream = await room.open("meddle", { id: "a" });

@@ -64,6 +64,26 @@ export class CrdtContext<State, Reply> extends BaseContext<Reply> {
     this.#deleted = true;
   }
 
+  /**
+   * CRDTs have no timers. A firing and what its command changes are one commit in one place; a CRDT is in many, each with a store of its own: all of them
+   * would fire, or none while the one that keeps the timer is away. Let an event-sourced or value entity keep the timer, and call this one by an effect.
+   * @throws Mistake always.
+   */
+  schedule(name: string, ..._rest: readonly unknown[]): never {
+    return this.#noTimers("schedule", name);
+  }
+
+  /** See `schedule`. @throws Mistake always. */
+  cancelTimer(name: string): never {
+    return this.#noTimers("cancelTimer", name);
+  }
+
+  #noTimers(called: string, name: string): never {
+    throw new Mistake(
+      `${this.where}: ${called}(${JSON.stringify(name)}): a CRDT has no timers: it is on many sidecars, and all of them would fire; let an event-sourced or value entity schedule, and ctx.effect this one`,
+    );
+  }
+
   /** @internal */
   takeChange(): CrdtChange {
     const consistency = this.#consistency;
