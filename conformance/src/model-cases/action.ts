@@ -1,11 +1,14 @@
-/** MA1–MA34: an action as the TCK wants it. */
+/**
+ * MA1–MA34: an action as the TCK wants it. A case says only what is asked; what must be answered is worked out from that by `responseTo`, which is
+ * the model in a few lines: the outcome that was asked for, if any, and every effect, whatever the outcome.
+ */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ActionCommandSchema, type ActionResponse, ActionResponseSchema } from "@mecha/wire/gen/cloudstate/action";
 import { OtherRequestSchema, type ProcessStepSchema, RequestSchema, ResponseSchema } from "../gen/cloudstate/tck/model/action_pb.ts";
 import type { ClientStream } from "../kit/client-stream.ts";
 import { expectSame } from "../kit/connection.ts";
 import { type AnyFields, pack } from "../model/any.ts";
-import { expectEntity, type ModelKit, numbered } from "./kit.ts";
+import { expectEntity, type ModelCase, type ModelKit, numbered } from "./kit.ts";
 
 const service = "cloudstate.tck.model.action.ActionTckModel";
 const second = "cloudstate.tck.model.action.ActionTwo";
@@ -14,136 +17,187 @@ const entityType = "cloudstate.action.ActionProtocol";
 /** Services that must be there for these cases. */
 export const actionServices: readonly string[] = [service, second];
 
-type Step = MessageInitShape<typeof ProcessStepSchema>;
-const reply = (message: string): Step => ({ step: { case: "reply", value: { message } } });
-const forward = (id: string): Step => ({ step: { case: "forward", value: { id } } });
-const fail = (message: string): Step => ({ step: { case: "fail", value: { message } } });
-const effect = (id: string, synchronous = false): Step => ({ step: { case: "effect", value: { id, synchronous } } });
-const request = (...groups: Step[][]): AnyFields => pack(RequestSchema, { groups: groups.map((steps) => ({ steps })) });
+// ---- what can be asked ----------------------------------------------------------------------------------------------------------------
+
+type Step = MessageInitShape<typeof ProcessStepSchema>["step"] & { readonly case: string };
+/** Steps that make one response. */
+type Group = readonly Step[];
+
+const reply = (message: string): Step => ({ case: "reply", value: { message } });
+const forward = (id: string): Step => ({ case: "forward", value: { id } });
+const fail = (message: string): Step => ({ case: "fail", value: { message } });
+const effect = (id: string): Step => ({ case: "effect", value: { id } });
+const awaited = (id: string): Step => ({ case: "effect", value: { id, synchronous: true } });
+
+const payloadOf = (...groups: Group[]): AnyFields =>
+  pack(RequestSchema, { groups: groups.map((steps) => ({ steps: steps.map((step) => ({ step })) })) });
+
+/** By the word the cases have for it. */
+const outcomes: Readonly<Record<string, Group>> = {
+  reply: [reply("heron")],
+  "no reply": [],
+  forward: [forward("stork")],
+  failure: [fail("no nest here")],
+};
+const effectKinds: Readonly<Record<string, Group>> = {
+  "": [],
+  " with side effect": [effect("crane")],
+  " with synchronous side effect": [awaited("egret")],
+  " with multiple side effects": [effect("ibis"), effect("rail"), effect("coot")],
+};
+
+// ---- what must be answered ------------------------------------------------------------------------------------------------------------
 
 type ResponseInit = Pick<Exclude<MessageInitShape<typeof ActionResponseSchema>, ActionResponse>, "response" | "sideEffects">;
-const replied = (message: string): ResponseInit => ({ response: { case: "reply", value: { payload: pack(ResponseSchema, { message }) } } });
-const toSecond = (id: string) => ({ serviceName: second, commandName: "Call", payload: pack(OtherRequestSchema, { id }) });
-const forwarded = (id: string): ResponseInit => ({ response: { case: "forward", value: toSecond(id) } });
-const failed = (description: string): ResponseInit => ({ response: { case: "failure", value: { description } } });
-/** `["a", true]` is synchronous. */
-const effects = (...wanted: (string | [id: string, synchronous: true])[]): ResponseInit => ({
-  sideEffects: wanted.map((one) => ({ ...toSecond(typeof one === "string" ? one : one[0]), synchronous: typeof one !== "string" })),
-});
 
-type Call = ClientStream<typeof ActionCommandSchema, typeof ActionResponseSchema>;
+const toSecond = (id: string) => ({ serviceName: second, commandName: "Call", payload: pack(OtherRequestSchema, { id }) });
+
+/** The one response to these steps. */
+function responseTo(steps: Group): ResponseInit {
+  let response: ResponseInit["response"];
+  const sideEffects: NonNullable<ResponseInit["sideEffects"]> = [];
+  for (const { case: what, value } of steps as readonly {
+    case: string;
+    value: { message?: string; id?: string; synchronous?: boolean };
+  }[]) {
+    const { message = "", id = "", synchronous = false } = value;
+    if (what === "effect") sideEffects.push({ ...toSecond(id), synchronous });
+    else if (what === "reply") response = { case: "reply", value: { payload: pack(ResponseSchema, { message }) } };
+    else if (what === "forward") response = { case: "forward", value: toSecond(id) };
+    else response = { case: "failure", value: { description: message } };
+  }
+  return { ...(response && { response }), sideEffects };
+}
+
+// ---- calls ----------------------------------------------------------------------------------------------------------------------------
+
 type Rpc = "handleUnary" | "handleStreamedIn" | "handleStreamedOut" | "handleStreamed";
 
-function open(kit: ModelKit, rpc: Rpc): Call {
-  return kit.open({ path: `/${entityType}/${rpc}`, input: ActionCommandSchema, output: ActionResponseSchema });
-}
+/** A call of the model's method that goes with the protocol's. */
+class Call {
+  readonly #stream: ClientStream<typeof ActionCommandSchema, typeof ActionResponseSchema>;
+  readonly #name: string;
 
-/** The next response is this one, metadata left aside: libraries may echo the request's. */
-async function expectNext(call: Call, ...parts: ResponseInit[]): Promise<void> {
-  const response = await call.receive();
-  if (response.response.case === "reply" || response.response.case === "forward") delete response.response.value.metadata;
-  for (const one of response.sideEffects) delete one.metadata;
-  expectSame(ActionResponseSchema, response, Object.assign({}, ...parts) as ResponseInit);
-}
-
-const outcomes: Readonly<Record<string, readonly [step: Step[], response: ResponseInit]>> = {
-  reply: [[reply("one")], replied("one")],
-  "no reply": [[], {}],
-  forward: [[forward("one")], forwarded("one")],
-  failure: [[fail("one")], failed("one")],
-};
-const effectKinds: Readonly<Record<string, readonly [steps: Step[], effects: ResponseInit]>> = {
-  "": [[], {}],
-  " with side effect": [[effect("a")], effects("a")],
-  " with synchronous side effect": [[effect("a", true)], effects(["a", true])],
-  " with multiple side effects": [[effect("a"), effect("b"), effect("c")], effects("a", "b", "c")],
-};
-
-async function unary(kit: ModelKit, steps: Step[], ...response: ResponseInit[]): Promise<void> {
-  const call = open(kit, "handleUnary");
-  call.send({ serviceName: service, name: "ProcessUnary", payload: request(steps) });
-  call.complete();
-  await expectNext(call, ...response);
-  await call.expectComplete();
-}
-
-async function streamedIn(kit: ModelKit, requests: Step[][], ...response: ResponseInit[]): Promise<void> {
-  const call = open(kit, "handleStreamedIn");
-  call.send({ serviceName: service, name: "ProcessStreamedIn" });
-  for (const steps of requests) call.send({ payload: request(steps) });
-  call.complete();
-  await expectNext(call, ...response);
-  await call.expectComplete();
-}
-
-/** One group for each kind of effects, one response for each group. */
-async function streamedOut(kit: ModelKit, steps: Step[], response: ResponseInit): Promise<void> {
-  const groups = Object.values(effectKinds);
-  const call = open(kit, "handleStreamedOut");
-  const payload = request(...groups.map(([more]) => [...steps, ...more]));
-  call.send({ serviceName: service, name: "ProcessStreamedOut", payload });
-  call.complete();
-  for (const [, seen] of groups) await expectNext(call, response, seen);
-  await call.expectComplete();
-}
-
-/** The same one by one, then two groups in one request. */
-async function streamed(kit: ModelKit, steps: Step[], response: ResponseInit): Promise<void> {
-  const call = open(kit, "handleStreamed");
-  call.send({ serviceName: service, name: "ProcessStreamed" });
-  for (const [more, seen] of Object.values(effectKinds)) {
-    call.send({ payload: request([...steps, ...more]) });
-    await expectNext(call, response, seen);
+  constructor(kit: ModelKit, rpc: Rpc) {
+    this.#stream = kit.open({ path: `/${entityType}/${rpc}`, input: ActionCommandSchema, output: ActionResponseSchema });
+    this.#name = rpc.replace("handle", "Process");
   }
-  call.send({ payload: request(steps, [...steps, effect("z")]) });
-  await expectNext(call, response);
-  await expectNext(call, response, effects("z"));
-  call.complete();
-  await call.expectComplete();
+
+  /** The first message, which names the method; with a payload where the method takes one message. */
+  begin(payload?: AnyFields): this {
+    this.#stream.send({ serviceName: service, name: this.#name, ...(payload && { payload }) });
+    return this;
+  }
+
+  send(payload: AnyFields): this {
+    this.#stream.send({ payload });
+    return this;
+  }
+
+  endInput(): this {
+    this.#stream.complete();
+    return this;
+  }
+
+  /** The next response is this one, metadata left aside: libraries may echo the request's. */
+  async hears(steps: Group): Promise<void> {
+    const heard = await this.#stream.receive();
+    const { response, sideEffects } = heard;
+    if (response.case === "reply" || response.case === "forward") delete response.value.metadata;
+    for (const one of sideEffects) delete one.metadata;
+    expectSame(ActionResponseSchema, heard, responseTo(steps));
+  }
+
+  async ends(): Promise<void> {
+    await this.#stream.expectComplete();
+  }
 }
 
-const laterEffects = [[effect("b", true)], [effect("c"), effect("d")]];
-/** A streamed-in call has one response, and on it the effects of all its requests. */
-const allEffects = effects("a", ["b", true], "c", "d");
+const unary =
+  (steps: Group): ModelCase["run"] =>
+  async (kit) => {
+    const call = new Call(kit, "handleUnary").begin(payloadOf(steps)).endInput();
+    await call.hears(steps);
+    await call.ends();
+  };
+
+/** Many requests, one response: with what any of them asked for. */
+const streamedIn =
+  (...requests: Group[]): ModelCase["run"] =>
+  async (kit) => {
+    const call = new Call(kit, "handleStreamedIn").begin();
+    for (const steps of requests) call.send(payloadOf(steps));
+    call.endInput();
+    await call.hears(requests.flat());
+    await call.ends();
+  };
+
+/** The outcome with each kind of effects, effects first: what comes after one another must not matter. */
+const groupsWith = (outcome: Group): readonly Group[] =>
+  Object.values(effectKinds)
+    .toReversed()
+    .map((effects) => [...effects, ...outcome]);
+
+/** One request of many groups, a response to each. */
+const streamedOut =
+  (outcome: Group): ModelCase["run"] =>
+  async (kit) => {
+    const groups = groupsWith(outcome);
+    const call = new Call(kit, "handleStreamedOut").begin(payloadOf(...groups)).endInput();
+    for (const group of groups) await call.hears(group);
+    await call.ends();
+  };
+
+/** Requests of one, two and more groups, each answered while the call stays open. */
+const streamed =
+  (outcome: Group): ModelCase["run"] =>
+  async (kit) => {
+    const [first = [], ...rest] = groupsWith(outcome);
+    const call = new Call(kit, "handleStreamed").begin();
+    const requests = [[first, [awaited("grebe"), ...outcome]], rest, [[...outcome, effect("teal")]]];
+    for (const groups of requests) {
+      call.send(payloadOf(...groups));
+      for (const group of groups) await call.hears(group);
+    }
+    await call.endInput().ends();
+  };
+
+// ---- the cases ------------------------------------------------------------------------------------------------------------------------
+
+async function discovery(kit: ModelKit): Promise<void> {
+  const spec = await kit.discover();
+  for (const one of actionServices) expectEntity(spec, one, entityType);
+}
+
+type Named = readonly [name: string, run: ModelCase["run"]];
+
+function* unaryCases(): Generator<Named> {
+  for (const [outcome, steps] of Object.entries(outcomes))
+    for (const [kind, effects] of Object.entries(effectKinds)) yield [`unary command ${outcome}${kind}`, unary([...effects, ...steps])];
+}
+
+/** The outcome stands in the middle; effects are asked for before, with and after it. */
+function* streamedInCases(): Generator<Named> {
+  for (const [outcome, steps] of Object.entries(outcomes)) {
+    if (steps.length === 0) yield ["streamed-in command no reply (no requests)", streamedIn()];
+    yield [`streamed-in command ${outcome}`, streamedIn([], steps, [])];
+    const withEffects = streamedIn([awaited("gull")], [effect("tern"), ...steps], [], [effect("skua"), awaited("knot")]);
+    yield [`streamed-in command ${outcome} with side effects`, withEffects];
+  }
+}
+
+function* streamCases(): Generator<Named> {
+  for (const [shape, run] of [
+    ["streamed-out", streamedOut],
+    ["streamed", streamed],
+  ] as const)
+    // prettier-ignore
+    for (const [outcome, steps] of Object.entries(outcomes)) yield [`${shape} command ${outcome} and side effects`, run(steps)];
+}
 
 export const actionModelCases = numbered("MA", "action", [
-  [
-    "action entity discovery",
-    async (kit) => {
-      const spec = await kit.discover();
-      for (const one of actionServices) expectEntity(spec, one, entityType);
-    },
-  ],
-  ...Object.entries(outcomes).flatMap(([outcome, [steps, response]]) =>
-    Object.entries(effectKinds).map(
-      ([kind, [more, seen]]) =>
-        [`unary command ${outcome}${kind}`, (kit: ModelKit) => unary(kit, [...steps, ...more], response, seen)] as const,
-    ),
-  ),
-  ["streamed-in command reply", (kit) => streamedIn(kit, [[reply("one")]], replied("one"))],
-  [
-    "streamed-in command reply with side effects",
-    (kit) => streamedIn(kit, [[reply("two"), effect("a")], ...laterEffects], replied("two"), allEffects),
-  ],
-  ["streamed-in command no reply (no requests)", (kit) => streamedIn(kit, [])],
-  ["streamed-in command no reply", (kit) => streamedIn(kit, [[]])],
-  ["streamed-in command no reply with side effects", (kit) => streamedIn(kit, [[effect("a")], ...laterEffects], allEffects)],
-  ["streamed-in command forward", (kit) => streamedIn(kit, [[forward("one")]], forwarded("one"))],
-  [
-    "streamed-in command forward with side effects",
-    (kit) => streamedIn(kit, [[forward("two"), effect("a")], ...laterEffects], forwarded("two"), allEffects),
-  ],
-  ["streamed-in command failure", (kit) => streamedIn(kit, [[fail("one")]], failed("one"))],
-  [
-    "streamed-in command failure with side effects",
-    (kit) => streamedIn(kit, [[fail("two"), effect("a")], ...laterEffects], failed("two"), allEffects),
-  ],
-  ...Object.entries(outcomes).map(
-    ([outcome, [steps, response]]) =>
-      [`streamed-out command ${outcome} and side effects`, (kit: ModelKit) => streamedOut(kit, steps, response)] as const,
-  ),
-  ...Object.entries(outcomes).map(
-    ([outcome, [steps, response]]) =>
-      [`streamed command ${outcome} and side effects`, (kit: ModelKit) => streamed(kit, steps, response)] as const,
-  ),
+  ["action entity discovery", discovery],
+  ...unaryCases(),
+  ...streamedInCases(),
+  ...streamCases(),
 ]);

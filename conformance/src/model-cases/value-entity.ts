@@ -1,4 +1,7 @@
-/** MV1–MV19: a value entity as the TCK wants it. */
+/**
+ * MV1–MV19: a value entity as the TCK wants it. A case says what is stored and what is asked; what must be answered is worked out by `Slot`, the model
+ * in a few lines, and compared to the letter.
+ */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type ValueEntityReplySchema,
@@ -6,121 +9,126 @@ import {
   ValueEntityStreamOutSchema,
 } from "@mecha/wire/gen/cloudstate/value_entity";
 import { PersistedSchema, type RequestActionSchema, RequestSchema, ResponseSchema } from "../gen/cloudstate/tck/model/valueentity_pb.ts";
-import type { ClientStream } from "../kit/client-stream.ts";
 import { pack } from "../model/any.ts";
+import { Answers, type Ask, awaited, effect, fail, forward, look, type Wanted } from "./asks.ts";
 import { expectConfigured, expectEntity, type ModelCase, type ModelKit, numbered } from "./kit.ts";
 
-const prefix = "cloudstate.tck.model.valueentity.";
-const service = `${prefix}ValueEntityTckModel`;
-const second = `${prefix}ValueEntityTwo`;
-const configured = `${prefix}ValueEntityConfigured`;
+const names = "cloudstate.tck.model.valueentity";
+const service = `${names}.ValueEntityTckModel`;
+const second = `${names}.ValueEntityTwo`;
+const configured = `${names}.ValueEntityConfigured`;
 const entityType = "cloudstate.valueentity.ValueEntity";
 const handle = { path: `/${entityType}/handle`, input: ValueEntityStreamInSchema, output: ValueEntityStreamOutSchema };
-const id = "e";
+const entityId = "lamp";
 
 /** Services that must be there for these cases. */
 export const valueEntityServices: readonly string[] = [service, second, configured];
 
-type Action = MessageInitShape<typeof RequestActionSchema>;
-const update = (...values: string[]): Action[] => values.map((value) => ({ action: { case: "update", value: { value } } }));
-const remove: Action = { action: { case: "delete", value: {} } };
-const forward: Action = { action: { case: "forward", value: { id } } };
-const effect = (to: string, synchronous = false): Action => ({ action: { case: "effect", value: { id: to, synchronous } } });
-const fail = (message: string): Action => ({ action: { case: "fail", value: { message } } });
+// ---- what can be asked ----------------------------------------------------------------------------------------------------------------
+
+type Action = NonNullable<MessageInitShape<typeof RequestActionSchema>["action"]>;
+
+const paint = (value: string): Wanted => ({ case: "update", value: { value } });
+const strip: Wanted = { case: "delete", value: {} };
+
+// ---- what must be answered ------------------------------------------------------------------------------------------------------------
 
 type Reply = Omit<MessageInitShape<typeof ValueEntityReplySchema>, "$typeName" | "$unknown">;
-const replied = (message: string): Reply => ({
-  clientAction: { action: { case: "reply", value: { payload: pack(ResponseSchema, { message }) } } },
-});
-const toSecond = (to: string) => ({ serviceName: second, commandName: "Call", payload: pack(RequestSchema, { id: to }) });
-const forwarded: Reply = { clientAction: { action: { case: "forward", value: toSecond(id) } } };
-const failed = (commandId: bigint, description: string): Reply => ({
-  clientAction: { action: { case: "failure", value: { commandId, description } } },
-});
-const updated = (value: string): Reply => ({
-  stateAction: { action: { case: "update", value: { value: pack(PersistedSchema, { value }) } } },
-});
-const deleted: Reply = { stateAction: { action: { case: "delete", value: {} } } };
-const effects = (...ids: string[]): Reply => ({ sideEffects: ids.map((to) => toSecond(to)) });
 
-type Entity = ClientStream<typeof ValueEntityStreamInSchema, typeof ValueEntityStreamOutSchema>;
-/** What a command does, and the parts of the whole answer. */
-type Step = readonly [actions: Action[], ...answer: Reply[]];
+const persisted = (value: string) => ({ value: pack(PersistedSchema, { value }) });
+const answers = new Answers({
+  second,
+  request: (id) => pack(RequestSchema, { id }),
+  response: (message) => pack(ResponseSchema, { message }),
+});
 
-function activate(kit: ModelKit, stored?: string): Entity {
-  const entity = kit.open(handle);
-  const state = stored === undefined ? {} : { value: pack(PersistedSchema, { value: stored }) };
-  entity.send({ message: { case: "init", value: { serviceName: service, entityId: id, state } } });
-  return entity;
-}
+/** The entity's value. */
+class Slot {
+  value: string | undefined;
 
-/** Runs the commands, comparing each answer whole; then passivates. */
-async function runSteps(entity: Entity, steps: readonly Step[]): Promise<void> {
-  for (const [at, [actions, ...answer]] of steps.entries()) {
-    const commandId = BigInt(at + 1);
-    const command = { entityId: id, id: commandId, name: "Process", payload: pack(RequestSchema, { id, actions }) };
-    entity.send({ message: { case: "command", value: command } });
-    await entity.expect({ message: { case: "reply", value: Object.assign({ commandId }, ...answer) as Reply } });
+  constructor(value?: string) {
+    this.value = value;
   }
-  entity.complete();
-  await entity.expectComplete();
+
+  /** The whole answer to a command; of several changes the last is the one that is asked for. */
+  answer(commandId: bigint, ask: Ask): Reply {
+    const failure = answers.failure(commandId, ask);
+    if (failure) return failure;
+    const change = ask.findLast(({ case: what }) => what === "update" || what === "delete");
+    if (change) this.value = change.case === "update" ? (change.value.value ?? "") : undefined;
+    return {
+      commandId,
+      clientAction: answers.clientAction(ask, this.value ?? ""),
+      sideEffects: answers.sideEffects(ask),
+      ...(change && { stateAction: this.#written() }),
+    };
+  }
+
+  #written(): NonNullable<Reply["stateAction"]> {
+    if (this.value === undefined) return { action: { case: "delete", value: {} } };
+    return { action: { case: "update", value: persisted(this.value) } };
+  }
 }
 
-const steps =
-  (...all: Step[]): ModelCase["run"] =>
-  (kit) =>
-    runSteps(activate(kit), all);
+/** One activation after the other; each knows only what the one before has left. */
+const lives =
+  (...activations: readonly (readonly Ask[])[]): ModelCase["run"] =>
+  async (kit) => {
+    const slot = new Slot();
+    for (const asks of activations) {
+      const stream = kit.open(handle);
+      const state = slot.value === undefined ? {} : persisted(slot.value);
+      stream.send({ message: { case: "init", value: { serviceName: service, entityId, state } } });
+      for (const [at, ask] of asks.entries()) {
+        const id = BigInt(at + 1);
+        const payload = pack(RequestSchema, { id: entityId, actions: ask.map((action) => ({ action: action as Action })) });
+        stream.send({ message: { case: "command", value: { entityId, id, name: "Process", payload } } });
+        await stream.expect({ message: { case: "reply", value: slot.answer(id, ask) } });
+      }
+      stream.complete();
+      await stream.expectComplete();
+    }
+  };
 
-const storesA: Step = [update("A"), replied("A"), updated("A")];
-const readsA: Step = [[], replied("A")];
+const life = (...asks: Ask[]): ModelCase["run"] => lives(asks);
+
+// ---- the cases ------------------------------------------------------------------------------------------------------------------------
+
+async function discovery(kit: ModelKit): Promise<void> {
+  const spec = await kit.discover();
+  expectEntity(spec, service, entityType, "value-entity-tck-model");
+  expectEntity(spec, second, entityType, "value-entity-tck-model-two");
+}
+
+async function configuredEntity(kit: ModelKit): Promise<void> {
+  const spec = await kit.discover();
+  expectEntity(spec, configured, entityType, "value-entity-configured");
+  expectConfigured(spec, configured);
+}
+
+const white: Ask = [paint("white")];
 
 export const valueEntityModelCases = numbered("MV", "value entity", [
-  [
-    "value entity discovery",
-    async (kit) => {
-      const spec = await kit.discover();
-      expectEntity(spec, service, entityType, "value-entity-tck-model");
-      expectEntity(spec, second, entityType, "value-entity-tck-model-two");
-    },
-  ],
-  [
-    "value entity configured",
-    async (kit) => {
-      const spec = await kit.discover();
-      expectEntity(spec, configured, entityType, "value-entity-configured");
-      expectConfigured(spec, configured);
-    },
-  ],
-  ["initial empty state", steps([[], replied("")])],
-  ["update state", steps(storesA, readsA)],
-  ["delete state", steps(storesA, [[remove], replied(""), deleted], [[], replied("")])],
-  ["sub invocations with multiple update states", steps([update("A", "B", "C"), replied("C"), updated("C")], [[], replied("C")])],
-  [
-    "sub invocations with multiple update states and delete states",
-    steps([[...update("A"), remove, ...update("B"), remove], replied(""), deleted], [[], replied("")]),
-  ],
+  ["value entity discovery", discovery],
+  ["value entity configured", configuredEntity],
+  ["initial empty state", life(look, look)],
+  ["update state", life(look, white, [paint("amber")], look)],
+  ["delete state", life(white, look, [strip], look, [paint("amber")])],
+  ["sub invocations with multiple update states", life(white, [paint("amber"), paint("green")], look)],
+  ["sub invocations with multiple update states and delete states", life([paint("amber"), paint("green"), strip], white, [strip, paint("amber"), strip], look)], // prettier-ignore
   [
     "sub invocations with update, delete and update states",
-    steps([[...update("A"), remove, ...update("B")], replied("B"), updated("B")], [[], replied("B")]),
+    life(white, [strip, paint("amber")], look, [paint("green"), strip, paint("blue")]),
   ],
-  [
-    "rehydration after passivation",
-    async (kit) => {
-      await runSteps(activate(kit), [storesA, [update("B"), replied("B"), updated("B")]]);
-      await runSteps(activate(kit, "B"), [[[], replied("B")], [update("C"), replied("C"), updated("C")]]); // prettier-ignore
-    },
-  ],
-  ["reply with multiple side effects", steps([[effect("1"), effect("2"), effect("3")], replied(""), effects("1", "2", "3")])],
-  ["reply with side effect to second service", steps(storesA, [[effect("x")], replied("A"), effects("x")], readsA)],
-  [
-    "reply with multiple side effects and state",
-    steps([[...update("A", "B"), effect("1"), effect("2")], replied("B"), effects("1", "2"), updated("B")]),
-  ],
-  ["synchronous side effect", steps([[effect("x", true)], replied(""), { sideEffects: [{ ...toSecond("x"), synchronous: true }] }])],
-  ["forward to second service", steps(storesA, [[forward], forwarded], readsA)],
-  ["forward to second service with updated state", steps([[...update("A"), forward], forwarded, updated("A")], readsA)],
-  ["forward and side effect to second service", steps([[effect("x"), forward], forwarded, effects("x")])],
-  ["failure action", steps([[fail("no")], failed(1n, "no")])],
-  ["connection after failure action", steps(storesA, [[fail("no")], failed(2n, "no")], readsA)],
-  ["failure action does not allow side effects", steps([[effect("x"), fail("no")], failed(1n, "no")])],
+  ["rehydration after passivation", lives([look, white], [look, [paint("amber")], look], [look, [strip]], [look])],
+  ["reply with multiple side effects", life([effect("attic"), awaited("hall"), effect("porch"), effect("yard")], look)],
+  ["reply with side effect to second service", life([effect("attic")], white, [effect("porch")], look)],
+  ["reply with multiple side effects and state", life([effect("attic"), paint("amber"), awaited("hall"), paint("green")], look)],
+  ["synchronous side effect", life(white, [awaited("hall")])],
+  ["forward to second service", life([forward("attic")], white, [forward("porch")], look)],
+  ["forward to second service with updated state", life(white, [forward("attic"), paint("amber")], look)],
+  ["forward and side effect to second service", life([forward("attic"), effect("porch")], look)],
+  ["failure action", life([fail("no fuse")], look)],
+  ["connection after failure action", life([fail("no fuse")], white, [fail("no bulb")], look, [strip])],
+  ["failure action does not allow side effects", life(white, [effect("attic"), awaited("hall"), fail("no fuse")], look)],
 ]);
