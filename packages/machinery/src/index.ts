@@ -42,7 +42,6 @@ export { applyPatch, type FieldContext, resetFields, sameButTimes, trackUpdate }
 export type { FieldSet } from "./apply/field-set.ts";
 export type { Schema } from "./apply/shape.ts";
 export type { Crd, CrdStatus } from "./crd/crd.ts";
-export { customResourceDefinitions } from "./crd/crd-kind.ts";
 export { definitionOf } from "./crd/definition.ts";
 export { crdStatus, takenNames } from "./crd/names.ts";
 export { jsonPatch, maxCopiedBytes, maxOperations } from "./patch/json-patch.ts";

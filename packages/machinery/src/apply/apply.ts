@@ -168,7 +168,8 @@ function attempt(liveWithManagers: JsonObject, applied: JsonObject, all: Manager
   const last = managers.get(id);
   const merged = mergeInto(schema, live, applied);
   const claimed = new Map(managers).set(id, { ...self, set: fieldSetOf(schema, applied).without(reset) });
-  const object = last ? pruned(merged, claimed, last, context) : merged;
+  // A map that lost its last field went with it; one the configuration names as empty is to be there.
+  const object = last ? mergeInto(schema, pruned(merged, claimed, last, context), applied) : merged;
   const { left, conflicts } = taken(live, object, claimed, context, id, force);
   if (conflicts.length > 0) return { conflicts };
   const mine = left.get(id);

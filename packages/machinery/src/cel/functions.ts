@@ -227,7 +227,7 @@ function plainText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(plainText).join(", ")}]`;
   if (value instanceof Map) return `{${[...value].map(([key, item]) => `${plainText(key)}: ${plainText(item)}`).join(", ")}}`;
   if (value instanceof Date) return value.toISOString().replace(".000Z", "Z");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? JSON.stringify(value) : (value as { toString(): string }).toString();
 }
 
 function registerSets(env: Environment): void {

@@ -36,12 +36,33 @@ export interface Target {
   readonly namespace: string;
 }
 
-export function shelfOf(parts: ServerParts, { group, plural }: ResourceDefinition): Shelf {
+/** The resource a kind's objects are kept as: its own, or the one it shares them with. */
+export function storedResource({ group, plural, storedAs }: ResourceDefinition): { readonly group: string; readonly plural: string } {
+  return storedAs ?? { group, plural };
+}
+
+export function shelfOf(parts: ServerParts, definition: ResourceDefinition): Shelf {
+  const { group, plural } = storedResource(definition);
   return parts.cache.shelf(`${group}/${plural}`);
 }
 
+/** JSON of an object as it is kept: in the form all versions and names of the kind share. */
+export function storedText(object: KubeObject, { storedAs }: ResourceDefinition): string {
+  return JSON.stringify(storedAs ? storedAs.toStored(object) : object);
+}
+
+/** What `presented` made of a stored object last; lists are asked for again and again in the same version. */
+const presentations = new WeakMap<KubeObject, { readonly definition: ResourceDefinition; readonly object: KubeObject }>();
+
 /** The object in the version that was asked for: all versions of a kind are stored as one. Never changes the shelf's (C2). */
 export function presented({ object }: Shelved, definition: ResourceDefinition): KubeObject {
+  if (definition.storedAs) {
+    const known = presentations.get(object);
+    if (known?.definition === definition) return known.object;
+    const made = definition.storedAs.fromStored(object);
+    presentations.set(object, { definition, object: made });
+    return made;
+  }
   const apiVersion = definition.group === "" ? definition.version : `${definition.group}/${definition.version}`;
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 }

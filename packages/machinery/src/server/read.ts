@@ -28,7 +28,7 @@ export function list(parts: ServerParts, target: Target, options: ListOptions): 
   let at = from < 0 ? entries.length : from;
   for (; at < entries.length && (options.limit === 0 || found.length < options.limit); at++) {
     const entry = entries[at];
-    if (entry && matching(entry.object)) found.push(entry);
+    if (entry && matching(presented(entry, definition))) found.push(entry);
   }
   const more = options.limit > 0 && found.length === options.limit && at < entries.length;
   return {

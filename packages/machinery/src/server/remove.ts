@@ -9,7 +9,7 @@ import { copy } from "../json.ts";
 import { conflict, notFound } from "../status.ts";
 import { logKey } from "../watch/cache.ts";
 import type { Shelved } from "../watch/shelf.ts";
-import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
+import { presented, type ServerParts, shelfOf, storedResource, type Target } from "./context.ts";
 import { timeText } from "./metadata.ts";
 import type { DeleteOptions } from "./options.ts";
 import { isOver, replace } from "./write.ts";
@@ -49,7 +49,8 @@ async function removeNow(
 ): Promise<Removal | undefined> {
   const object = presented(current, definition);
   if (dryRun) return { removed: true, object };
-  const key = logKey(definition.group, definition.plural, namespace, current.name);
+  const { group, plural } = storedResource(definition);
+  const key = logKey(group, plural, namespace, current.name);
   const { outcome } = await parts.cache.write({ key, expected: current.revision, value: undefined });
   return outcome === "conflict" ? undefined : { removed: true, object };
 }

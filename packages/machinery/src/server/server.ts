@@ -8,6 +8,9 @@ import type { Clock, Random } from "@mecha/kit";
 import { type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
 import type { ApiAnswer, ApiRequest } from "../client.ts";
 import type { ObjectLog } from "../object-log.ts";
+import { fieldTracker } from "../apply/tracker.ts";
+import { crdGroup, withSchemas } from "../crd/crd-kind.ts";
+import { CrdServing } from "../crd/serving.ts";
 import { allVerbs } from "../discovery/discovery.ts";
 import { Registry } from "../registry/registry.ts";
 import { qualifiedResource, StatusError } from "../status.ts";
@@ -37,7 +40,7 @@ export interface KubeServerOptions {
   readonly authorize?: Authorizer;
   /** Absent: Protobuf bodies are refused (415). */
   readonly protobuf?: ProtobufDecoder;
-  /** Absent: nobody manages fields. */
+  /** Default: by the types of the kinds served. */
   readonly fields?: FieldTracker;
   /** Version `/version` names, as `v1.35.0`. */
   readonly gitVersion: string;
@@ -76,19 +79,22 @@ export class KubeServer {
   readonly #parts: ServerParts;
   readonly #options: KubeServerOptions;
   readonly #authorize: Authorizer;
+  readonly #crds: CrdServing;
 
   private constructor(options: KubeServerOptions, cache: WatchCache) {
     this.#options = options;
     this.#authorize = options.authorize ?? mastersOnly;
-    this.registry = new Registry(options.definitions);
+    this.registry = new Registry(options.definitions.map(withSchemas));
     const { clock, random } = options;
-    this.#parts = { cache, registry: this.registry, clock, random, fields: options.fields };
+    this.#parts = { cache, registry: this.registry, clock, random, fields: options.fields ?? fieldTracker(this.registry) };
+    this.#crds = new CrdServing(this.#parts);
   }
 
   /** Reads the log and makes the namespaces every cluster has. */
   static async open(options: KubeServerOptions): Promise<KubeServer> {
     const server = new KubeServer(options, await WatchCache.open(options.log, options.fatal));
     await server.#makeNamespaces();
+    await server.#crds.settled();
     return server;
   }
 
@@ -163,6 +169,8 @@ export class KubeServer {
     const result = special
       ? await performSpecial(special, this.#request(request, caller, found))
       : await perform(verb, this.#request(request, caller, found));
+    // Whoever made a CRD goes on with objects of its kind: answered when it is served.
+    if (definition.group === crdGroup && verb !== "get" && verb !== "list") await this.#crds.settled();
     return { is: "answer", answer: this.#answer(result, negotiated, found) };
   }
 

@@ -1,13 +1,14 @@
 /** The verbs of a resource: from a parsed request to what is to be answered. One method each; the work is in read, write, remove and watch. */
 import { Fault } from "@mecha/kit";
-import { apiVersionOf, decodeByType, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
-import { copy } from "../json.ts";
-import { invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
+import { apiVersionOf, decodeByType, type FieldProblem, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
+import { applied } from "../apply/tracker.ts";
+import { copy, isObject } from "../json.ts";
+import { conflict, invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
 import { parseBody, type ProtobufDecoder } from "./body.ts";
 import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
 import { mustHaveMetadata } from "./metadata.ts";
 import { badRequest, deleteOptions, listOptions, type WriteOptions, writeOptions } from "./options.ts";
-import { parsePatch, patched } from "./patch.ts";
+import { type ParsedPatch, parsePatch, patched } from "./patch.ts";
 import { list, type Listing } from "./read.ts";
 import { remove } from "./remove.ts";
 import type { Caller } from "./access.ts";
@@ -123,6 +124,8 @@ async function patchOne(request: ResourceRequest): Promise<Result> {
   const { parts, definition, subresource } = request;
   const options = { ...optionsOf(request), ...subresourceOption(request) };
   const patch = parsePatch(request.body, request.headers["content-type"], definition);
+  checkPatchOptions(patch, options, request.query);
+  if (patch.kind === "apply") return applyOne(request, options, patch.value);
   if (subresource === "scale") return scaled(request, options, (current) => patched(current, patch, definition));
   let warnings: readonly string[] = [];
   const change = (current: KubeObject): KubeObject => {
@@ -131,6 +134,45 @@ async function patchOne(request: ResourceRequest): Promise<Result> {
     return checked.object;
   };
   return { is: "object", status: 200, object: await update(parts, request, nameOf(request), change, options), definition, warnings };
+}
+
+/** Server-side apply: creates what is not there. */
+async function applyOne(request: ResourceRequest, options: UpdateOptions, configuration: unknown): Promise<Result> {
+  const { parts, definition, namespace, subresource } = request;
+  if (!isObject(configuration)) throw badRequest("error decoding patch: the configuration must be an object");
+  if (subresource === "scale") throw badRequest("apply to scale is not supported by this server: apply the object, or patch its scale");
+  const fields = { definition, manager: options.fieldManager, subresource, nowMs: parts.clock.wall(), force: options.force };
+  let warnings: readonly string[] = [];
+  const change = (current: KubeObject | undefined): KubeObject => {
+    const checked = checkedObject(applied(parts.registry, current, configuration, fields), definition, options, []);
+    warnings = checked.warnings;
+    return checked.object;
+  };
+  const kept = { ...options, applied: true };
+  const name = nameOf(request);
+  if (subresource === undefined && !shelfOf(parts, definition).get(namespace, name)) {
+    const object = change(undefined);
+    if (object.metadata.name !== name) throw otherName(object, name);
+    if (object.metadata.uid) throw conflict(definition.plural, definition.group, name, uidMismatch(object.metadata.uid));
+    return { is: "object", status: 201, object: await create(parts, request, object, kept), definition, warnings };
+  }
+  return { is: "object", status: 200, object: await update(parts, request, name, change, kept), definition, warnings };
+}
+
+const uidMismatch = (uid: string): string => `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+
+function otherName({ metadata }: KubeObject, name: string): StatusError {
+  if (!metadata.name) return badRequest("name must be provided");
+  return badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+}
+
+/** @throws StatusError Invalid: apply needs a manager, and only apply can be forced. */
+function checkPatchOptions({ kind }: ParsedPatch, { fieldManagerNamed }: WriteOptions, query: URLSearchParams): void {
+  const refuse = (problem: FieldProblem): StatusError => invalid("PatchOptions", "meta.k8s.io", "", [problem]);
+  if (kind === "apply" && !fieldManagerNamed)
+    throw refuse({ type: "FieldValueRequired", field: "fieldManager", message: "Required value: is required for apply patch" });
+  if (kind !== "apply" && query.has("force"))
+    throw refuse({ type: "FieldValueForbidden", field: "force", message: "Forbidden: may not be specified for non-apply patch" });
 }
 
 async function scaled(request: ResourceRequest, options: UpdateOptions, next: (current: JsonObject) => JsonObject): Promise<Result> {

@@ -10,7 +10,7 @@ import type { CancelTimer } from "@mecha/kit";
 import { apiVersionOf, type KubeObject } from "@mecha/kinds";
 import type { WatchEvent } from "../client.ts";
 import { StatusError } from "../status.ts";
-import type { ShelfChange } from "../watch/shelf.ts";
+import type { Shelved, ShelfChange } from "../watch/shelf.ts";
 import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
 import type { WatchOptions } from "./options.ts";
 import { checkFuture, parseRevision, selects } from "./read.ts";
@@ -82,7 +82,7 @@ export class Watching implements Disposable {
     // Without a version, and with "0", a watch begins with what there is; sendInitialEvents says it in so many words.
     if (sendInitialEvents ?? from === 0) {
       for (const entry of shelf.list(this.#target.namespace === "" ? undefined : this.#target.namespace))
-        if (this.#matches(entry.object)) this.#push({ type: "ADDED", object: presented(entry, this.#target.definition) }, 0);
+        if (this.#sees(entry)) this.#push({ type: "ADDED", object: presented(entry, this.#target.definition) }, 0);
       if (sendInitialEvents && allowWatchBookmarks) this.#bookmark(true);
     } else if (from > 0) {
       const missed = shelf.changesAfter(from);
@@ -120,13 +120,17 @@ export class Watching implements Disposable {
     this.#closers.push(() => cancel());
   }
 
+  #sees(entry: Shelved): boolean {
+    return this.#matches(presented(entry, this.#target.definition));
+  }
+
   /** keeps V2 */
   #tell(change: ShelfChange, weight: number): void {
     this.#revision = change.revision;
     const { definition } = this.#target;
     const { entry, previous } = change;
-    const before = previous !== undefined && this.#matches(previous.object);
-    const now = !change.deleted && this.#matches(entry.object);
+    const before = previous !== undefined && this.#sees(previous);
+    const now = !change.deleted && this.#sees(entry);
     if (now) this.#push({ type: before ? "MODIFIED" : "ADDED", object: presented(entry, definition) }, weight);
     else if (before) {
       const { object } = change.deleted

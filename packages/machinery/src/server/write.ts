@@ -7,11 +7,12 @@
  */
 import { uuid } from "@mecha/kit";
 import { apiVersionOf, type KubeObject, validateMeta } from "@mecha/kinds";
-import { copy, equal } from "../json.ts";
+import { sameButTimes } from "../apply/apply.ts";
+import { copy } from "../json.ts";
 import { alreadyExists, conflict, invalid, notFound, StatusError } from "../status.ts";
 import { logKey } from "../watch/cache.ts";
 import type { Shelved } from "../watch/shelf.ts";
-import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
+import { presented, type ServerParts, shelfOf, storedResource, storedText, type Target } from "./context.ts";
 import { onlyStatus, stampGeneration, stampNew, stampUpdated } from "./metadata.ts";
 import { generatedName } from "./names.ts";
 import { admitNew } from "./namespaces.ts";
@@ -23,7 +24,7 @@ const attemptsMax = 100;
 const generatedTries = 8;
 
 /** Stores a new object. `object` is used up. @throws StatusError */
-export async function create(parts: ServerParts, target: Target, object: KubeObject, options: WriteOptions): Promise<KubeObject> {
+export async function create(parts: ServerParts, target: Target, object: KubeObject, options: WriteOptions & Applied): Promise<KubeObject> {
   const { definition, namespace } = target;
   const { metadata } = object;
   checkIdentity(object, target);
@@ -44,7 +45,7 @@ async function createNamed(
   parts: ServerParts,
   { definition, namespace }: Target,
   object: KubeObject,
-  options: WriteOptions,
+  options: WriteOptions & Applied,
 ): Promise<KubeObject | undefined> {
   const { metadata } = object;
   const nowMs = parts.clock.wall();
@@ -58,8 +59,9 @@ async function createNamed(
   track(parts, { definition, namespace }, object, undefined, options);
   if (shelfOf(parts, definition).get(namespace, metadata.name)) return undefined;
   if (options.dryRun) return object;
-  const key = logKey(definition.group, definition.plural, namespace, metadata.name);
-  const { outcome } = await parts.cache.write({ key, expected: 0, value: JSON.stringify(object) });
+  const { group, plural } = storedResource(definition);
+  const key = logKey(group, plural, namespace, metadata.name);
+  const { outcome } = await parts.cache.write({ key, expected: 0, value: storedText(object, definition) });
   if (outcome === "conflict") return undefined;
   return mustStand(parts, { definition, namespace }, metadata.name);
 }
@@ -72,6 +74,11 @@ export interface UpdateOptions extends WriteOptions {
   readonly subresource?: string;
 }
 
+/** A write by server-side apply, which has kept managedFields itself. */
+export interface Applied {
+  readonly applied?: boolean;
+}
+
 /**
  * Changes an object. A `resourceVersion` in what `change` returns must be the current one.
  * @throws StatusError NotFound, Conflict, Invalid
@@ -81,7 +88,7 @@ export async function update(
   target: Target,
   name: string,
   change: Change,
-  options: UpdateOptions,
+  options: UpdateOptions & Applied,
 ): Promise<KubeObject> {
   const { definition, namespace } = target;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -99,7 +106,7 @@ export async function update(
 }
 
 /** What is to be written for `asked`: fields of the server carried over, defaults, rules of the kind, everything checked. */
-function nextState(parts: ServerParts, target: Target, old: KubeObject, asked: KubeObject, options: UpdateOptions): KubeObject {
+function nextState(parts: ServerParts, target: Target, old: KubeObject, asked: KubeObject, options: UpdateOptions & Applied): KubeObject {
   const { definition, namespace } = target;
   const nowMs = parts.clock.wall();
   checkIdentity(asked, target);
@@ -132,18 +139,20 @@ export async function replace(
   dryRun: boolean,
 ): Promise<KubeObject | undefined> {
   next.metadata.resourceVersion = String(current.revision);
-  if (equal(next, presented(current, definition))) return presented(current, definition);
+  if (sameButTimes(next, presented(current, definition))) return presented(current, definition);
   const over = isOver(next);
   if (dryRun) return next;
   const { resourceVersion: _revision, ...metadata } = next.metadata;
+  const { group, plural } = storedResource(definition);
   const { outcome } = await parts.cache.write({
-    key: logKey(definition.group, definition.plural, namespace, current.name),
+    key: logKey(group, plural, namespace, current.name),
     expected: current.revision,
-    value: over ? undefined : JSON.stringify({ ...next, metadata }),
+    value: over ? undefined : storedText({ ...next, metadata }, definition),
   });
   if (outcome === "conflict") return undefined;
   if (over) return { ...next, metadata: { ...next.metadata, resourceVersion: String(parts.cache.revision) } };
-  return shelfOf(parts, definition).get(namespace, current.name)?.object ?? next;
+  const written = shelfOf(parts, definition).get(namespace, current.name);
+  return written ? presented(written, definition) : next;
 }
 
 /** Being deleted, with nobody left to wait for. */
@@ -201,8 +210,14 @@ function check(object: KubeObject, old: KubeObject | undefined, { definition }: 
   if (problems.length > 0) throw invalid(definition.kind, definition.group, object.metadata.name ?? "", problems);
 }
 
-function track(parts: ServerParts, { definition }: Target, next: KubeObject, old: KubeObject | undefined, options: UpdateOptions): void {
-  if (!parts.fields) return;
+function track(
+  parts: ServerParts,
+  { definition }: Target,
+  next: KubeObject,
+  old: KubeObject | undefined,
+  options: UpdateOptions & Applied,
+): void {
+  if (!parts.fields || options.applied) return;
   const managed = parts.fields.track({
     definition,
     old,

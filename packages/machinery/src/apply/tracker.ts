@@ -1,0 +1,66 @@
+/** The server's record of who set which field, by the types of the kinds it serves. */
+import {
+  groupVersionOf,
+  type JsonObject,
+  type ManagedFieldsEntry,
+  type ResourceDefinition,
+  apiVersionOf,
+  type KubeObject,
+} from "@mecha/kinds";
+import type { Registry } from "../registry/registry.ts";
+import type { FieldTracker } from "../server/context.ts";
+import { applyPatch, type FieldContext, resetFields, trackUpdate } from "./apply.ts";
+import type { Schema } from "./shape.ts";
+
+/** A request that applies or changes an object. */
+export interface FieldRequest {
+  readonly definition: ResourceDefinition;
+  readonly manager: string;
+  readonly subresource: string | undefined;
+  readonly nowMs: number;
+}
+
+/** Keeps managedFields for every kind in the registry. */
+export function fieldTracker(registry: Registry): FieldTracker {
+  return {
+    track: ({ old, next, ...request }): readonly ManagedFieldsEntry[] | undefined =>
+      trackUpdate(old, next, contextOf(registry, request)).metadata.managedFields,
+  };
+}
+
+/** `live` after a configuration was applied to it; see applyPatch. */
+export function applied(
+  registry: Registry,
+  live: KubeObject | undefined,
+  configuration: JsonObject,
+  request: FieldRequest & { readonly force: boolean },
+): KubeObject {
+  const { definition, force } = request;
+  return applyPatch(live, configuration, { ...contextOf(registry, request), kind: definition.kind, force });
+}
+
+function contextOf(registry: Registry, { definition, manager, subresource, nowMs }: FieldRequest): FieldContext {
+  return {
+    schema: schemaOf(definition),
+    apiVersion: apiVersionOf(definition),
+    manager,
+    ...(subresource !== undefined && { subresource }),
+    reset: resetFields(subresource, definition.status),
+    nowMs,
+    schemaOf: (apiVersion) => {
+      const other = registry.find(groupVersionOf(apiVersion), definition.plural);
+      return other && schemaOf(other);
+    },
+  };
+}
+
+const schemas = new WeakMap<ResourceDefinition, Schema>();
+
+/** One Schema for each definition: comparing two objects is done once for all managers of the same. */
+function schemaOf(definition: ResourceDefinition): Schema {
+  const known = schemas.get(definition);
+  if (known) return known;
+  const schema: Schema = { types: definition.types, type: definition.type };
+  schemas.set(definition, schema);
+  return schema;
+}

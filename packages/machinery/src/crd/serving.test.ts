@@ -1,0 +1,212 @@
+/** CRDs, apply and managedFields through the whole server, as requests. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { allKinds, type JsonObject } from "@mecha/kinds";
+import { testServer, type TestServer } from "../server/testing.ts";
+
+const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const widgets = "/apis/x.dev/v1/namespaces/default/widgets";
+const applyType = { "content-type": "application/apply-patch+yaml" };
+const crd = (more: JsonObject = {}): JsonObject => ({
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "widgets.x.dev" },
+  spec: {
+    group: "x.dev",
+    names: { plural: "widgets", kind: "Widget", shortNames: ["wd"] },
+    scope: "Namespaced",
+    versions: [
+      {
+        name: "v1",
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            properties: {
+              spec: {
+                type: "object",
+                properties: {
+                  size: { type: "integer", maximum: 10 },
+                  color: { type: "string", default: "red" },
+                  replicas: { type: "integer" },
+                },
+                "x-kubernetes-validations": [{ rule: "self.size != 3", message: "three is not a size" }],
+              },
+              status: { type: "object", properties: { replicas: { type: "integer" } } },
+            },
+          },
+        },
+        subresources: { status: {}, scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" } },
+      },
+      {
+        name: "v1alpha1",
+        served: true,
+        storage: false,
+        schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+      },
+    ],
+    ...more,
+  },
+});
+const widget = (spec: JsonObject, name = "w"): JsonObject => ({ apiVersion: "x.dev/v1", kind: "Widget", metadata: { name }, spec });
+
+async function served(): Promise<TestServer> {
+  const server = await testServer({ definitions: allKinds() });
+  const created = await server.ask("POST", crds, crd());
+  assert.equal(created.status, 201, created.text);
+  return server;
+}
+
+test("a CRD is served from the answer to its creation on: discovery, objects, defaults, rules, both versions", async () => {
+  const { ask } = await served();
+  const stored = await ask("GET", `${crds}/widgets.x.dev`);
+  assert.deepEqual(
+    stored.body.status.conditions.map(({ type, status }: JsonObject) => [type, status]),
+    [
+      ["NamesAccepted", "True"],
+      ["Established", "True"],
+    ],
+  );
+  assert.deepEqual(stored.body.metadata.finalizers, ["customresourcecleanup.apiextensions.k8s.io"]);
+  assert.deepEqual(
+    (await ask("GET", "/apis/x.dev/v1")).body.resources.map(({ name }: JsonObject) => name),
+    ["widgets", "widgets/scale", "widgets/status"],
+  );
+  const made = await ask("POST", `${widgets}?fieldValidation=Warn`, { ...widget({ size: 1, foo: 1 }), status: { replicas: 9 } });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(made.body.spec, { size: 1, color: "red" });
+  assert.equal(made.body.status, undefined);
+  assert.equal(made.headers["warning"], '299 - "unknown field \\"spec.foo\\""');
+  const strict = await ask("POST", `${widgets}?fieldValidation=Strict`, widget({ foo: 1 }, "strict"));
+  assert.deepEqual([strict.status, strict.body.message], [400, 'strict decoding error: unknown field "spec.foo"']);
+  const wrong = await ask("POST", widgets, widget({ size: 11 }, "big"));
+  assert.deepEqual(
+    [wrong.status, wrong.body.message],
+    [422, 'Widget.x.dev "big" is invalid: spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10'],
+  );
+  const ruled = await ask("POST", widgets, widget({ size: 3 }, "three"));
+  assert.deepEqual([ruled.status, ruled.body.message], [422, 'Widget.x.dev "three" is invalid: spec: Invalid value: three is not a size']);
+  const alpha = await ask("GET", "/apis/x.dev/v1alpha1/namespaces/default/widgets/w");
+  assert.deepEqual([alpha.body.apiVersion, alpha.body.spec], ["x.dev/v1alpha1", { size: 1, color: "red" }]);
+  assert.equal((await ask("GET", "/apis/x.dev/v1alpha1/widgets")).body.items[0].apiVersion, "x.dev/v1alpha1");
+});
+
+test("server-side apply over the wire: create, conflict, force, status, no write for nothing", async () => {
+  const { ask, clock } = await served();
+  const apply = (spec: JsonObject, manager: string, more = "") =>
+    ask("PATCH", `${widgets}/w?fieldManager=${manager}${more}`, widget(spec), applyType);
+  const first = await apply({ size: 1 }, "m1");
+  assert.equal(first.status, 201, first.text);
+  assert.deepEqual(first.body.metadata.managedFields, [
+    {
+      manager: "m1",
+      operation: "Apply",
+      apiVersion: "x.dev/v1",
+      time: "2026-01-01T00:00:00Z",
+      fieldsType: "FieldsV1",
+      fieldsV1: { "f:spec": { "f:size": {} } },
+    },
+  ]);
+  await clock.advance(5000);
+  const same = await apply({ size: 1 }, "m1");
+  assert.deepEqual(same.body, first.body);
+  const conflict = await apply({ size: 2 }, "m2");
+  assert.deepEqual(
+    [conflict.status, conflict.body.reason, conflict.body.message],
+    [409, "Conflict", 'Apply failed with 1 conflict: conflict with "m1": .spec.size'],
+  );
+  assert.deepEqual(conflict.body.details.causes, [{ reason: "FieldManagerConflict", message: 'conflict with "m1"', field: ".spec.size" }]);
+  const forced = await apply({ size: 2 }, "m2", "&force=true");
+  assert.deepEqual([forced.status, forced.body.spec.size], [200, 2]);
+  const status = await ask("PATCH", `${widgets}/w/status?fieldManager=c`, { ...widget({ size: 9 }), status: { replicas: 1 } }, applyType);
+  assert.deepEqual([status.status, status.body.spec.size, status.body.status.replicas], [200, 2, 1], status.text);
+  assert.equal(status.body.metadata.generation, forced.body.metadata.generation);
+  const nobody = await ask("PATCH", `${widgets}/w`, widget({}), applyType);
+  assert.deepEqual(
+    [nobody.status, nobody.body.message],
+    [422, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'],
+  );
+  const undeclared = await apply({ foo: 1 }, "m2");
+  assert.deepEqual(
+    [undeclared.status, undeclared.body.message],
+    [500, "failed to create typed patch object (/w; x.dev/v1, Kind=Widget): .spec.foo: field not declared in schema"],
+  );
+});
+
+test("who updates is recorded: create, merge patch, scale", async () => {
+  const { ask } = await served();
+  await ask("POST", `${widgets}?fieldManager=maker`, widget({ size: 1 }));
+  await ask("PATCH", `${widgets}/w?fieldManager=painter`, { spec: { color: "blue" } }, { "content-type": "application/merge-patch+json" });
+  await ask(
+    "PATCH",
+    `${widgets}/w/scale?fieldManager=scaler`,
+    { spec: { replicas: 4 } },
+    { "content-type": "application/merge-patch+json" },
+  );
+  const { body } = await ask("GET", `${widgets}/w`);
+  const owners = Object.fromEntries(
+    body.metadata.managedFields.map((entry: JsonObject) => [entry["manager"], [entry["subresource"], entry["fieldsV1"]]]),
+  );
+  assert.deepEqual(owners, {
+    maker: [undefined, { "f:spec": { ".": {}, "f:size": {} } }],
+    painter: [undefined, { "f:spec": { "f:color": {} } }],
+    scaler: ["scale", { "f:spec": { "f:replicas": {} } }],
+  });
+});
+
+test("a CRD goes with its objects, and its kind with it; objects with finalizers hold it", async () => {
+  const { ask } = await served();
+  await ask("POST", widgets, widget({ size: 1 }));
+  await ask("POST", widgets, { ...widget({ size: 1 }, "held"), metadata: { name: "held", finalizers: ["x.dev/wait"] } });
+  await ask("DELETE", `${crds}/widgets.x.dev`);
+  assert.equal((await ask("GET", `${widgets}/w`)).status, 404);
+  const ending = await ask("GET", `${crds}/widgets.x.dev`);
+  assert.ok(
+    ending.body.status.conditions.some(({ type, status }: JsonObject) => type === "Terminating" && status === "True"),
+    ending.text,
+  );
+  await ask("PATCH", `${widgets}/held`, { metadata: { finalizers: null } }, { "content-type": "application/merge-patch+json" });
+  await ask("DELETE", `${crds}/nothing`); // whoever asks next waits for the round
+  assert.equal((await ask("GET", `${crds}/widgets.x.dev`)).status, 404);
+  assert.equal((await ask("GET", widgets)).status, 404);
+});
+
+test("a changed CRD is served as changed; a second server on the same log serves it from the start", async () => {
+  const { ask, log } = await served();
+  const one = await ask("GET", `${crds}/widgets.x.dev`);
+  one.body.spec.versions[1].served = false;
+  assert.equal((await ask("PUT", `${crds}/widgets.x.dev`, one.body)).status, 200);
+  assert.equal((await ask("GET", "/apis/x.dev/v1alpha1/widgets")).status, 404);
+  assert.equal((await ask("POST", widgets, widget({ size: 1 }))).status, 201);
+  const second = await testServer({ definitions: allKinds(), log });
+  assert.equal((await second.ask("GET", `${widgets}/w`)).status, 200);
+});
+
+test("a CRD that cannot be served is refused when it comes", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const refused = await ask(
+    "POST",
+    crds,
+    crd({
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: "object",
+              properties: { spec: { type: "object", "x-kubernetes-validations": [{ rule: "self.nothing" }] } },
+            },
+          },
+        },
+      ],
+    }),
+  );
+  assert.equal(refused.status, 422);
+  assert.match(
+    refused.body.message,
+    /^CustomResourceDefinition\.apiextensions\.k8s\.io "widgets\.x\.dev" is invalid: spec\.versions\[0\]\.schema\.openAPIV3Schema\.properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed/,
+  );
+});
