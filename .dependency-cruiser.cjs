@@ -23,7 +23,7 @@ const vendors = {
   "packages/wire": ["@bufbuild/protobuf"],
   "packages/state": ["@bufbuild/protobuf"],
   "packages/kinds": ["yaml"],
-  "packages/machinery": ["yaml", "@marcbachmann/cel-js", "re2js"], // YAML bodies; CEL rules and patterns of CRDs: pure, no dependencies of their own
+  "packages/machinery": ["@bufbuild/protobuf", "yaml", "@marcbachmann/cel-js", "re2js"], // Protobuf and YAML bodies; CEL rules and patterns of CRDs: pure, no dependencies of their own
   "dialects/[^/]+": ["@bufbuild/protobuf"],
   "apps/mecha": ["@bufbuild/protobuf", "commander", "yaml"],
   "sdk/[^/]+": ["@bufbuild/protobuf"],
@@ -117,7 +117,8 @@ module.exports = {
     {
       name: "sdk-stays-small",
       severity: "error",
-      comment: "The operator SDK is the controller runtime and the way to a cluster: kit, kinds, machinery, adapters/kube and adapters/host.",
+      comment:
+        "The operator SDK is the controller runtime and the way to a cluster: kit, kinds, machinery, adapters/kube and adapters/host.",
       from: { path: "^sdk/operator/", pathNot: test },
       to: {
         path: "^(packages|adapters|dialects|apps|examples|conformance|tests|bench|scripts)/",

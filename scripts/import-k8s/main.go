@@ -292,6 +292,8 @@ func (s *source) field(holder *typeDef, field *ast.Field, byPath map[string]*sou
 	}
 	omitZero := strings.Contains(jsonTag, "omitzero")
 	switch {
+	case pointer && !omit && !embedded:
+		options["n"] = 1
 	case embedded || pointer:
 	case omitZero || omit && !s.isStruct(field.Type, byPath):
 		options["o"] = 1

@@ -101,3 +101,42 @@ session("the server validates: unknown fields, wrong types, broken rules", async
   const dry = await kubectl.run([...here, "apply", "--dry-run=server", "-f", "-"], deployment("a:1"));
   assert.equal(dry, "deployment.apps/web created (server dry run)\n");
 });
+
+session("create with generators: Protobuf bodies from 1.32 on", async (kubectl, namespace) => {
+  const here = ["-n", namespace];
+  const made = async (...args: string[]): Promise<string> => kubectl.run([...here, "create", ...args]);
+  assert.equal(await made("configmap", "cart", "--from-literal=a=1", "--from-literal=b=ä"), "configmap/cart created\n");
+  assert.equal(await made("secret", "generic", "key", "--from-literal=a=1"), "secret/key created\n");
+  if (kubectl.minor < 32) return; // JSON, which the sessions above have
+  assert.equal(await made("deployment", "web", "--image=nginx:1.27", "--port=80", "--replicas=2"), "deployment.apps/web created\n");
+  assert.equal(await made("service", "clusterip", "web", "--tcp=80:8080"), "service/web created\n");
+  assert.equal(await made("job", "once", "--image=busybox:1", "--", "true"), "job.batch/once created\n");
+  assert.equal(
+    await made("cronjob", "often", "--image=busybox:1", "--schedule=*/5 * * * *", "--", "true"),
+    "cronjob.batch/often created\n",
+  );
+  assert.equal(await made("role", "reader", "--verb=get,list", "--resource=pods"), "role.rbac.authorization.k8s.io/reader created\n");
+  assert.equal(await made("rolebinding", "reader", "--role=reader", "--user=jo"), "rolebinding.rbac.authorization.k8s.io/reader created\n");
+  assert.equal(
+    await made("poddisruptionbudget", "web", "--selector=app=web", "--min-available=50%"),
+    "poddisruptionbudget.policy/web created\n",
+  );
+  assert.equal(await made("ingress", "web", "--rule=a.b/=web:80"), "ingress.networking.k8s.io/web created\n");
+  assert.equal(await made("quota", "most", "--hard=pods=10,cpu=1500m"), "resourcequota/most created\n");
+  assert.equal(await made("serviceaccount", "bot"), "serviceaccount/bot created\n");
+  assert.equal(await made("namespace", `${namespace}-two`), `namespace/${namespace}-two created\n`);
+  assert.equal(await kubectl.run([...here, "get", "cm", "cart", "-o", "jsonpath={.data}"]), '{"a":"1","b":"ä"}');
+  assert.equal(await kubectl.run([...here, "get", "quota", "most", "-o", "jsonpath={.spec.hard.cpu}"]), "1500m");
+  assert.equal(
+    await kubectl.run([
+      ...here,
+      "get",
+      "deploy",
+      "web",
+      "-o",
+      "jsonpath={.spec.replicas} {.spec.strategy.rollingUpdate.maxSurge} {.spec.template.spec.containers[0].ports[0].protocol}",
+    ]),
+    "2 25% TCP",
+  );
+  assert.match(await kubectl.run([...here, "get", "all"]), /deployment\.apps\/web[^]*cronjob\.batch\/often[^]*job\.batch\/once/u);
+});

@@ -9,7 +9,15 @@ import { join } from "node:path";
 import { privateFolder, readTextFile, writePrivateFile } from "@mecha/host";
 import { type Clock, explain, kib, type Log, type Random, Scope } from "@mecha/kit";
 import type { ResourceDefinition } from "@mecha/kinds";
-import { type ApiTransport, inProcessTransport, KubeServer, mastersGroup, type ObjectLog, openApiPaths } from "@mecha/machinery";
+import {
+  type ApiTransport,
+  decodeProtobuf,
+  inProcessTransport,
+  KubeServer,
+  mastersGroup,
+  type ObjectLog,
+  openApiPaths,
+} from "@mecha/machinery";
 import { type KeyFiles, openAuthority, openTokenIssuer } from "@mecha/pki";
 import { runControllers } from "./controllers.ts";
 import { kubeconfig } from "./kubeconfig.ts";
@@ -76,6 +84,7 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
       admit,
       specials,
       ...(fatal && { fatal }),
+      protobuf: decodeProtobuf,
       paths: openApiPaths(kubernetesVersion),
     }),
     openIdentity(config, ports),

@@ -74,6 +74,7 @@ class Decoder {
     };
     const read = value === undefined || value === null ? undefined : this.value(field.ref, value, inside);
     if (read !== undefined) return field.omitEmpty && isEmpty(read) ? undefined : read;
+    if (field.writeEmpty === "null") return null;
     return field.writeEmpty ? this.#empty(field.ref, inside) : undefined;
   }
 

@@ -61,8 +61,11 @@ export interface FieldRow {
   readonly description?: string;
   /** JSON leaves out an empty value (Go `omitempty` on a field that is no pointer): a zero in a Protobuf body then means absent. */
   readonly omitEmpty?: boolean;
-  /** JSON has the field even when nothing was said: `{}` for a message, null for a list, "" for a text (Go values that are no pointers). */
-  readonly writeEmpty?: boolean;
+  /**
+   * JSON has the field even when nothing was said: `{}` for a message, null for a list, "" for a text (Go values that are no pointers); "null": null
+   * whatever the type (Go pointers without omitempty).
+   */
+  readonly writeEmpty?: true | "null";
 }
 
 /** A message type. */

@@ -75,3 +75,4 @@ export { backlogMaxBytes, Watching } from "./server/watch.ts";
 export { compareVersions, Registry, type ServedGroup, type ServedVersion } from "./registry/registry.ts";
 export { openApiV2, openApiV3 } from "./openapi/document.ts";
 export { openApiPaths } from "./openapi/serve.ts";
+export { decodeProtobuf } from "./protobuf/decode.ts";

@@ -4,7 +4,7 @@
  *
  * A row is `[name, fields, options?]`, a field `[name, number, type, options?]`; scripts/import-k8s writes them. A type is a scalar's name, a type's
  * name (`file/Name` when it is another file's), with `[]` (list), `[+]` (list that is a message in the Protobuf form) or `{}` (map) before it.
- * Options of a field: r required, o omitted when empty, z written when empty, i inline, s patch strategy, k merge key, l list type, m map keys, t map type, d default,
+ * Options of a field: r required, o omitted when empty, z written when empty, n written as null when absent, i inline, s patch strategy, k merge key, l list type, m map keys, t map type, d default,
  * e enumeration.
  */
 import type { FieldRow, ListType, ScalarName, TypeRef, TypeRow, TypeTable } from "../type-table.ts";
@@ -53,6 +53,7 @@ interface ImportedOptions {
   readonly r?: 1;
   readonly o?: 1;
   readonly z?: 1;
+  readonly n?: 1;
   readonly i?: 1;
   readonly s?: string;
   readonly k?: string;
@@ -89,6 +90,7 @@ function fieldOf([name, number, type, options = {}]: ImportedField, file: Import
     ...(options.r && { required: true }),
     ...(options.o && { omitEmpty: true }),
     ...(options.z && { writeEmpty: true }),
+    ...(options.n && { writeEmpty: "null" }),
     ...(options.i && { inline: true }),
     ...(options.s !== undefined && { patchStrategy: options.s }),
     ...(options.k !== undefined && { patchMergeKey: options.k }),

@@ -23,14 +23,16 @@ export interface Quantity {
 const textMax = 128;
 /** Largest power of ten in `1e3` notation: past the largest suffix (E = 18) nothing can be said. */
 const exponentMax = 18;
-const pattern = /^([+-]?)(?=\d|\.\d)(\d*)(?:\.(\d*))?([A-Za-z]*|[eE][+-]?\d+)$/;
+const pattern = /^([+-]?)(?=\d|\.\d)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*|[eE][+-]?\d+)$/;
+/** What may be a quantity with another suffix. */
+const suffixPattern = /^[+-]?[\d.]+[eEinumkKMGTP]+[-+]?\d*$/;
 const wrongFormat = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 const wrongSuffix = "unable to parse quantity's suffix";
 
 /** @throws Fault("invalid") in the server's words when the text is no quantity. */
 export function parseQuantity(text: string): Quantity {
   const match = text.length <= textMax ? pattern.exec(text) : null;
-  if (!match) throw new Fault("invalid", /^[+-]?\d*\.?\d*[A-Za-z]+\d*$/.test(text) ? wrongSuffix : wrongFormat);
+  if (!match) throw new Fault("invalid", suffixPattern.test(text) ? wrongSuffix : wrongFormat);
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
   const { format, scale, factor } = unitOf(suffix);
   const digits = BigInt(whole + fraction || "0");

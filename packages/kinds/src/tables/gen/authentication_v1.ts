@@ -5,7 +5,7 @@ export const rows = String.raw`
 ["SelfSubjectReview",[["kind",0,"string",{"o":1}],["apiVersion",0,"string",{"o":1}],["metadata",1,"meta_v1/ObjectMeta",{"z":1}],["status",2,"SelfSubjectReviewStatus",{"z":1}]]]
 ["SelfSubjectReviewStatus",[["userInfo",1,"UserInfo",{"z":1}]]]
 ["TokenRequest",[["kind",0,"string",{"o":1}],["apiVersion",0,"string",{"o":1}],["metadata",1,"meta_v1/ObjectMeta",{"z":1}],["spec",2,"TokenRequestSpec",{"z":1}],["status",3,"TokenRequestStatus",{"z":1}]]]
-["TokenRequestSpec",[["audiences",1,"[]string",{"l":"atomic","z":1}],["expirationSeconds",4,"int64"],["boundObjectRef",3,"BoundObjectReference"]]]
+["TokenRequestSpec",[["audiences",1,"[]string",{"l":"atomic","z":1}],["expirationSeconds",4,"int64",{"n":1}],["boundObjectRef",3,"BoundObjectReference",{"n":1}]]]
 ["TokenRequestStatus",[["token",1,"string",{"z":1}],["expirationTimestamp",2,"time",{"z":1}]]]
 ["TokenReview",[["kind",0,"string",{"o":1}],["apiVersion",0,"string",{"o":1}],["metadata",1,"meta_v1/ObjectMeta",{"z":1}],["spec",2,"TokenReviewSpec",{"r":1,"z":1}],["status",3,"TokenReviewStatus",{"z":1}]]]
 ["TokenReviewSpec",[["token",1,"string",{"o":1,"r":1}],["audiences",2,"[]string",{"l":"atomic","o":1}]]]
