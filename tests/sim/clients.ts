@@ -38,10 +38,9 @@ interface Open {
 
 /**
  * Failures that promise that nothing happened: such an operation must leave no trace. A function that says no takes back what it did to a
- * ledger (restart=true); to a value it cannot. Of a forward it says that this attempt was not applied: the message is stored and sent again (E10).
+ * ledger (restart=true); to a value it cannot. Of a forward that is stored nobody says so: it is sent again (E10).
  */
 function saysNotApplied({ message }: Fault, { do: what }: Ask): boolean {
-  if (what === "pass") return false;
   return (
     message.includes("not applied") ||
     (message === functionSaysNo && what !== "set") ||

@@ -57,7 +57,10 @@ export interface Simplified {
   readonly certain?: boolean;
 }
 
-interface Written {
+/** Something to carry out again after a power cut. */
+type Written = Stored | { readonly settled: readonly OutboxChange[] };
+
+interface Stored {
   readonly address: EntityAddress;
   readonly kind: Kind;
   readonly step: Omit<Step, "entity">;
@@ -87,6 +90,12 @@ export class SimDisk {
     return verdict as Verdict;
   }
 
+  /** Like a write: seen at once, safe with the next sync. */
+  settle(changes: readonly OutboxChange[]): void {
+    this.#memory.settle(changes);
+    this.#log.push({ settled: changes });
+  }
+
   /** fsync: what has been written by now is safe. */
   sync(): void {
     this.#synced = this.#log.length;
@@ -97,7 +106,12 @@ export class SimDisk {
     this.#log = this.#log.slice(0, this.#synced + chance.below(this.#log.length - this.#synced + 1));
     this.#synced = this.#log.length;
     this.#memory = openMemoryStore();
-    for (const { address, kind, step } of this.#log) {
+    for (const written of this.#log) {
+      if ("settled" in written) {
+        this.#memory.settle(written.settled);
+        continue;
+      }
+      const { address, kind, step } = written;
       const { handle } = await this.#memory.open(address, kind);
       await this.#memory.commit([{ ...step, entity: handle }]);
       this.#memory.release(handle);
@@ -217,9 +231,11 @@ export class SimStore implements EngineStore {
     });
   }
 
-  /** Lost in a power cut, as if it had not been called: allowed, and the worst that is. */
   settle(changes: readonly OutboxChange[]): void {
-    void this.#inOrder(async () => this.#memory.settle(changes));
+    void this.#inOrder(async () => {
+      const isOwner = this.#epoch >= this.#disk.epoch || this.#flaws.ignoresFence === true;
+      if (!this.#process.dead && isOwner) this.#disk.settle(changes);
+    });
   }
 
   sweep(nowMs: number, limit: number): Promise<number> {

@@ -1,6 +1,7 @@
 /** Effects and forwards that must happen, over the whole engine, with crashes between the commit and what follows it (E10). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Fault } from "@mecha/kit";
 import { settle } from "@mecha/kit/testing";
 import type { EngineOptions } from "./limits.ts";
 import type { ClientAction, Component, SideEffect } from "./model.ts";
@@ -16,6 +17,14 @@ const effect = (to: { service: string; command: string }, id: string, body: stri
 });
 const services = (port: ScriptedFunction): readonly Component[] => [component(port), component(port, "shop.Mirror"), mail(port)];
 const mail = (port: ScriptedFunction): Component => component(port, "shop.Mail", "action", { methodNames: ["Send"] });
+
+/** Asks cart 1 for `a`, with a key. */
+async function asks(bench: Bench, key: string): ReturnType<Bench["ask"]> {
+  const asked = bench.send({ ...command("1", "a"), id: key });
+  await settle();
+  if (asked.outcome === "open") await bench.clock.advance(60); // its function is not asked again at once
+  return asked;
+}
 
 /** Carts send what `ask` says; mirrors keep what they get. */
 function shop(ask: (body: string) => ReplyParts, seen: string[] = []): Script {
@@ -333,7 +342,7 @@ test("a synchronous effect that cannot be done now does not hold up the reply: i
   assert.deepEqual(seen, ["1"]);
 });
 
-test("a forward whose caller went away is tried again; one whose caller heard of the failure is not", async () => {
+test("a stored forward that fails is tried again, whether its caller went away or hears that it was accepted", async () => {
   for (const gone of [true, false]) {
     let down = true;
     const seen: string[] = [];
@@ -349,11 +358,58 @@ test("a forward whose caller went away is tried again; one whose caller heard of
     });
     const caller = new AbortController();
     const asked = await bench.ask("1", "a", { signal: caller.signal });
-    assert.match(asked.outcome, gone ? /^cancelled/ : /^unknown: Unexpected entity termination/);
+    assert.match(asked.outcome, gone ? /^cancelled/ : /^unknown: shop\.Cart\.Do was accepted and is forwarded to shop\.Mirror\.Do/);
     down = false;
     await bench.clock.advance(5_000);
-    assert.deepEqual([seen, bench.store.messages.size], [gone ? ["1"] : [], 0]);
+    assert.deepEqual([seen, bench.store.messages.size], [["1"], 0]);
   }
+});
+
+test("asked again with its key, a command whose forward was open gives the forward's answer", async () => {
+  let down = true;
+  const seen: string[] = [];
+  const ask = shop(() => ({ events: ["e"], action: { do: "forward", ...mirror, payload: payload("m|1") } }), seen);
+  await using bench = open({
+    ...ask,
+    command: (stream, id, sent) => {
+      if (stream.address.service !== "shop.Mirror" || !down) return ask.command?.(stream, id, sent);
+      stream.end("crashed");
+      return undefined;
+    },
+  });
+  const again = (): ReturnType<Bench["ask"]> => asks(bench, "k");
+  assert.match((await again()).outcome, /is forwarded to/);
+  assert.match((await again()).outcome, /is forwarded to/, "still open");
+  down = false;
+  await bench.clock.advance(5_000);
+  assert.equal((await again()).outcome, "kept 1");
+  assert.deepEqual([seen, bench.store.messages.size], [["1"], 0]);
+});
+
+test("a forward that its target refuses is over before its caller hears so; while it waits in the outbox a refusal is not the end", async () => {
+  const refuse: ReplyParts = { action: { do: "fail", description: "sold out", restart: false } };
+  let verdict: "crash" | "refuse" = "refuse";
+  const ask = shop(() => ({ events: ["e"], action: { do: "forward", ...mirror, payload: payload("m|1") } }), []);
+  await using bench = open({
+    ...ask,
+    command: (stream, id, sent) => {
+      if (stream.address.service !== "shop.Mirror") return ask.command?.(stream, id, sent);
+      if (verdict === "refuse") return refuse;
+      stream.end("crashed");
+      return undefined;
+    },
+  });
+  assert.equal((await asks(bench, "k1")).outcome, "unknown: sold out");
+  assert.equal(bench.store.messages.size, 0);
+  bench.store.outboxBroken = new Fault("unavailable", "busy");
+  assert.match((await asks(bench, "k2")).outcome, /is forwarded to/, "the removal may be undone by a crash");
+  bench.store.outboxBroken = undefined;
+  verdict = "crash";
+  assert.match((await asks(bench, "k3")).outcome, /is forwarded to/);
+  verdict = "refuse";
+  assert.match((await asks(bench, "k3")).outcome, /is forwarded to/, "its message is tried again after a pause");
+  await bench.clock.advance(5_000);
+  assert.equal((await asks(bench, "k3")).outcome, "unknown: sold out");
 });
 
 test("an effect to oneself, and a chain of effects, end", async () => {

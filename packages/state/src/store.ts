@@ -181,7 +181,8 @@ export interface Store extends AsyncDisposable {
   outbox(query: OutboxQuery): Promise<readonly OutboxRow[]>;
   /**
    * Says what became of messages; ids that are gone are passed over. Costs no fsync of its own where it can be helped: it is durable with the
-   * next commit or `outbox` called after it, at the latest about a second later. A crash before that is as if it had not been called.
+   * next commit or `outbox` called after it, at the latest about a second later. A crash before that is as if it had not been called. From an owner that was
+   * taken over from it changes nothing: what became of a message is the new owner's to say (E5).
    */
   settle(changes: readonly OutboxChange[]): void;
 

@@ -6,10 +6,12 @@
  * T1 a synchronous effect is awaited before the next effect and before the reply; an asynchronous one is started in its turn
  * T2 what an effect answers is dropped, but a synchronous one to a service or command nobody has fails the command
  * T3 effects run also before a failure: if the function sent them, it meant them (facts/cloudstate.md §1.13)
- * T4 what is stored with the step goes with its key, and is settled in the outbox: async effects and retries by its lanes, a forward here (E10)
+ * T4 what is stored with the step goes with its key, and is settled in the outbox: async effects and retries by its lanes, a forward's first attempt here (E10)
+ * T5 a forward that is stored is delivered in the end, whatever its first attempt came to: then the caller hears that, not that nothing was applied
  */
 import { Fault, faultCodeOfGrpc } from "@mecha/kit";
-import { chosenFault } from "./outbox/chosen.ts";
+import { acceptedFault, chosenFault, isAccepted } from "./outbox/chosen.ts";
+import { mayFareBetter } from "./outbox/retry.ts";
 import type { StoredMessages } from "./outbox/stored.ts";
 import type { Answer } from "./engine.ts";
 import { describeOrigin, type Origin } from "./envelope.ts";
@@ -39,6 +41,8 @@ export interface TailKeys {
   readonly stored?: StoredMessages | undefined;
   /** Key for a forward that is not among them: the command was answered before, and only its answer is given again. */
   readonly forwardKey?: string;
+  /** With `forwardKey`: it is still in the outbox, so a refusal is not the end of it. */
+  readonly forwardWaits?: boolean;
 }
 
 const noKeys: TailKeys = {};
@@ -129,16 +133,31 @@ export class Tail {
   #forward(action: Extract<ClientAction, { do: "forward" }>): void {
     const signal = this.#source.context.signal;
     const context = signal === undefined ? this.#contextWithDeadline() : { ...this.#contextWithDeadline(), signal };
-    const { stored, forwardKey } = this.#keys;
+    const { stored, forwardKey, forwardWaits } = this.#keys;
     const at = this.#effects.length;
+    const key = stored?.key(at) ?? forwardKey;
     const done: Answer = (fault, reply) => {
-      // Who waited has heard how it ended, so that is the end. Nobody waited: it is tried again, if that may help.
-      stored?.answered(at, fault, this.#source.awaited?.() ?? true, this.#origin("forwarded from")); // keeps T4
-      this.#done(fault, reply);
+      if (fault === undefined || key === undefined || mayFareBetter(fault)) {
+        stored?.answered(at, fault, this.#origin("forwarded from")); // keeps T4
+        this.#done(fault === undefined || key === undefined ? fault : this.#accepted(action, fault), reply); // keeps T5
+        return;
+      }
+      const told = (over: boolean): void => this.#done(over ? fault : this.#accepted(action, fault), undefined); // keeps T5
+      if (stored !== undefined) stored.over(at, told);
+      else told(forwardWaits !== true);
     };
-    if (this.#send(action, context, "forwarded from", done, stored?.key(at) ?? forwardKey)) return;
-    stored?.answered(at, undefined, true, undefined);
+    if (this.#send(action, context, "forwarded from", done, key)) return;
+    stored?.answered(at, undefined, undefined);
     this.#done(this.#reportUnknown(action, "forwarded from"), undefined);
+  }
+
+  /** What a caller hears whose command is stored and whose forward is not answered yet. */
+  #accepted({ service, command }: Extract<ClientAction, { do: "forward" }>, cause: Fault): Fault {
+    if (isAccepted(cause)) return cause;
+    const from = `${this.#source.service}.${this.#source.commandName}`;
+    const what = `${from} was accepted and is forwarded to ${service}.${command}, which has not answered yet (${cause.code}); it is tried again`;
+    const fix = "to hear the outcome ask again with the same idempotency key; without one do not repeat it";
+    return acceptedFault(`${what}. ${fix}`, { cause });
   }
 
   #send(

@@ -28,6 +28,7 @@ export class Replay {
   /** Events sent. */
   loadedEvents = 0;
   problem = "";
+  code: "dataLoss" | "unavailable" = "dataLoss";
 
   /** `from`: what the stream's init covers; `target`: the record's last sequence. */
   constructor(from: number, target: number) {
@@ -50,6 +51,7 @@ export class Replay {
     if (this.#replayed === this.#target) return "done";
     if (this.#replayed < this.#target) return "needsPage";
     this.problem = `the log goes on past ${this.#target}`;
+    this.code = "unavailable"; // nothing is lost: somebody else has written since the record was opened, or a later attempt says the same
     return "broken";
   }
 

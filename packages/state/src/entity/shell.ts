@@ -268,7 +268,16 @@ export class EntityShell extends OccupantShell implements EntityActions, HostedE
   repeat(envelope: Envelope, action: ClientAction): void {
     this.host.meters.completed(this.nowMs() - envelope.enqueuedMs);
     if (action.do === "reply") envelope.finish(undefined, action);
-    else this.#runTail(envelope, action, [], { forwardKey: forwardKey(this.#sourceOf(envelope, envelope.command.id ?? "")) });
+    else if (action.do === "forward") void this.#forwardAgain(envelope, action);
+    else this.#runTail(envelope, action, [], {});
+  }
+
+  async #forwardAgain(envelope: Envelope, action: Extract<ClientAction, { do: "forward" }>): Promise<void> {
+    const key = forwardKey(this.#sourceOf(envelope, envelope.command.id ?? ""));
+    const { outbox, findTarget } = this.parts;
+    const { service, command, payload } = action;
+    const forwardWaits = await outbox.waits({ service, ...findTarget(service, command, payload), source: this.address }, key);
+    this.#runTail(envelope, action, [], { forwardKey: key, forwardWaits });
   }
 
   plan(envelope: Envelope, reply: EntityReply, stored: boolean): MessagePlan | undefined {

@@ -13,7 +13,7 @@ import type { Answer } from "../engine.ts";
 import type { Origin } from "../envelope.ts";
 import type { EngineLimits } from "../limits.ts";
 import type { CallContext, EntityAddress } from "../model.ts";
-import type { OutboxMessage, OutboxRow } from "../rows.ts";
+import type { OutboxLane, OutboxMessage, OutboxRow } from "../rows.ts";
 import type { Store } from "../store.ts";
 import type { Dispatcher } from "../tail.ts";
 import { type TimerWheel, WheelTimer } from "../timing/wheel.ts";
@@ -104,6 +104,33 @@ export class Outbox {
   done(id: number): void {
     this.#held.delete(id);
     this.#settleRemoved(id);
+  }
+
+  /** As `done`, and `told` whether that outlasts a crash: removing a row is not durable by itself. */
+  forget(id: number, told: (durable: boolean) => void): void {
+    this.done(id);
+    if (this.#stopped) {
+      told(false);
+      return;
+    }
+    this.#parts.store.outbox({ state: "waiting", afterId: id - 1, limit: 1 }).then(
+      () => told(true),
+      () => told(false),
+    );
+  }
+
+  /** Whether the message with `key` is still to be sent, or on its way. In doubt it is. */
+  async waits(lane: OutboxLane, key: string): Promise<boolean> {
+    try {
+      for (let afterId = 0; ;) {
+        const page = await this.#parts.store.outbox({ state: "waiting", lane, afterId, limit: discoveryRows });
+        const last = page.at(-1);
+        if (last === undefined || page.some((row) => row.key === key)) return last !== undefined;
+        afterId = last.id;
+      }
+    } catch {
+      return true; // the store cannot be read: nobody knows
+    }
   }
 
   /** The tail passes a message on. `tried`: called after the first attempt, or at once when there is none soon. */

@@ -18,6 +18,11 @@ export const unknownAttemptsMax = 10;
 /** Nothing of ours was applied, or it is not known and the key tells: the next attempt may fare better. */
 const passing: ReadonlySet<FaultCode> = new Set(["unavailable", "exhausted", "deadline", "aborted", "cancelled", "unknown"]);
 
+/** Whether a stored message is tried again after its first attempt failed like this, or its target has taken it over. */
+export function mayFareBetter(fault: Fault): boolean {
+  return isAccepted(fault) || (!isChosen(fault) && !isLasting(fault) && passing.has(fault.code));
+}
+
 /** `attempts` counts the one that failed. */
 export function afterFailure(
   fault: Fault,

@@ -50,11 +50,18 @@ export class StoredMessages {
     else this.#outbox.send(id, message, this.#source, origin, tried);
   }
 
-  /** How a forward, sent by the tail, ended. `awaited`: somebody hears of it. */
-  answered(at: number, fault: Fault | undefined, awaited: boolean, origin: Origin | undefined): void {
+  /** A forward's first attempt has failed for good. `told`: whether it is over for good, also after a crash. */
+  over(at: number, told: (over: boolean) => void): void {
+    const id = this.#id(at);
+    if (id === undefined) told(false);
+    else this.#outbox.forget(id, told);
+  }
+
+  /** How a forward's first attempt, made by the tail, ended. */
+  answered(at: number, fault: Fault | undefined, origin: Origin | undefined): void {
     const [id, message] = [this.#id(at), this.#message(at)];
     if (id === undefined || message === undefined) return;
-    const again = fault !== undefined && !awaited && afterFailure(fault, 1, this.#limits).do === "retry";
+    const again = fault !== undefined && afterFailure(fault, 1, this.#limits).do === "retry";
     if (again) this.#outbox.send(id, message, this.#source, origin);
     else this.#outbox.done(id);
   }

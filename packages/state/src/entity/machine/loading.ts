@@ -76,7 +76,7 @@ function replayOn(entity: EntityState, replaying: Replay, state: ReplayState, no
       activate(entity, replaying.loadedEvents, nowMs);
       break;
     case "broken":
-      recoveryFailed(entity, new Fault("dataLoss", `replay ${entity.name}: ${replaying.problem}`), nowMs);
+      recoveryFailed(entity, new Fault(replaying.code, `replay ${entity.name}: ${replaying.problem}`), nowMs);
       break;
     case "blocked":
       break; // `drained` goes on
