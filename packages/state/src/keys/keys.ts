@@ -17,32 +17,35 @@ export type Known = DeduplicationRecord | "other" | undefined;
 
 /** See the file's header. */
 export class Keys {
+  // Both made when first needed: two empty maps are 500 bytes, and most entities never see a key.
   /** In the order they were recorded. */
-  readonly #recorded = new Map<string, DeduplicationRecord>();
-  readonly #underWay = new Map<string, Envelope>();
+  #recorded: Map<string, DeduplicationRecord> | undefined = undefined;
+  #underWay: Map<string, Envelope> | undefined = undefined;
 
   /** Takes what the store knows instead of what was known before. */
   load(known: KnownKeys | undefined): void {
-    this.#recorded.clear();
-    for (const record of known?.records ?? []) this.#recorded.set(record.key, record);
+    const records = known?.records ?? [];
+    this.#recorded = records.length === 0 ? undefined : new Map(records.map((record) => [record.key, record]));
   }
 
   /** A step with a key is durable. */
   remember(record: DeduplicationRecord): void {
-    this.#recorded.delete(record.key); // an expired one: the new one is the newest
-    this.#recorded.set(record.key, record);
-    for (const oldest of this.#recorded.keys()) {
-      if (this.#recorded.size <= knownKeysMax) break;
-      this.#recorded.delete(oldest); // keeps K3
+    const recorded = (this.#recorded ??= new Map<string, DeduplicationRecord>());
+    recorded.delete(record.key); // an expired one: the new one is the newest
+    recorded.set(record.key, record);
+    for (const oldest of recorded.keys()) {
+      if (recorded.size <= knownKeysMax) break;
+      recorded.delete(oldest); // keeps K3
     }
   }
 
   /** What was answered to the key before. */
   find(envelope: Envelope, wallMs: number): Known {
-    const record = this.#recorded.get(envelope.command.id ?? "");
-    if (record === undefined) return undefined;
+    const recorded = this.#recorded;
+    const record = recorded?.get(envelope.command.id ?? "");
+    if (recorded === undefined || record === undefined) return undefined;
     if (record.expiresMs <= wallMs) {
-      this.#recorded.delete(record.key);
+      recorded.delete(record.key);
       return undefined;
     }
     return compare(envelope, record);
@@ -51,10 +54,11 @@ export class Keys {
   /** Puts a command under way, or has it wait for the one that is (K1). */
   join(envelope: Envelope): "first" | "waits" | "other" {
     const key = envelope.command.id ?? "";
-    const first = this.#underWay.get(key);
+    const underWay = (this.#underWay ??= new Map<string, Envelope>());
+    const first = underWay.get(key);
     if (first === undefined) {
-      this.#underWay.set(key, envelope);
-      envelope.leaving = () => this.#underWay.delete(key); // keeps K2
+      underWay.set(key, envelope);
+      envelope.leaving = () => underWay.delete(key); // keeps K2
       return "first";
     }
     if (!sameHash(first.hash, envelope.hash)) return "other";

@@ -45,6 +45,8 @@ export class EventSourcedContext<State, Events, Reply, Inputs = Record<string, u
   }
 }
 
+const none: Payload[] = [];
+
 export class EventSourcedEntity {
   readonly entityId: string;
   readonly #definition: EventSourcedDefinition;
@@ -52,8 +54,8 @@ export class EventSourcedEntity {
   readonly #home: EntityHome;
   #state: unknown;
   #sequence = 0;
-  /** Events of the running command. */
-  #emitted: Payload[] = [];
+  /** Events of the running command; between commands none are kept. */
+  #emitted: Payload[] = none;
   /** I3 */
   #broken: string | undefined;
 
@@ -173,13 +175,15 @@ export class EventSourcedEntity {
     context.close();
     const every = this.#definition.snapshotEvery;
     const due = every > 0 && Math.floor(this.#sequence / every) > Math.floor(before / every);
-    return {
+    const answer = {
       outcome,
       effects: context.takeEffects(),
       events: this.#emitted,
       snapshot: due ? this.#definition.state.encode(this.#state) : undefined,
       timers: context.takeTimers(),
     };
+    this.#emitted = none; // last: what may throw before it needs to know whether there were events
+    return answer;
   }
 
   /** Nothing of a failed command remains: no event, no effect (I2). */
