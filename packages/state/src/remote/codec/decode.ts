@@ -135,19 +135,31 @@ function toEntityReply(raw: RawReply, restarts: boolean): EntityReply {
   return reply;
 }
 
+/** A field that replies of both kinds have. `false`: it is another one, and nothing of it was read. */
+function readReplyField(r: Reader, tag: number, end: number, into: RawReply): boolean {
+  switch (tag) {
+    case 0x08:
+      into.commandId = r.int64(end);
+      return true;
+    case 0x12:
+      readClientAction(r, r.length(end), (into.action ??= new RawAction()));
+      return true;
+    case 0x1a:
+      (into.effects ??= []).push(readEffect(r, r.length(end)));
+      return true;
+    case timersTag:
+      (into.timers ??= []).push(readTimer(r, end));
+      return true;
+    default:
+      return false;
+  }
+}
+
 function readEventSourcedReply(r: Reader, end: number, into: RawReply): void {
   while (r.pos < end) {
     const tag = r.tag(end);
+    if (readReplyField(r, tag, end, into)) continue;
     switch (tag) {
-      case 0x08:
-        into.commandId = r.int64(end);
-        break;
-      case 0x12:
-        readClientAction(r, r.length(end), (into.action ??= new RawAction()));
-        break;
-      case 0x1a:
-        (into.effects ??= []).push(readEffect(r, r.length(end)));
-        break;
       case 0x22:
         (into.events ??= []).push(readAny(r, r.length(end), emptyPayload()));
         break;
@@ -158,9 +170,6 @@ function readEventSourcedReply(r: Reader, end: number, into: RawReply): void {
         skipFields(r, r.length(end));
         into.deletes = true;
         break;
-      case timersTag:
-        (into.timers ??= []).push(readTimer(r, end));
-        break;
       default:
         r.skip(tag, end);
     }
@@ -170,25 +179,9 @@ function readEventSourcedReply(r: Reader, end: number, into: RawReply): void {
 function readValueReply(r: Reader, end: number, into: RawReply): void {
   while (r.pos < end) {
     const tag = r.tag(end);
-    switch (tag) {
-      case 0x08:
-        into.commandId = r.int64(end);
-        break;
-      case 0x12:
-        readClientAction(r, r.length(end), (into.action ??= new RawAction()));
-        break;
-      case 0x1a:
-        (into.effects ??= []).push(readEffect(r, r.length(end)));
-        break;
-      case 0x22:
-        readValueAction(r, r.length(end), into);
-        break;
-      case timersTag:
-        (into.timers ??= []).push(readTimer(r, end));
-        break;
-      default:
-        r.skip(tag, end);
-    }
+    if (readReplyField(r, tag, end, into)) continue;
+    if (tag === 0x22) readValueAction(r, r.length(end), into);
+    else r.skip(tag, end);
   }
 }
 
