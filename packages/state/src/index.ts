@@ -1,6 +1,8 @@
 export type { ActiveEntity, Answer, PeerService, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 export { type Change, engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 export type { CrdtClock, CrdtDelta, CrdtEntryDelta, CrdtType, WriteConsistency } from "./crdt/delta.ts";
+export { storedValue } from "./crdt/stored.ts";
+export type { CrdtValue } from "./crdt/value.ts";
 export type { CrdtCancelled, CrdtMessage, CrdtPort, CrdtReply, CrdtStateChange, CrdtStream, CrdtStreamEvents } from "./crdt/port.ts";
 export { importedRow, joinedState } from "./crdt/transfer.ts";
 export type * from "./model.ts";

@@ -12,6 +12,7 @@ import {
   type StoredEvent,
 } from "@mecha/state";
 import { anyToJson, type DescriptorSet } from "@mecha/wire";
+import { crdtJson } from "./crdts.ts";
 import type { EntityDetailJson, EntityJson, EntityPageJson, EventJson, HistoryJson, PayloadJson } from "./model.ts";
 
 /** What entities are read from. */
@@ -72,6 +73,7 @@ export async function entityDetail(source: EntitySource, service: string, id: st
     ...entityJson({ ...listing, sequence: record.sequence }, liveFigures(source)),
     ...(record.snapshot && { snapshot: { sequence: record.snapshot.sequence, payload: decode(record.snapshot.payload) } }),
     ...(record.value && { value: decode(record.value) }),
+    ...(kind === "crdt" && { crdt: crdtJson(record, decode) }),
   };
 }
 

@@ -96,6 +96,26 @@ export interface EntityDetailJson extends EntityJson {
   readonly snapshot?: { readonly sequence: number; readonly payload: PayloadJson };
   /** Value entities. */
   readonly value?: PayloadJson;
+  readonly crdt?: CrdtJson;
+}
+
+export interface CrdtJson {
+  /** For good: a tombstone is left. */
+  readonly deleted: boolean;
+  /** `gcounter`, `pncounter`, `gset`, `orset`, `lwwregister`, `flag`, `ormap`, `vote`. Absent: nobody has changed it yet, or it was deleted. */
+  readonly type?: string;
+  readonly value?: CrdtValueJson;
+  /** Who has a row in this store: each run of each node has its own; `retired` is what ended runs of a node left. */
+  readonly replicas: readonly { readonly node: string; readonly incarnation: string; readonly bytes: number }[];
+}
+
+/** Counters: text; flags: true or false; registers: a payload; sets: payloads; maps: entries. Of a set or map at most 1,000. */
+export type CrdtValueJson = string | boolean | PayloadJson | readonly (PayloadJson | CrdtEntryJson)[];
+
+export interface CrdtEntryJson {
+  readonly key: PayloadJson;
+  readonly type: string;
+  readonly value: CrdtValueJson;
 }
 
 export interface EventJson {

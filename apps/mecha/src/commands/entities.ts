@@ -1,5 +1,5 @@
 import type { AdminClient } from "../admin/client.ts";
-import type { EntityDetailJson, EntityJson, EventJson, PayloadJson } from "../admin/model.ts";
+import type { CrdtJson, CrdtValueJson, EntityDetailJson, EntityJson, EventJson, PayloadJson } from "../admin/model.ts";
 import { type Io, printable, table } from "../io.ts";
 import { ask, type ClientOptions, printJson } from "./client-options.ts";
 
@@ -64,8 +64,22 @@ function detailText(entity: EntityDetailJson): string {
     ["active", entity.live ? `${entity.live.phase}, ${entity.live.queued} queued` : "no"],
   ];
   if (entity.value) rows.push(["value", payloadText(entity.value)]);
+  if (entity.crdt) rows.push(...crdtRows(entity.crdt));
   if (entity.snapshot) rows.push([`snapshot at ${entity.snapshot.sequence}`, payloadText(entity.snapshot.payload)]);
   return table(rows);
+}
+
+function crdtRows({ deleted, type, value, replicas }: CrdtJson): string[][] {
+  if (deleted) return [["state", "deleted, for good"]];
+  const rows = replicas.map(({ node, incarnation, bytes }) => [`replica ${node}`, `${incarnation}, ${bytes} bytes`]);
+  return [["type", type ?? "nobody has changed it yet"], ...(value === undefined ? [] : [["value", crdtText(value)]]), ...rows];
+}
+
+function crdtText(value: CrdtValueJson): string {
+  if (typeof value === "string" || typeof value === "boolean") return String(value);
+  if (!("length" in value)) return payloadText(value);
+  if (value.length === 0) return "empty";
+  return value.map((one) => ("key" in one ? `${payloadText(one.key)} → ${crdtText(one.value)}` : payloadText(one))).join(", ");
 }
 
 /** `mecha entities history` */
@@ -81,7 +95,8 @@ export async function entityHistoryCommand(
     events: await newest(client, { service, id, limit: options.limit }),
   }));
   if (options.output === "json") printJson(io, { events });
-  else if (kind === "value") io.out("a value entity keeps its value, not its history; see `mecha entities get`\n");
+  else if (kind !== "eventSourced")
+    io.out(`a ${kind === "crdt" ? "CRDT" : "value entity"} keeps its value, not its history; see \`mecha entities get\`\n`);
   else io.out(printable(table([["SEQUENCE", "TIME", "COMMAND", "EVENT"], ...events.map(eventRow)])));
 }
 

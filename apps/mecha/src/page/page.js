@@ -358,21 +358,34 @@ function showDetail(newest) {
   byId("detail-live").textContent = detail.live ? detail.live.phase : "at rest";
   byId("detail-live").className = `badge ${detail.live ? "good" : ""}`;
   byId("detail-facts").replaceChildren(
-    fact(detail.kind === "value" ? "Version" : "Events", String(detail.sequence)),
-    fact("Kind", kindNames[detail.kind]),
-    fact("Snapshot", detail.kind === "value" ? "–" : detail.snapshot ? `at ${detail.snapshot.sequence}` : "none yet"),
+    fact({ value: "Version", crdt: "Steps" }[detail.kind] ?? "Events", String(detail.sequence)),
+    fact("Kind", detail.crdt?.type ? `${kindNames[detail.kind]}: ${detail.crdt.type}` : kindNames[detail.kind]),
+    detail.crdt
+      ? fact("Replicas", detail.crdt.replicas.map(({ node, incarnation }) => `${node}/${incarnation.slice(0, 8)}`).join(", ") || "–")
+      : fact("Snapshot", detail.kind === "value" ? "–" : detail.snapshot ? `at ${detail.snapshot.sequence}` : "none yet"),
     fact("Persistence id", detail.persistenceId),
   );
   const stored = detail.value ?? detail.snapshot?.payload;
-  byId("state-title").textContent = detail.kind === "value" ? "Value" : "Newest snapshot";
-  byId("detail-state").replaceChildren(stored ? payload(stored) : el("p", { className: "hint" }, noState(detail)));
+  byId("state-title").textContent = detail.kind === "eventSourced" ? "Newest snapshot" : "Value";
+  const value = detail.crdt?.value;
+  const shown = value === undefined ? stored && payload(stored) : el("pre", {}, ...coloured(plain(value)));
+  byId("detail-state").replaceChildren(shown ?? el("p", { className: "hint" }, noState(detail)));
   byId("history").replaceChildren(...view.events.toReversed().map((event) => eventItem(event, event.sequence > newest)));
-  if (detail.kind === "value")
-    byId("history").replaceChildren(el("p", { className: "muted" }, "A value entity keeps its value, not its history."));
+  if (detail.kind !== "eventSourced")
+    byId("history").replaceChildren(
+      el("p", { className: "muted" }, `A ${detail.kind === "crdt" ? "CRDT" : "value entity"} keeps its value, not its history.`),
+    );
   byId("older").hidden = view.before === undefined;
 }
 
+/** A CRDT's value without the types of what is in it. */
+function plain(value) {
+  if (Array.isArray(value)) return value.map((one) => (one.key ? { key: plain(one.key), value: plain(one.value) } : plain(one)));
+  return typeof value === "object" ? (value.json ?? value.base64) : value;
+}
+
 function noState(detail) {
+  if (detail.crdt) return detail.crdt.deleted ? "It was deleted, for good." : "Nobody has changed it yet.";
   return detail.kind === "value"
     ? "The value was deleted."
     : "No snapshot yet: the state is what the events below say, applied in order by the function.";
