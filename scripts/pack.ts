@@ -48,7 +48,7 @@ async function packRuntime(into: string): Promise<string> {
     main: join(app, "src/main.ts"),
     "store-sqlite-worker": join(root, "adapters/store-sqlite/src/worker.ts"),
     "object-log-worker": join(root, "adapters/store-sqlite/src/objects/worker.ts"),
-    "store-sqlite-topics-worker": join(root, "adapters/store-sqlite/src/topics-worker.ts"),
+    "store-sqlite-topics-worker": join(root, "adapters/store-sqlite/src/topics/worker.ts"),
   });
   await cp(join(app, "bin"), join(folder, "bin"), { recursive: true });
   await cp(join(app, "src/page"), join(folder, "page"), { recursive: true, filter: (path) => !path.endsWith(".ts") });

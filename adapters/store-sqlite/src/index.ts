@@ -5,7 +5,7 @@ import { type FileStore, startStore } from "./store.ts";
 
 export { openSqliteObjectLog, type SqliteObjectLogOptions } from "./objects/log.ts";
 export type { FileStore } from "./store.ts";
-export { openSqliteTopics, type SqliteTopicsOptions } from "./topics.ts";
+export { openSqliteTopics, type SqliteTopicsOptions } from "./topics/log.ts";
 export { type Finding, mergeWal, verifyFile } from "./verify.ts";
 
 export interface SqliteStoreOptions {

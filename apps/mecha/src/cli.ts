@@ -6,6 +6,7 @@ import { backupCommand } from "./commands/backup.ts";
 import { callCommand } from "./commands/call.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
+import { addEvents } from "./events-cli.ts";
 import { functionsCommand } from "./commands/functions.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
@@ -206,6 +207,8 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .option("--all", "all that were given up")
     .addHelpText("after", examples(["mecha outbox discard 17", "mecha outbox discard --all"]))
     .action(async (ids: readonly number[], options: Parameters<typeof outboxDiscard>[1]) => outboxDiscard(io, options, ids));
+
+  addEvents(program, io, { client, examples, wholeNumber });
 
   const timers = program
     .command("timers")

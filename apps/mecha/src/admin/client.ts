@@ -10,9 +10,13 @@ import type {
   HistoryJson,
   ImportJson,
   MessagePageJson,
+  ParkedPageJson,
   PastJson,
+  PublishedJson,
   StatusJson,
+  SubscriptionJson,
   TimerPageJson,
+  TopicJson,
 } from "./model.ts";
 
 /** How long one answer may take, ms; a search through a large store takes well under a second. */
@@ -25,7 +29,7 @@ const importTimeoutMs = 120_000;
 type Send = (
   method: "GET" | "POST" | "DELETE",
   path: string,
-  more?: { readonly body?: string; readonly timeoutMs?: number },
+  more?: { readonly body?: string; readonly type?: string; readonly timeoutMs?: number },
 ) => Promise<Response>;
 
 export class AdminClient {
@@ -103,6 +107,32 @@ export class AdminClient {
     return this.#ask("DELETE", `/v1/outbox/${id}`);
   }
 
+  async subscriptions(): Promise<readonly SubscriptionJson[]> {
+    return (await this.#get<{ readonly subscriptions: readonly SubscriptionJson[] }>("/v1/subscriptions")).subscriptions;
+  }
+
+  async topics(): Promise<readonly TopicJson[]> {
+    return (await this.#get<{ readonly topics: readonly TopicJson[] }>("/v1/topics")).topics;
+  }
+
+  /** One event as JSON (structured mode). */
+  async publish(topic: string, event: string): Promise<PublishedJson> {
+    const more = { body: event, type: "application/cloudevents+json", timeoutMs: answerTimeoutMs };
+    return answerOf(await this.#send("POST", `/v1/topics/${encodeURIComponent(topic)}`, more));
+  }
+
+  parked(query: Readonly<Record<string, string | undefined>>): Promise<ParkedPageJson> {
+    return this.#get(`/v1/parked${queryText(query)}`);
+  }
+
+  retryParked(id: string): Promise<{ readonly delivered: true }> {
+    return this.#ask("POST", `/v1/parked/${encodeURIComponent(id)}/retry`);
+  }
+
+  skipParked(id: string): Promise<{ readonly skipped: true }> {
+    return this.#ask("DELETE", `/v1/parked/${encodeURIComponent(id)}`);
+  }
+
   timers(query: Readonly<Record<string, string | undefined>>): Promise<TimerPageJson> {
     return this.#get(`/v1/timers${queryText(query)}`);
   }
@@ -128,12 +158,12 @@ async function request(
   url: URL,
   token: string,
   pid: number,
-  { body, timeoutMs }: NonNullable<Parameters<Send>[2]> = {},
+  { body, type, timeoutMs }: NonNullable<Parameters<Send>[2]> = {},
 ): Promise<Response> {
   try {
     return await fetch(url, {
       method,
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `Bearer ${token}`, ...(type !== undefined && { "content-type": type }) },
       ...(body !== undefined && { body }),
       ...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
     });

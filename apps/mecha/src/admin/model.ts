@@ -238,3 +238,57 @@ export interface ErrorJson {
   readonly code: string;
   readonly message: string;
 }
+
+/** Where events come from: one of the two. */
+export type EventSourceJson = { readonly eventLog: string } | { readonly topic: string };
+
+/** A consumer group. */
+export interface SubscriptionJson {
+  readonly group: string;
+  readonly source: EventSourceJson;
+  /** `shop.Feed.Added` */
+  readonly methods: readonly string[];
+  /** Events it has not taken yet; of an event log at most. Absent while its place is looked up. */
+  readonly lag?: number;
+  /** Deliveries under way. */
+  readonly sending: number;
+  /** Its function can be reached. */
+  readonly connected: boolean;
+}
+
+/** An event that could not be delivered. */
+export interface ParkedEventJson {
+  readonly id: string;
+  readonly group: string;
+  readonly source: EventSourceJson;
+  readonly attempts: number;
+  /** Of the last attempt. */
+  readonly failure: string;
+  /** When it was parked. */
+  readonly time: string;
+  /** CloudEvents attributes, `ce-id` and so on. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly payload: PayloadJson;
+}
+
+export interface ParkedPageJson {
+  readonly events: readonly ParkedEventJson[];
+  /** Pass as `after` for the next page. Absent on the last one. */
+  readonly next?: string;
+}
+
+export interface TopicJson {
+  readonly topic: string;
+  readonly messages: number;
+  /** Of payloads. */
+  readonly bytes: number;
+  readonly oldest: string;
+  readonly newest: string;
+}
+
+/** What became of events that were sent to a topic. */
+export interface PublishedJson {
+  readonly published: number;
+  /** There already: same source and id. */
+  readonly known: number;
+}

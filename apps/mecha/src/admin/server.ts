@@ -3,6 +3,16 @@ import { readFileSync } from "node:fs";
 import { type Clock, explain, Fault, type FaultCode, faultCodes, type Log, type Secret } from "@mecha/kit";
 import type { HttpExchange, HttpHandler } from "@mecha/wire";
 import type { Backups } from "./backups.ts";
+import {
+  type EventingSource,
+  listParked,
+  listSubscriptions,
+  listTopics,
+  publishTo,
+  retryParked,
+  skipParked,
+  topicPath,
+} from "./eventing.ts";
 import { type EntitySource, entityDetail, entityHistory, listEntities, pageMax } from "./entities.ts";
 import { checkOrigin, checkToken } from "./guard.ts";
 import type { ExportQuery } from "../transfer/export.ts";
@@ -14,7 +24,7 @@ import { cancelTimer, listTimers } from "./timers.ts";
 import { exportPath, importPath, serveExport, serveImport } from "./transfer.ts";
 
 /** What the API shows. */
-export interface AdminView extends EntitySource {
+export interface AdminView extends EntitySource, EventingSource {
   readonly status: () => StatusJson;
   readonly live: LiveFeed;
   /** Absent: the store is in memory. */
@@ -59,6 +69,9 @@ const routes: readonly (readonly [RegExp, Route])[] = [
   [/^\/v1\/functions$/u, (view) => ({ functions: view.status().functions })],
   [/^\/v1\/entities$/u, (view, _match, query) => listEntities(view, entitiesQuery(query))],
   [/^\/v1\/outbox$/u, (view, _match, query) => listMessages(view, messagesQuery(query))],
+  [/^\/v1\/subscriptions$/u, (view) => listSubscriptions(view)],
+  [/^\/v1\/parked$/u, (view, _match, query) => listParked(view, parkedQuery(query))],
+  [/^\/v1\/topics$/u, (view) => listTopics(view)],
   [/^\/v1\/timers$/u, (view, _match, query) => listTimers(view, timersQuery(query))],
   [/^\/v1\/entities\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = ""]) => entityDetail(view, service, id)],
   [
@@ -95,14 +108,25 @@ const taken: Readonly<Record<string, Streamed>> = {
   },
 };
 
+/** Takes the body of a POST, if there is one to take at that path. */
+function takerOf(path: string): Streamed | undefined {
+  if (Object.hasOwn(taken, path)) return taken[path];
+  if (!topicPath.test(path)) return undefined;
+  return async (view, exchange) => {
+    json(exchange, 200, await publishTo(view, exchange));
+  };
+}
+
 /** What other methods reach. */
 const changes: Readonly<Record<string, typeof routes>> = {
   POST: [
     [/^\/v1\/backups$/u, (view) => backupsOf(view).begin()],
     [/^\/v1\/outbox\/(\d{1,16})\/retry$/u, (view, [id]) => retryMessage(view, Number(id))],
+    [/^\/v1\/parked\/([^/]+)\/retry$/u, (view, [id = ""]) => retryParked(view, id)],
   ],
   DELETE: [
     [/^\/v1\/outbox\/(\d{1,16})$/u, (view, [id]) => discardMessage(view, Number(id))],
+    [/^\/v1\/parked\/([^/]+)$/u, (view, [id = ""]) => skipParked(view, id)],
     [/^\/v1\/timers\/([^/]+)\/([^/]+)\/([^/]+)$/u, (view, [service = "", id = "", name = ""]) => cancelTimer(view, service, id, name)],
   ],
 };
@@ -114,13 +138,13 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
       checkOrigin(exchange.headers, config.port());
       const { method, path } = exchange;
       const known = method === "GET" || method === "HEAD" ? routes : changes[method];
-      const isTaken = method === "POST" && Object.hasOwn(taken, path);
+      const isTaken = method === "POST" && takerOf(path) !== undefined;
       if (known === undefined || (known !== routes && !isTaken && !known.some(([pattern]) => pattern.test(path))))
         refuse(
           exchange,
           405,
           "unimplemented",
-          `${method} ${path}: the admin API takes GET, POST /v1/backups, POST /v1/import, POST /v1/outbox/…/retry, DELETE of timers and of messages`,
+          `${method} ${path}: the admin API takes GET, POST /v1/backups, POST /v1/import, POST /v1/topics/…, POST of retry below /v1/outbox and /v1/parked, DELETE of timers, of messages and of parked events`,
         );
       else if (path.startsWith("/v1/")) await answerApi(view, config, exchange, known);
       else answerPage(exchange);
@@ -132,7 +156,7 @@ export function adminHandler(view: AdminView, config: AdminConfig): HttpHandler 
 
 async function answerApi(view: AdminView, config: AdminConfig, exchange: HttpExchange, known: typeof routes): Promise<void> {
   checkToken(exchange.headers, config.token);
-  const streams = known === routes ? streamed[exchange.path] : known === changes["POST"] ? taken[exchange.path] : undefined;
+  const streams = known === routes ? streamed[exchange.path] : known === changes["POST"] ? takerOf(exchange.path) : undefined;
   if (streams) {
     await streams(view, exchange, config);
     return;
@@ -156,6 +180,11 @@ function answerPage(exchange: HttpExchange): void {
   const [file, type] = pageFiles[exchange.path] ?? [];
   if (file === undefined || type === undefined) throw new Fault("notFound", `no such path: ${exchange.path}; the page is at /`);
   exchange.respond(200, { ...commonHeaders, "content-type": type }, readFileSync(new URL(`../page/${file}`, import.meta.url)));
+}
+
+function parkedQuery(query: URLSearchParams): Parameters<typeof listParked>[1] {
+  const after = query.get("after") || undefined;
+  return { limit: wholeNumber(query, "limit", 1, pageMax) ?? pageDefault, ...(after !== undefined && { after }) };
 }
 
 function entitiesQuery(query: URLSearchParams): Parameters<typeof listEntities>[1] {

@@ -223,7 +223,8 @@ class ProjectRun {
     const backups = copy && new Backups(directory, copy, this.#io.random);
     const owner = (service: string): string | undefined =>
       this.#functions(sidecar).find(({ services }) => services.some(({ name }) => name === service))?.name;
-    const view = { store, engine: sidecar.engine, descriptors, owner, status: () => this.#status(sidecar), live: this.#live, backups };
+    const { engine, eventing } = sidecar;
+    const view = { store, engine, eventing, descriptors, owner, status: () => this.#status(sidecar), live: this.#live, backups };
     return this.#scope.own(await openAdmin(view, { port, stateFolder: directory, clock: this.#io.clock, log })).page;
   }
 

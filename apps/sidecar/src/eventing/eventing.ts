@@ -47,6 +47,7 @@ export interface EventingPorts {
 
 /** A consumer group as people see it. */
 export interface GroupStatus {
+  readonly subscriber: string;
   readonly group: string;
   readonly from: Subscription["from"];
   readonly name: string;
@@ -256,6 +257,7 @@ export class Eventing {
 
   groups(): readonly GroupStatus[] {
     return Array.from(this.#running.values(), ({ subscription, consumer }) => ({
+      subscriber: subscription.subscriber,
       group: subscription.group,
       from: subscription.from,
       name: subscription.name,

@@ -6,8 +6,8 @@ import { assert, Fault, type Log } from "@mecha/kit";
 import type { EventPage } from "@mecha/binding";
 import { appendMax, type Retention, type TopicListing, type TopicLog, type TopicMessage } from "@mecha/binding/topics";
 import { type Cursor, type ParkedChange, type ParkedEvent, type ParkedQuery, type ParkedRow, rowsMax } from "@mecha/state/store";
-import type { TopicsAnswer, TopicsRequest, TopicsStart } from "./topics-worker.ts";
-import type { WorkerReady } from "./worker.ts";
+import type { TopicsAnswer, TopicsRequest, TopicsStart } from "./worker.ts";
+import type { WorkerReady } from "../worker.ts";
 
 export interface SqliteTopicsOptions {
   /** Folder of the state; the file is `topics.db`. Made if missing, with mode 0700. */
@@ -46,7 +46,7 @@ export async function openSqliteTopics({ dir, log, retention, durability = "full
 
 /** As the store's: beside this file from source, beside the bundle when bundled. */
 function workerUrl(): URL {
-  return new URL(import.meta.url.endsWith(".ts") ? "./topics-worker.ts" : "./store-sqlite-topics-worker.js", import.meta.url);
+  return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./store-sqlite-topics-worker.js", import.meta.url);
 }
 
 class SqliteTopics implements TopicLog {

@@ -1,7 +1,7 @@
 /**
  * The thread that owns `topics.db`. Requests are structured clones, answered in order.
  *
- * This file is an entry of its own, like worker.ts: a bundler must emit it as `store-sqlite-topics-worker.js` beside the bundle.
+ * This file is an entry of its own, like ../worker.ts: a bundler must emit it as `store-sqlite-topics-worker.js` beside the bundle.
  *
  * W1 what has arrived is one transaction: the writes of all callers share one fsync, and nobody is answered before it
  * W2 after the medium failed nothing is tried again
@@ -10,13 +10,13 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import { explain, Fault } from "@mecha/kit";
 import type { Retention, TopicMessage } from "@mecha/binding/topics";
 import type { Cursor, ParkedChange, ParkedEvent, ParkedQuery } from "@mecha/state/store";
-import { Checkpoints } from "./checkpoint.ts";
-import { CursorTables } from "./cursors.ts";
-import { type Database, openDatabase } from "./database.ts";
-import { topicsLayout, TopicTables } from "./topics-tables.ts";
-import type { WorkerReady } from "./worker.ts";
+import { Checkpoints } from "../checkpoint.ts";
+import { CursorTables } from "../cursors.ts";
+import { type Database, openDatabase } from "../database.ts";
+import { topicsLayout, TopicTables } from "./tables.ts";
+import type { WorkerReady } from "../worker.ts";
 
-/** What topics.ts starts the worker with. */
+/** What log.ts starts the worker with. */
 export interface TopicsStart {
   readonly file: string;
   readonly ownFolder: boolean;

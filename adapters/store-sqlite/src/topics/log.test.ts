@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { noLog } from "@mecha/kit";
 import { topicLogContract } from "@mecha/binding/contract";
-import { openSqliteTopics } from "./index.ts";
+import { openSqliteTopics } from "../index.ts";
 
 for (const durability of ["full", "relaxed"] as const)
   topicLogContract(`sqlite ${durability}`, { persistent: true }, async () => {

@@ -7,9 +7,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { BoundEvent, EventPage } from "@mecha/binding";
 import { idsKeptMs, type Retention, type TopicListing, type TopicMessage, topicShard } from "@mecha/binding/topics";
 import { eventsPageBytes, rowsMax } from "@mecha/state/store";
-import { cursorTable, parkedTable } from "./cursors.ts";
-import { metadataBytes, metadataOf } from "./metadata.ts";
-import type { Layout } from "./schema.ts";
+import { cursorTable, parkedTable } from "../cursors.ts";
+import { metadataBytes, metadataOf } from "../metadata.ts";
+import type { Layout } from "../schema.ts";
 
 /** "MchT", big-endian. */
 const topicsApplicationId = 0x4d636854;
