@@ -1,5 +1,6 @@
 /** OpenAPI documents of what a registry serves: one of version 3 for each group and version, one of version 2 for all. */
 import { apiVersionOf, type JsonObject, kubernetesTypes, type ResourceDefinition } from "@mecha/kinds";
+import { crdSchema } from "./crd-schema.ts";
 import { pathsOf } from "./paths.ts";
 import { type OpenApiVersion, SchemaSet } from "./schema.ts";
 
@@ -37,7 +38,13 @@ function contents(
 function addResource(definition: ResourceDefinition, set: SchemaSet, version: OpenApiVersion): JsonObject {
   const { types, type, kind, listKind, group } = definition;
   const gvk = { group, version: definition.version };
-  set.add(types, type);
+  if (definition.openAPISchema) {
+    set.add(kubernetesTypes(), `${meta}ObjectMeta`);
+    set.put(
+      type,
+      crdSchema(definition.openAPISchema, version, (name) => set.reference(name)),
+    );
+  } else set.add(types, type);
   set.mark(type, { ...gvk, kind });
   const list = `${type}List`;
   if (!definition.verbs || definition.verbs.includes("list")) {

@@ -52,12 +52,8 @@ const parametersOf: Readonly<Record<string, readonly (readonly [name: string, ty
   ],
 };
 
-const patchTypes = [
-  "application/json-patch+json",
-  "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
-  "application/apply-patch+yaml",
-];
+const strategic = "application/strategic-merge-patch+json";
+const patchTypes = ["application/json-patch+json", "application/merge-patch+json", strategic, "application/apply-patch+yaml"];
 
 /** What operations of one resource refer to. */
 export interface PathNames {
@@ -145,7 +141,10 @@ class PathBuilder {
 
   #body(verb: string, schema: JsonObject, takesBody: boolean, parameters: readonly JsonObject[]): JsonObject {
     const patch = verb === "patch";
-    const media = patch ? patchTypes : ["application/json", "application/yaml"];
+    // kubectl apply sends a strategic merge patch to whoever lists it.
+    const media = patch
+      ? patchTypes.filter((type) => this.#definition.strategicPatch || type !== strategic)
+      : ["application/json", "application/yaml"];
     const content = patch ? { type: "object" } : schema;
     if (this.#version === 3)
       return {
