@@ -17,6 +17,13 @@ const rememberedMax = 1_000;
 
 /** @param component Who speaks, as `describe` shows it. */
 export function eventRecorder(client: ApiClient, component: string, wallMs: () => number, log: Log): EventRecorder {
+  let lastMoment = 0n;
+  /** A name only has to differ: the moment in nanoseconds, in hexadecimal, as people know it from client-go; no two of this process are the same. */
+  const moment = (): string => {
+    const nowNs = BigInt(Math.floor(wallMs())) * 1_000_000n;
+    lastMoment = nowNs > lastMoment ? nowNs : lastMoment + 1n;
+    return lastMoment.toString(16);
+  };
   const remembered = new Map<string, { readonly namespace: string; readonly name: string; count: number }>();
   return {
     async record(object, type, reason, message) {
@@ -33,8 +40,7 @@ export function eventRecorder(client: ApiClient, component: string, wallMs: () =
         const created = await client.create(events, {
           apiVersion: "v1",
           kind: "Event",
-          // Its name only has to differ: object, then the moment in hexadecimal, as people know it from client-go.
-          metadata: { name: "", generateName: `${name}.`, namespace },
+          metadata: { name: `${name}.${moment()}`, namespace },
           involvedObject: { apiVersion: object.apiVersion, kind: object.kind, namespace, name, ...(uid !== undefined && { uid }) },
           type,
           reason,
