@@ -94,6 +94,9 @@ test("discovery of a foreign function, imports in reverse order and options kept
       ["crdt", "CrdtConfigured", "crdt-configured", 100],
       ["action", "ActionTckModel", "", undefined],
       ["action", "ActionTwo", "", undefined],
+      ["action", "EventLogSubscriberModel", "", undefined],
+      ["eventSourced", "EventSourcedEntityOne", "eventlogeventing-one", undefined],
+      ["eventSourced", "EventSourcedEntityTwo", "eventlogeventing-two", undefined],
     ],
   );
   const process = components[0]?.methods.get("Process");
