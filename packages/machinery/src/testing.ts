@@ -35,7 +35,11 @@ function typesWith(...rows: readonly TypeRow[]): ReadonlyMap<string, TypeRow> {
 }
 
 const common = { shortNames: [], categories: [], status: false, strategicPatch: true } as const;
-const metadata = { name: "metadata", ref: { type: "ObjectMeta" } } as const;
+const ownFields = [
+  { name: "apiVersion", ref: { scalar: "string" } },
+  { name: "kind", ref: { scalar: "string" } },
+  { name: "metadata", ref: { type: "ObjectMeta" } },
+] as const;
 
 export const configMapDefinition: ResourceDefinition = {
   ...common,
@@ -50,7 +54,7 @@ export const configMapDefinition: ResourceDefinition = {
   types: typesWith({
     name: "ConfigMap",
     fields: [
-      metadata,
+      ...ownFields,
       { name: "data", ref: { map: { scalar: "string" } } },
       { name: "binaryData", ref: { map: { scalar: "bytes" } } },
       { name: "immutable", ref: { scalar: "bool" } },
@@ -72,7 +76,7 @@ export const namespaceDefinition: ResourceDefinition = {
   nameRule: "label",
   types: typesWith({
     name: "Namespace",
-    fields: [metadata, { name: "spec", ref: { scalar: "any" } }, { name: "status", ref: { scalar: "any" } }],
+    fields: [...ownFields, { name: "spec", ref: { scalar: "any" } }, { name: "status", ref: { scalar: "any" } }],
   }),
   type: "Namespace",
 };
@@ -80,7 +84,7 @@ export const namespaceDefinition: ResourceDefinition = {
 const widgetTypes = typesWith(
   {
     name: "Widget",
-    fields: [metadata, { name: "spec", ref: { type: "WidgetSpec" } }, { name: "status", ref: { type: "WidgetStatus" } }],
+    fields: [...ownFields, { name: "spec", ref: { type: "WidgetSpec" } }, { name: "status", ref: { type: "WidgetStatus" } }],
   },
   {
     name: "WidgetSpec",
