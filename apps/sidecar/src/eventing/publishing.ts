@@ -57,15 +57,21 @@ export function publishing(component: Component, ports: PublishingPorts): Compon
   });
   const port: FunctionPort = {
     ...(inner.crdt && { crdt: inner.crdt }),
+    ...(inner.window !== undefined && { window: inner.window }),
     reportError: (message) => inner.reportError(message),
     openEntity(address, init, events) {
-      let running: string | undefined;
+      /** By command, the topic its reply goes to: a function may be sent several ahead. */
+      const topics = new Map<number, string>();
       const reply: EntityStreamEvents["reply"] = (given) => {
-        const topic = running === undefined ? undefined : methods.get(running)?.publishes;
+        const topic = topics.get(given.commandId);
+        topics.delete(given.commandId);
         events.reply(topic === undefined ? given : withMessage(given, { service, topic, subject: address.entityId }));
       };
       const stream = inner.openEntity(address, init, entityEvents(events, reply));
-      return entityStream(stream, (command) => (running = command));
+      return entityStream(stream, (id, command) => {
+        const topic = methods.get(command)?.publishes;
+        if (topic !== undefined) topics.set(id, topic);
+      });
     },
     openAction(called, method, open, events) {
       const topic = method.publishes;
@@ -93,11 +99,11 @@ function entityEvents(events: EntityStreamEvents, reply: EntityStreamEvents["rep
   };
 }
 
-function entityStream(stream: EntityStream, sends: (command: string) => void): EntityStream {
+function entityStream(stream: EntityStream, sends: (id: number, command: string) => void): EntityStream {
   return {
     event: (sequence, payload) => stream.event(sequence, payload),
     command: (id, command) => {
-      sends(command.name);
+      sends(id, command.name);
       stream.command(id, command);
     },
     halfClose: () => stream.halfClose(),
