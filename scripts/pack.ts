@@ -1,6 +1,6 @@
 /**
- * Builds what is published: `mecha-runtime` (the command) and `mecha-sdk`, as folders and tarballs in dist/. Node strips types only outside
- * node_modules, so both are bundled to JavaScript; nothing of the workspaces is imported any more. Each carries LICENSE, NOTICE and
+ * Builds what is published: `mecha-runtime` (the command), `mecha-sdk` and `mecha-operator`, as folders and tarballs in dist/. Node strips types only outside
+ * node_modules, so all are bundled to JavaScript; nothing of the workspaces is imported any more. Each carries LICENSE, NOTICE and
  * THIRD-PARTY.txt, the licences of the packages inside the bundle.
  *
  * Layout of mecha-runtime (bin/mecha.cjs and the code's own `import.meta.url` rely on it):
@@ -35,10 +35,10 @@ interface Manifest {
 const readManifest = async (folder: string): Promise<Manifest> =>
   JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as Manifest;
 
-/** Builds both packages; returns the tarballs' paths. */
-export async function pack(into = distFolder): Promise<{ readonly runtime: string; readonly sdk: string }> {
+/** Builds the packages; returns the tarballs' paths. */
+export async function pack(into = distFolder): Promise<{ readonly runtime: string; readonly sdk: string; readonly operator: string }> {
   await mkdir(into, { recursive: true });
-  return { runtime: await packRuntime(into), sdk: await packSdk(into) };
+  return { runtime: await packRuntime(into), sdk: await packSdk(into), operator: await packOperator(into) };
 }
 
 async function packRuntime(into: string): Promise<string> {
@@ -91,6 +91,24 @@ async function packSdk(into: string): Promise<string> {
     },
     engines: { node: ">=24" },
     dependencies: { [kept]: dependencies?.[kept] },
+  });
+  await writeLicences(folder, built);
+  return tarball(folder, into);
+}
+
+async function packOperator(into: string): Promise<string> {
+  const sdk = join(root, "sdk/operator");
+  const folder = await emptied(join(into, "mecha-operator"));
+  const entries = { index: join(sdk, "src/index.ts") };
+  const built = await bundle(join(folder, "dist"), entries);
+  const types = await declarations(entries, join(folder, "types"));
+  const { version, description } = await readManifest(sdk);
+  await writeManifest(folder, {
+    name: "mecha-operator",
+    version,
+    description,
+    exports: { ".": { types: `./types/${types.index ?? ""}`, default: "./dist/index.js" } },
+    engines: { node: ">=24" },
   });
   await writeLicences(folder, built);
   return tarball(folder, into);

@@ -1,5 +1,5 @@
 /**
- * What a user installs works where nothing of this repository is: both tarballs are packed, installed into an empty folder without network,
+ * What a user installs works where nothing of this repository is: all tarballs are packed, installed into an empty folder without network,
  * and a function written there is run by `npx --no-install mecha up` and called.
  */
 import assert from "node:assert/strict";
@@ -39,6 +39,26 @@ const Counter = eventSourced({
 await serve([Counter]);
 `;
 
+const operator = `import { type KubeObject, resourceRef, runOperator, watchFor } from "mecha-operator";
+
+const configMaps = resourceRef("v1", "ConfigMap");
+
+await runOperator({
+  name: "demo-operator",
+  setup({ manager }) {
+    const cache = manager.informer(configMaps);
+    manager.add({
+      name: "demo",
+      watches: [watchFor(configMaps)],
+      async reconcile(id) {
+        const found: KubeObject | undefined = cache.get(id);
+        return found ? undefined : { requeueAfterMs: 1_000 };
+      },
+    });
+  },
+});
+`;
+
 const project = (ingressPort: number): string => `apiVersion: mecha.dev/v1alpha1
 kind: Project
 metadata:
@@ -65,7 +85,7 @@ const tsconfig = {
     types: ["node"],
     typeRoots: [join(repository, "node_modules/@types")],
   },
-  files: ["counter.ts"],
+  files: ["counter.ts", "operator.ts"],
 };
 
 /** npm without network, notices or scripts: what is not in the tarballs must not be needed. */
@@ -78,7 +98,7 @@ suite("the published packages", () => {
   before(async () => {
     built = await tempDir("pack");
     user = await tempDir("user");
-    const { runtime, sdk } = await pack(built.path);
+    const packed = await pack(built.path);
     const protobuf = await runProgram("npm", [
       "pack",
       join(repository, "node_modules/@bufbuild/protobuf"),
@@ -91,9 +111,12 @@ suite("the published packages", () => {
     await user.write({
       "package.json": JSON.stringify({ name: "demo", private: true, type: "module" }),
       "counter.ts": counter,
+      "operator.ts": operator,
       "tsconfig.json": JSON.stringify(tsconfig),
     });
-    const installed = await runProgram("npm", [...npmInstall, runtime, sdk, join(built.path, dependency ?? "")], { cwd: user.path });
+    const installed = await runProgram("npm", [...npmInstall, ...Object.values(packed), join(built.path, dependency ?? "")], {
+      cwd: user.path,
+    });
     assert.equal(installed.code, 0, installed.output);
   });
   after(async () => {
@@ -101,7 +124,7 @@ suite("the published packages", () => {
     await built[Symbol.asyncDispose]();
   });
 
-  for (const name of ["mecha-runtime", "mecha-sdk"]) {
+  for (const name of ["mecha-runtime", "mecha-sdk", "mecha-operator"]) {
     test(`${name} carries its licences and imports nothing of the workspaces`, async () => {
       const folder = join(user.path, "node_modules", name);
       for (const file of ["LICENSE", "NOTICE", "THIRD-PARTY.txt"]) assert.ok(existsSync(join(folder, file)), file);
@@ -161,6 +184,12 @@ suite("the published packages", () => {
       "false",
     ]);
     assert.equal(compiled.code, 0, compiled.output);
+  });
+
+  test("the user's operator runs from the published package", async () => {
+    const said = await runProgram(process.execPath, ["operator.ts", "--help"], { cwd: user.path });
+    assert.equal(said.code, 0, said.output);
+    assert.match(said.stdout, /^demo-operator\n[^]*--leader-elect/);
   });
 
   test("mecha up runs the user's function, and a call over HTTP changes its state", async () => {
