@@ -88,9 +88,10 @@ const seconds = Number(flags.seconds);
 console.log(
   `${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; CPU and memory are server + function`,
 );
-const floor = { syncsPerSecond: syncFloor(), loopback: await loopbackFloor(64, seconds) };
+const floor = { sync: syncFloor(), loopback: await loopbackFloor(64, Math.min(seconds, 5)) };
 console.log(
-  `floor: ${String(floor.syncsPerSecond)} fdatasync/s of 4 KiB; bare node:http echo at 64 connections ${String(floor.loopback)} req/s\n\n${header}`,
+  `floor: ${String(floor.sync.perSecond)} fdatasync/s of 4 KiB; bare node:http echo at 64 connections ${String(floor.loopback.perSecond)} req/s; ` +
+    `alone, a write with its fdatasync takes ${floor.sync.p50Ms.toFixed(2)} ms and an echo ${floor.loopback.p50Ms.toFixed(2)} ms (p50)\n\n${header}`,
 );
 for (const name of flags.peers.split(",")) {
   const starter = starters[name];

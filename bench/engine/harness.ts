@@ -148,7 +148,7 @@ export function median(values: readonly number[]): number {
 /** Says what the figures were taken on: they mean nothing without. */
 export function printMachine(): void {
   console.log(
-    `${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; floor: ${String(syncFloor())} fdatasync/s of 4 KiB\n`,
+    `${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; floor: ${String(syncFloor().perSecond)} fdatasync/s of 4 KiB\n`,
   );
 }
 
