@@ -4,6 +4,7 @@
  * K1 a session never reads or writes the files of the user who runs the tests
  */
 import { mkdirSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { runProgram, startProgram, type Program } from "./program.ts";
 
@@ -17,8 +18,11 @@ export interface KubectlBinary {
 /** Oldest minor version whose sessions must work. */
 export const kubectlMinorMin = 29;
 
-/** Where machines keep kubectls side by side, beyond PATH. */
-const sideBySide = ["/usr/lib/google-cloud-sdk/bin", "/usr/local/bin"];
+/** Where tests/tools/kubectl/build.ts puts what it built: outside the repository, so that a fresh clone need not build again. */
+export const builtFolder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "mecha-tests", "kubectl");
+
+/** Where kubectls lie side by side, beyond PATH. */
+const sideBySide = ["/usr/lib/google-cloud-sdk/bin", "/usr/local/bin", builtFolder];
 
 /** Files named `kubectl.1.33`, one for each version, oldest first. */
 export function installedKubectls(): readonly KubectlBinary[] {
