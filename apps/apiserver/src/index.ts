@@ -21,6 +21,7 @@ import {
 import { type KeyFiles, openAuthority, openTokenIssuer } from "@mecha/pki";
 import { runControllers } from "./controllers.ts";
 import { kubeconfig } from "./kubeconfig.ts";
+import { openMetrics } from "./metrics.ts";
 import { type Listener, listenTls } from "./listener.ts";
 import { openAudit } from "./security/audit.ts";
 import { openSecurity } from "./security/index.ts";
@@ -73,6 +74,8 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
   const issuer = await openTokenIssuer(keyFiles(config.folder), { clock });
   const security = openSecurity(() => server, issuer, clock);
   const { authorize, admit, specials } = security;
+  const metrics = openMetrics(() => server);
+  const openApi = openApiPaths(kubernetesVersion);
   const [server, identity] = await Promise.all([
     KubeServer.open({
       log: objects,
@@ -85,7 +88,7 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
       specials,
       ...(fatal && { fatal }),
       protobuf: decodeProtobuf,
-      paths: openApiPaths(kubernetesVersion),
+      paths: (request, registry) => metrics.paths(request, registry) ?? openApi(request, registry),
     }),
     openIdentity(config, ports),
   ]);
@@ -104,7 +107,7 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
     const { host, port } = config;
     const hosts = isLoopback(host) || config.hosts.length > 0 ? [...loopbackNames, ...config.hosts] : "any";
     const listener: Listener = scope.own(
-      await listenTls(server, { host, port, ...identity, hosts, log, random, clock, security, ...(audit && { audit }) }),
+      await listenTls(server, { host, port, ...identity, hosts, log, random, clock, security, metrics, ...(audit && { audit }) }),
     );
     const url = `https://${reachable(host)}:${listener.port}`;
     const path = join(config.folder, "kubeconfig");

@@ -85,6 +85,14 @@ test("answers carry what the API server's carry", async () => {
   assert.match(String(headers["audit-id"]), /^[0-9a-f-]{36}$/u);
 });
 
+test("metrics count requests and objects, for those who may see them", async () => {
+  const { headers, body } = await ask("/metrics");
+  assert.match(String(headers["content-type"]), /^text\/plain; version=0\.0\.4/u);
+  assert.match(body, /^apiserver_request_total\{method="GET",code="200"\} [1-9]/mu);
+  assert.match(body, /^apiserver_storage_objects\{resource="namespaces"\} 4$/mu);
+  assert.notEqual((await ask("/metrics", { anonymous: true })).status, 200);
+});
+
 test("another Host is refused: a web page that rebinds a name gets nothing", async () => {
   const { status, body } = await ask(maps, { headers: { host: "evil.example" } });
   assert.equal(status, 403);

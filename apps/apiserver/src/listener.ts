@@ -12,6 +12,7 @@ import type { TLSSocket } from "node:tls";
 import { type Clock, explain, Fault, type Log, type Random, uuid } from "@mecha/kit";
 import { type ApiAnswer, type ApiRequest, bodyMaxBytes, type Caller, type KubeServer, StatusError, type Served } from "@mecha/machinery";
 import type { Audit } from "./security/audit.ts";
+import type { ServerMetrics } from "./metrics.ts";
 import type { Security } from "./security/index.ts";
 
 export interface ListenerOptions {
@@ -27,6 +28,7 @@ export interface ListenerOptions {
   readonly random: Random;
   readonly clock: Clock;
   readonly security: Pick<Security, "identify">;
+  readonly metrics: Pick<ServerMetrics, "answered">;
   readonly audit?: Audit;
 }
 
@@ -145,6 +147,11 @@ class Handler {
 
   async handle(request: Request, response: Response): Promise<void> {
     this.#open++;
+    const { metrics, clock } = this.#options;
+    const beganMs = clock.monotonic();
+    response.once("close", () =>
+      metrics.answered(isMethod(request.method) ? request.method : "other", response.statusCode, (clock.monotonic() - beganMs) / 1_000),
+    );
     response.on("error", () => undefined); // the client went away: nobody is left to answer
     request.on("error", () => undefined);
     try {
