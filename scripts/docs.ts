@@ -1,12 +1,13 @@
 /**
  * Generates reference pages, so that they cannot differ from the code: docs/reference/configuration.md from the options each app declares
- * (`apps/<app>/src/options.ts`, export `options`), docs/reference/protocol.md from the .proto files. Run by `npm run docs`;
+ * (`apps/<app>/src/options.ts`, export `options`), docs/reference/protocol.md from the .proto files, api/crds from packages/kinds/src/own. Run by `npm run docs`;
  * tests/guards/docs.test.ts fails when a page is stale.
  */
 import { globSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { crdFiles } from "@mecha/kinds/crd-yaml";
 import { type Options, optionsTable } from "@mecha/kit";
 import { root } from "./checks.ts";
 import { protocolPage, renderProtocol } from "./protocol-docs.ts";
@@ -38,6 +39,7 @@ async function renderConfiguration(): Promise<string> {
 export const pages: readonly (readonly [page: string, render: () => Promise<string>])[] = [
   [configurationPage, renderConfiguration],
   [protocolPage, renderProtocol],
+  ...crdFiles().map(([name, text]) => [`api/crds/${name}`, () => Promise.resolve(text)] as const),
 ];
 
 /** Writes the pages; with `--check` it only says which are stale, and exits with 1. */

@@ -140,3 +140,28 @@ session("create with generators: Protobuf bodies from 1.32 on", async (kubectl, 
   );
   assert.match(await kubectl.run([...here, "get", "all"]), /deployment\.apps\/web[^]*cronjob\.batch\/often[^]*job\.batch\/once/u);
 });
+
+session("our own kinds are there from the start, explained, defaulted and checked", async (kubectl, namespace) => {
+  const here = ["-n", namespace];
+  const service = (spec: object): string =>
+    JSON.stringify({ apiVersion: "cloudstate.io/v1alpha1", kind: "StatefulService", metadata: { name: "cart" }, spec });
+  assert.match(await kubectl.run(["explain", "statefulservice.spec.storeConfig"]), /database\s+<string>\n\s+Database, keyspace or schema/u);
+  const spec = { containers: [{ name: "cart", image: "shop/cart" }], storeConfig: { statefulStore: { name: "shop" } } };
+  assert.equal(await kubectl.run([...here, "apply", "-f", "-"], service(spec)), "statefulservice.cloudstate.io/cart created\n");
+  assert.equal(
+    await kubectl.run([...here, "get", "ss", "cart", "-o", "jsonpath={.spec.replicas} {.spec.storeConfig.database}"]),
+    "1 cloudstate",
+  );
+  assert.equal(await kubectl.run([...here, "scale", "ss", "cart", "--replicas=3"]), "statefulservice.cloudstate.io/cart scaled\n");
+  assert.match(await kubectl.run([...here, "get", "ss"]), /^NAME +REPLICAS +STATUS +STORE +AGE\ncart +shop +\d+s\n$/u);
+  const none = await kubectl.try([...here, "apply", "-f", "-"], service({ containers: [] }));
+  assert.match(none.output, /spec\.containers: Invalid value: .*should have at least 1 items/u);
+  const two = {
+    apiVersion: "cloudstate.io/v1alpha1",
+    kind: "StatefulStore",
+    metadata: { name: "s" },
+    spec: { inMemory: true, embedded: {} },
+  };
+  const refused = await kubectl.try([...here, "apply", "-f", "-"], JSON.stringify(two));
+  assert.match(refused.output, /spec: Invalid value: .*exactly one of inMemory, embedded, postgres, spanner and cassandra must be set/u);
+});

@@ -23,6 +23,7 @@ import { runControllers } from "./controllers.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { openMetrics } from "./metrics.ts";
 import { type Listener, listenTls } from "./listener.ts";
+import { ensureOwnKinds } from "./own-kinds.ts";
 import { openAudit } from "./security/audit.ts";
 import { openSecurity } from "./security/index.ts";
 
@@ -97,6 +98,7 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
   try {
     const audit = config.auditLog === undefined ? undefined : scope.own(openAudit(config.auditLog, log));
     const transport = (user: string): ApiTransport => inProcessTransport(server, { name: user, groups: [mastersGroup] });
+    await ensureOwnKinds(transport("mecha"));
     const controlling = runControllers(
       { transport: transport("system:kube-controller-manager"), clock, random, log, authority: identity.authority },
       scope.signal,

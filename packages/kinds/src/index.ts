@@ -31,6 +31,16 @@ export {
   type TypeRow,
   type TypeTable,
 } from "./type-table.ts";
+export {
+  annotations as functionAnnotations,
+  type FunctionContext,
+  type FunctionEntry,
+  functionOf,
+  projectLabel,
+  statefulServiceOf,
+  statefulStoreOf,
+} from "./own/functions.ts";
+export { ownCrds, type StatefulService, type StatefulStore } from "./own/index.ts";
 export { fieldText, typeText } from "./texts/index.ts";
 export { ageOf, formatDuration, humanDuration, parseDuration } from "./values/duration.ts";
 export { compareQuantities, parseQuantity, type Quantity, type QuantityFormat } from "./values/quantity.ts";

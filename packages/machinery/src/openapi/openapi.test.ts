@@ -88,3 +88,13 @@ test("documents are kept, revalidated by ETag, addressed by hash, and made anew 
   assert.equal(await serve({ method: "GET", path: "/openapi/v3/apis/none/v1", query: "", headers: {} }, registry), undefined);
   assert.equal(json(await ask("/openapi/v2"))["swagger"], "2.0");
 });
+
+test("PATCH lists strategic patches only for kinds that take them: kubectl apply sends what it finds there", () => {
+  const media = (strategicPatch: boolean): string[] => {
+    const { paths } = openApiV3([{ ...apps[0]!, strategicPatch }], "v1.36.0") as { paths: Record<string, JsonObject> };
+    const item = Object.entries(paths).find(([path]) => path.endsWith("/{name}"))?.[1];
+    return Object.keys(valueAt(item, "patch.requestBody.content") as JsonObject);
+  };
+  assert.ok(media(true).includes("application/strategic-merge-patch+json"));
+  assert.ok(!media(false).includes("application/strategic-merge-patch+json"));
+});
