@@ -22,7 +22,12 @@ test("the hash tells data, whatever its order, and not metadata", () => {
 test("Pods of the old configuration are restarted, unknown ones adopted, those of now and those that go left alone", () => {
   const marked = (name: string, hash: string, metadata: object = {}): KubeObject =>
     object(name, {}, { annotations: { [hashAnnotation]: hash }, ...metadata });
-  const [old, now, going, fresh] = [marked("old", "1"), marked("now", "2"), marked("going", "1", { deletionTimestamp: "x" }), object("fresh")];
+  const [old, now, going, fresh] = [
+    marked("old", "1"),
+    marked("now", "2"),
+    marked("going", "1", { deletionTimestamp: "x" }),
+    object("fresh"),
+  ];
   assert.deepEqual(planPods([old, now, going, fresh], "2"), { restart: [old], adopt: [fresh] });
 });
 

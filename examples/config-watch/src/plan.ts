@@ -26,7 +26,7 @@ export function hashOf(sources: Sources): string {
   return createHash("sha256").update(JSON.stringify(data)).digest("hex").slice(0, 16);
 }
 
-const sorted = (data: unknown): unknown => Object.entries((data ?? {})).sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = (data: unknown): unknown => Object.entries(data ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 
 export interface PodPlan {
   /** Started before the change: to be deleted. */

@@ -29,7 +29,12 @@ test("news is an Event of the object; the same news again is counted; what canno
     ["Lost", 1],
     ["Made", 2],
   ]);
-  await recorder.record({ ...object, metadata: { ...object.metadata, namespace: "nowhere", uid: "other" } }, "Normal", "Made", "it is there");
+  await recorder.record(
+    { ...object, metadata: { ...object.metadata, namespace: "nowhere", uid: "other" } },
+    "Normal",
+    "Made",
+    "it is there",
+  );
   assert.deepEqual(
     log.lines.map(({ message, fields }) => [message, fields["cause"]]),
     [["event not recorded", 'namespaces "nowhere" not found']],

@@ -50,7 +50,7 @@ export function reviewSpecials(authorize: Authorizer, objects: RbacObjects, veri
 }
 
 const answered = ({ body }: SpecialCall, status: JsonObject): JsonObject => ({ ...body, status });
-const specOf = ({ body }: SpecialCall): AccessSpec => (body["spec"] ?? {});
+const specOf = ({ body }: SpecialCall): AccessSpec => body["spec"] ?? {};
 
 function requestOf({ resourceAttributes, nonResourceAttributes }: AccessSpec): AccessRequest {
   if (!resourceAttributes) return { path: nonResourceAttributes?.path ?? "", verb: nonResourceAttributes?.verb ?? "" };
