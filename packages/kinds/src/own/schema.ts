@@ -10,9 +10,6 @@ export interface Schema<T> {
   readonly type?: T;
 }
 
-/** What a schema's values are. */
-export type ValueOf<S> = S extends Schema<infer T> ? T : never;
-
 type Presence = "required" | "optional" | "defaulted";
 
 /** A field of an object: a schema, and whether it is there. One with a default always is, once the server has seen it. */
@@ -79,10 +76,6 @@ export const listBy = <T>(
   const { json } = list(description, element, bounds);
   return { json: { ...json, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key] } };
 };
-
-export const map = <T>(description: string, value: Schema<T>): Schema<Record<string, T>> => ({
-  json: { type: "object", description, additionalProperties: value.json },
-});
 
 /** A rule over an object, in CEL, for what fields alone cannot say. */
 export interface Rule {

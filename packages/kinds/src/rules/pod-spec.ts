@@ -1,7 +1,7 @@
 /** Rules of a pod: what its spec must say wherever it stands (a Pod, or a workload's template). Field by field; whether it can run is the node's business. */
 import { isObject, listAt, mapAt, numberAt, objectsAt, textAt } from "../access.ts";
 import type { JsonObject } from "../object.ts";
-import { duplicateValue, invalidValue, notFoundValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
+import { duplicateValue, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { validateContainer } from "./container.ts";
 import { dns1123Label, dns1123Subdomain } from "./names.ts";
@@ -134,11 +134,6 @@ function validateTolerations(spec: JsonObject, field: string): FieldProblem[] {
     if (effect !== "" && !effects.includes(effect)) problems.push(unsupportedValue(`${place}.effect`, effect, effects));
     return problems;
   });
-}
-
-/** Names that must be declared: what a container mounts. */
-export function unknownVolume(name: string, volumes: ReadonlySet<string>, field: string): FieldProblem[] {
-  return volumes.has(name) ? [] : [notFoundValue(field, name)];
 }
 
 /** Whether two PodSpecs differ in more than what may change on a running Pod: images, deadline, added tolerations. */
