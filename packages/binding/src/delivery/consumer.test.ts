@@ -65,7 +65,9 @@ function open(
   const { source = new Source(), ready = () => true, limits } = more;
   const [clock, log] = [new FakeClock(), new MemoryLog()];
   const counts = { delivered: 0, skipped: 0, retried: 0, parked: 0 };
-  const count = (what: keyof typeof counts) => () => void counts[what]++;
+  const count = (what: keyof typeof counts) => () => {
+    counts[what]++;
+  };
   const meters = {
     delivered: count("delivered"),
     skipped: count("skipped"),
