@@ -108,7 +108,12 @@ test("SIGTERM drains: says so, ends with 0, leaves no process and no stale file"
   assert.match(up.program.output, /mecha \| draining[\s\S]*mecha \| stopped\n$/u);
   for (const pid of children) assert.equal(await isAlive(pid), false);
   const left = await readdir(join(dir.path, ".mecha"));
-  assert.deepEqual(left.filter((name) => !name.startsWith("state.db")).sort(), ["run"]);
+  // What must stay; nothing else does: no lock, no token, no address, no WAL.
+  const kept = /^(state|control|topics)\.db$|^(run|kubernetes)$/u;
+  assert.deepEqual(
+    left.filter((name) => !kept.test(name)),
+    [],
+  );
   assert.deepEqual(await readdir(join(dir.path, ".mecha", "run")), []);
 });
 
