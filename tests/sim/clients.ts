@@ -20,6 +20,8 @@ export interface Target {
 /** Ledgers and registers that exist: few, so that clients meet. */
 export const ledgers = ["l0", "l1", "l2", "l3", "l4"];
 export const registers = ["r0", "r1", "r2"];
+export const bells = ["b0", "b1"];
+const timers = ["t0", "t1", "t2"];
 /** Longest pause between two operations of a client, ms. */
 const thinkMaxMs = 30;
 
@@ -58,6 +60,7 @@ export class Clients {
   /** Effects of acknowledged commands: each must come about, in the end (E10). */
   readonly told: { readonly ledger: string; readonly commandId: string }[] = [];
   acknowledged = 0;
+  timersSet = 0;
   refused = 0;
   readonly #clock: SimClock;
   readonly #chance: Chance;
@@ -102,7 +105,12 @@ export class Clients {
   #plan(): Ask {
     const entity = this.#chance.pick(...ledgers);
     const commandId = `c${String(this.#commands++)}`;
-    switch (this.#chance.below(10)) {
+    switch (this.#chance.below(12)) {
+      case 10:
+        return this.#planTimer(this.#chance.pick(...bells), this.#chance.pick(...timers));
+      case 11:
+        if (this.#chance.oneIn(3)) return { do: "cancelTimer", entity: this.#chance.pick(...bells), timer: this.#chance.pick(...timers) };
+        return this.#planTimer(this.#chance.pick(...bells), this.#chance.pick(...timers));
       case 0:
       case 1:
         return { do: "read", entity };
@@ -120,6 +128,13 @@ export class Clients {
       default:
         return { do: "append", entity, commandId };
     }
+  }
+
+  /** Due soon, or a little past; one in three goes on. */
+  #planTimer(entity: string, timer: string): Ask {
+    const dueMs = this.#clock.wall() + this.#chance.below(400);
+    const everyMs = this.#chance.oneIn(3) ? { everyMs: 2_000 + this.#chance.below(4_000) } : {};
+    return { do: "setTimer", entity, timer, dueMs, ...everyMs };
   }
 
   /** One operation. With a key it is sent again, as often as it takes, and must happen once all the same (E9). */
@@ -144,7 +159,7 @@ export class Clients {
   /** Of most commands that change something. */
   #keyOf(ask: Ask): string | undefined {
     if (ask.do === "read" || ask.do === "get" || this.#chance.oneIn(3)) return undefined;
-    return ask.do === "set" ? `s${String(this.#commands++)}` : ask.commandId;
+    return !("commandId" in ask) ? `s${String(this.#commands++)}` : ask.commandId;
   }
 
   #send(ask: Ask, key: string | undefined, target: Target): Promise<Heard> {
@@ -196,6 +211,12 @@ export class Clients {
         return;
       case "set":
         this.registerHistory.push({ do: "set", register: ask.entity, value: ask.value, replaced: told?.held, startedMs, endedMs });
+        return;
+      case "setTimer":
+        if (told) this.timersSet++;
+        return;
+      case "cancelTimer":
+      case "ring":
         return;
       case "get":
         if (endedMs !== undefined) this.#noteGet(ask.entity, told?.held ?? null, startedMs, endedMs);

@@ -19,6 +19,7 @@ import type {
   Step,
   Store,
   StoredEvent,
+  TimerChange,
   TimerQuery,
   TimerRow,
   Verdict,
@@ -43,6 +44,10 @@ export interface Flaws {
   readonly forgetsKeys?: boolean;
   /** What a step asks to be done is not stored with it (E10). */
   readonly forgetsMessages?: boolean;
+  /** That a timer has fired is not stored with the step that says so, its key neither (E12). */
+  readonly forgetsFirings?: boolean;
+  /** A timer that is set is not stored with its step. */
+  readonly losesTimers?: boolean;
   /** `committed` is answered before anything is written. */
   readonly answersBeforeWriting?: boolean;
   /** `committed` is answered when it is written, and synced some time later: synchronous=NORMAL. */
@@ -253,7 +258,9 @@ export class SimStore implements EngineStore {
   }
 
   async commit(steps: readonly Step[]): Promise<readonly Verdict[]> {
-    this.inFlightMost = Math.max(this.inFlightMost, ++this.inFlight);
+    const alone = steps[0]?.cause === "timer"; // a timer that moves on without its entity is no group of the committer
+    if (!alone) this.inFlight++;
+    this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
     this.groupMost = Math.max(this.groupMost, steps.length);
     try {
       const written = this.#inOrder(() => this.#group(steps));
@@ -261,7 +268,7 @@ export class SimStore implements EngineStore {
       written.catch(() => undefined);
       return await this.#answered(Promise.resolve(steps.map(() => ({ is: "committed" as const }))));
     } finally {
-      this.inFlight--;
+      if (!alone) this.inFlight--;
     }
   }
 
@@ -300,16 +307,23 @@ export class SimStore implements EngineStore {
   }
 
   async #write({ address, kind }: { readonly address: EntityAddress; readonly kind: Kind }, whole: Step): Promise<Verdict> {
-    const { deduplication, outbox, ...rest } = whole;
+    const { deduplication, outbox, timers, ...rest } = whole;
+    const kept = timers?.filter((change) => !this.#forgets(change));
+    const forgotten = this.#flaws.forgetsKeys === true || (this.#flaws.forgetsFirings === true && kept?.length !== timers?.length);
     const step: Step = {
       ...rest,
-      ...(deduplication && this.#flaws.forgetsKeys !== true && { deduplication }),
+      ...(kept && { timers: kept }),
+      ...(deduplication && !forgotten && { deduplication }),
       ...(outbox && this.#flaws.forgetsMessages !== true && { outbox }),
     };
     if (!this.#flaws.ignoresExpectedSequence && !this.#flaws.forgetsLostHandles) return this.#disk.write(address, kind, step);
     const verdict = await this.#onNewHandle(address, kind, step);
     if (verdict.is !== "conflict" || !this.#flaws.ignoresExpectedSequence) return verdict;
     return this.#onNewHandle(address, kind, { ...step, expectedSequence: verdict.actualSequence });
+  }
+
+  #forgets({ do: what }: TimerChange): boolean {
+    return (what === "fired" && this.#flaws.forgetsFirings === true) || (what === "set" && this.#flaws.losesTimers === true);
   }
 
   /** Nobody remembers what became of the steps before. */

@@ -3,25 +3,29 @@
  * lose streams, crash alone or altogether, fail, hang, and ask for restarts, all from the seed.
  */
 import { assert } from "@mecha/kit";
-import type {
-  Command,
-  Component,
-  ComponentMethod,
-  EntityAddress,
-  EntityInit,
-  EntityReply,
-  EntityStream,
-  EntityStreamEvents,
-  FunctionPort,
-  Payload,
-  SideEffect,
+import {
+  type Command,
+  type Component,
+  type ComponentMethod,
+  type EntityAddress,
+  type EntityInit,
+  type EntityReply,
+  type EntityStream,
+  type EntityStreamEvents,
+  firingMetadata,
+  type FunctionPort,
+  type Payload,
+  type SideEffect,
+  type TimerAction,
 } from "@mecha/state";
+import type { BellEvent } from "../crash/bells.ts";
 import type { Held } from "../crash/registers.ts";
 import type { Chance } from "./chance.ts";
 import type { SimProcess } from "./process.ts";
 
 export const ledgerService = "sim.Ledger";
 export const registerService = "sim.Register";
+export const bellService = "sim.Bell";
 
 /** What can be asked of an entity. */
 export type Ask =
@@ -36,7 +40,14 @@ export type Ask =
   | { readonly do: "pass"; readonly entity: string; readonly to: string; readonly commandId: string }
   | { readonly do: "read"; readonly entity: string }
   | { readonly do: "set"; readonly entity: string; readonly value: Held }
-  | { readonly do: "get"; readonly entity: string };
+  | { readonly do: "get"; readonly entity: string }
+  /** A timer of the bell, due at a wall time, then every so often. */
+  | { readonly do: "setTimer"; readonly entity: string; readonly timer: string; readonly dueMs: number; readonly everyMs?: number }
+  | { readonly do: "cancelTimer"; readonly entity: string; readonly timer: string }
+  /** What its timers send. */
+  | { readonly do: "ring"; readonly entity: string; readonly firing?: Pick<Ring, "timer" | "dueMs" | "number"> };
+
+type Ring = Extract<BellEvent, { did: "ring" }>;
 
 /** What is answered: `place` to an append, `list` to a read, `held` to a get, and what a set replaced. */
 export interface Told {
@@ -61,7 +72,17 @@ export function unpacked<T>(payload: Payload | undefined): T {
 export function commandOf(ask: Ask, key: string | undefined): Command {
   return { name: "Do", payload: packed(ask), ...(key !== undefined && { id: key }) };
 }
+/** What a command asks, with the firing it is. */
+function askOf({ payload, about }: Command): Ask {
+  const ask = unpacked<Ask>(payload);
+  if (ask.do !== "ring" || about === undefined) return ask;
+  const told = Object.fromEntries(about);
+  const dueMs = Date.parse(String(told[firingMetadata.due]));
+  return { ...ask, firing: { timer: String(told[firingMetadata.timer]), dueMs, number: Number(told[firingMetadata.number]) } };
+}
+
 export function serviceOf(ask: Ask): string {
+  if (ask.do === "setTimer" || ask.do === "cancelTimer" || ask.do === "ring") return bellService;
   return ask.do === "set" || ask.do === "get" ? registerService : ledgerService;
 }
 
@@ -79,6 +100,7 @@ export function componentsOf(port: FunctionPort): Component[] {
   return [
     { ...common, kind: "eventSourced", service: ledgerService, persistenceId: "ledger" },
     { ...common, kind: "value", service: registerService, persistenceId: "register" },
+    { ...common, kind: "eventSourced", service: bellService, persistenceId: "bell" },
   ];
 }
 
@@ -152,7 +174,7 @@ class SimStream implements EntityStream {
   event(sequence: number, payload: Payload): boolean {
     assert(this.live && this.#isLedger, "an event on a dead stream, or for a value");
     assert(sequence === ++this.#sequence, `event ${sequence} is not the next`);
-    this.#list.push(unpacked<string>(payload));
+    this.#list.push(unpacked<string>(payload)); // of a bell: what it noted
     if (!this.#chance.oneIn(4)) return true;
     this.#later(() => this.#events.drain());
     return false;
@@ -160,7 +182,7 @@ class SimStream implements EntityStream {
 
   command(id: number, command: Command): void {
     assert(this.live, "a command on a dead stream");
-    if (this.#commands.push({ id, ask: unpacked<Ask>(command.payload) }) === 1) this.#work();
+    if (this.#commands.push({ id, ask: askOf(command) }) === 1) this.#work();
   }
 
   /** Works on the first command, and on those behind it that are quick in the same turn. */
@@ -237,6 +259,7 @@ class SimStream implements EntityStream {
           commandId: id,
           action: { do: "fail", description: functionSaysNo, restart: true },
           effects: [],
+          timers: [],
         });
         return;
       default: // hangs
@@ -245,6 +268,16 @@ class SimStream implements EntityStream {
 
   #handle(ask: Ask): Omit<EntityReply, "commandId"> {
     switch (ask.do) {
+      case "setTimer": {
+        const { entity, timer: name, dueMs, everyMs } = ask;
+        const schedule = { atMs: dueMs, ...(everyMs !== undefined && { everyMs }) };
+        const timer = { do: "set", name, schedule, command: "Do", payload: packed({ do: "ring", entity } satisfies Ask) } as const;
+        return this.#note({ did: "set", timer: name, dueMs, everyMs }, timer);
+      }
+      case "cancelTimer":
+        return this.#note({ did: "cancel", timer: ask.timer }, { do: "cancel", name: ask.timer });
+      case "ring":
+        return this.#note({ did: "ring", timer: "nobody's", dueMs: 0, number: 0, ...ask.firing, atMs: this.#peer.wall() });
       case "append":
         return this.#append(ask);
       case "pass": {
@@ -265,6 +298,12 @@ class SimStream implements EntityStream {
         };
       }
     }
+  }
+
+  /** A bell's event, and what it does to its timers. */
+  #note(event: BellEvent, timer?: TimerAction): Omit<EntityReply, "commandId"> {
+    this.#sequence++;
+    return { ...reply({}), events: [packed(event)], ...(timer && { timers: [timer] }) };
   }
 
   #append({ commandId, tell }: Extract<Ask, { readonly do: "append" }>): Omit<EntityReply, "commandId"> {

@@ -6,6 +6,7 @@
  * V2 every operation is answered at most once, and once the weather is calm every one is answered
  * V3 the engine keeps its own bounds: commands in a mailbox, groups at the store, steps in a group
  * V4 the engine's end leaves nothing: no timer, no open record, no stream
+ * V6 timers fire once, when due and not before, in their phase (B1 to B6 of tests/crash/bells.ts)
  * V5 every effect of an acknowledged command comes about, in the end
  */
 import { noLog, noMetrics } from "@mecha/kit";
@@ -14,10 +15,11 @@ import { openEngine, type StateEngine } from "@mecha/state";
 import { type Breach, check } from "../crash/history.ts";
 import { checkRegisters, type Held } from "../crash/registers.ts";
 import { calm, Chance } from "./chance.ts";
-import { Clients, ledgers, registers } from "./clients.ts";
+import { type BellEvent, checkBells } from "../crash/bells.ts";
+import { bells, Clients, ledgers, registers } from "./clients.ts";
 import { SimClock } from "./clock.ts";
 import { type Flaws, SimDisk, type Simplified, SimStore } from "./disk.ts";
-import { componentsOf, ledgerService, registerService, SimFunction, unpacked } from "./function.ts";
+import { bellService, componentsOf, ledgerService, registerService, SimFunction, unpacked } from "./function.ts";
 import { SimProcess } from "./process.ts";
 
 /** What came of a run. */
@@ -39,6 +41,8 @@ export interface Planted extends Flaws, Simplified {
 const clientCount = 6;
 /** Time for everything to come to rest: many times the longest wait of the engine below. */
 const restMs = 60_000;
+/** A timer that is due this long must have fired: longer than the pauses after the failed attempts that a run has time for (0.5 s, doubling). */
+const lateMs = 10_000;
 /** Longest time a run may take, in its own time. */
 const runMs = 600_000;
 
@@ -88,8 +92,11 @@ class World {
     const all = await this.#clock.runUntil(() => finished, this.#clock.nowMs + restMs);
     if (!all) this.#problems.push(`V2: ${String(this.#clients.waiting)} operations are never answered`);
     await this.#effects();
+    await this.#timers();
+    const calledMs = this.#clock.wall();
     await this.#close();
     const breaches = [
+      ...checkBells(await this.#bells(), this.#functionsFail ? 0 : calledMs - lateMs),
       ...check(this.#clients.history, await this.#ledgers()),
       ...checkRegisters(this.#clients.registerHistory, await this.#registers()),
     ];
@@ -274,6 +281,13 @@ class World {
     if (lost.length > 0) this.#problems.push(`V5: effects of acknowledged commands never came about: ${lost.join(", ")}`);
   }
 
+  /** Lets what is due fire. */
+  async #timers(): Promise<void> {
+    const untilMs = this.#clock.nowMs + 2 * lateMs;
+    await this.#clock.runUntil(() => false, untilMs);
+    this.#clock.nowMs = Math.max(this.#clock.nowMs, untilMs);
+  }
+
   /** keeps V4 */
   async #close(): Promise<void> {
     const { engine, process, store, function: function_ } = this.#running;
@@ -294,6 +308,19 @@ class World {
       stored.set(
         entityId,
         events.map(({ payload }) => unpacked<string>(payload)),
+      );
+    }
+    return stored;
+  }
+
+  async #bells(): Promise<Map<string, readonly BellEvent[]>> {
+    const stored = new Map<string, readonly BellEvent[]>();
+    for (const entityId of bells) {
+      const address = { namespace: "default", service: bellService, persistenceId: "bell", entityId };
+      const { events } = await this.#disk.read(address, "eventSourced");
+      stored.set(
+        entityId,
+        events.map(({ payload }) => unpacked<BellEvent>(payload)),
       );
     }
     return stored;

@@ -258,6 +258,10 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     origin: Origin | undefined,
     answer: Answer,
   ): void {
+    if (host.kind === "crdt" && command.id !== undefined && context.hops === 0 && command.event !== true) {
+      answer(keyOfCrdt(host.service, method.name), undefined);
+      return;
+    }
     const entityId = readEntityId(host, method, command.payload.value);
     if (entityId instanceof Fault || method.streamedOut) {
       const streamed = `${host.service}.${method.name} answers a stream; open one, it cannot be called, forwarded to or be an effect`;
@@ -329,6 +333,7 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
     metadata: CommandMetadata | undefined,
   ): StreamedCall {
     const refuse = (fault: Fault): void => queueMicrotask(() => events.closed(fault));
+    if (metadata?.some(([name]) => name === "idempotency-key")) return refusedStream(events, keyOfCrdt(host.service, method.name));
     return new CrdtStreamedCall(
       `${host.service}.${method.name}`,
       (value) => {
@@ -508,6 +513,16 @@ function readEntityId(host: EntityHost, method: ComponentMethod, message: Uint8A
   } catch (cause) {
     return Fault.from(cause, `read the entity id of ${host.service}.${method.name}`, "invalid");
   }
+}
+
+/**
+ * A CRDT is changed at several processes that do not ask each other, so none of them knows which commands were done before (E13). To pass over the
+ * key would promise what nobody keeps.
+ */
+function keyOfCrdt(service: string, name: string): Fault {
+  const why = `${service}.${name}: a CRDT takes no idempotency key: the process that would be asked again may be another one, which knows nothing of it`;
+  const fix = "leave the key out when doing it twice is harmless (sets, flags), else keep the state in an event-sourced or value entity";
+  return new Fault("unimplemented", `${why}; ${fix}`);
 }
 
 /** A streamed call that never was. */
