@@ -1,5 +1,5 @@
 /** PATCH: which kinds of patch a resource takes, and what each makes of an object. The patches themselves are packages/machinery/src/patch. */
-import { type JsonObject, type KubeObject, type ResourceDefinition, groupVersionOf } from "@mecha/kinds";
+import { type JsonObject, type ResourceDefinition, groupVersionOf } from "@mecha/kinds";
 import { parse } from "yaml";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
@@ -53,13 +53,4 @@ export function patched(current: JsonObject, patch: ParsedPatch, definition: Res
     case "apply":
       throw new StatusError("UnsupportedMediaType", "apply goes its own way");
   }
-}
-
-/** Is the patch of this very kind? Apply bodies name theirs. */
-export function checkAppliedKind(object: KubeObject, { group, version, kind }: ResourceDefinition): void {
-  const of = groupVersionOf(object.apiVersion ?? "");
-  if (of.group !== group || of.version !== version || object.kind !== kind)
-    throw badRequest(
-      `incorrect version specified in apply patch. Specified patch version: ${object.apiVersion}, expected: ${group === "" ? version : `${group}/${version}`}`,
-    );
 }
