@@ -124,6 +124,7 @@ test("the page is for everybody on this machine, and may load nothing from elsew
   for (const [path, type] of [
     ["/", "text/html"],
     ["/page.js", "text/javascript"],
+    ["/json.js", "text/javascript"],
     ["/page.css", "text/css"],
     ["/icon.svg", "image/svg+xml"],
   ] as const) {

@@ -3,6 +3,8 @@
  * (textContent), never as markup: ids, events and names are the users'.
  */
 
+import { coloured, compact, el } from "./json.js";
+
 const pageSize = 50;
 /** Wait before the live stream is opened again, ms. */
 const reconnectMs = 1_000;
@@ -73,18 +75,6 @@ async function attempt(work) {
 }
 
 // ---------- building
-
-function el(tag, properties, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties ?? {})) {
-    if (value === undefined || value === false) continue;
-    if (name === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-    else if (name in node && typeof value !== "string") node[name] = value;
-    else node.setAttribute(name === "className" ? "class" : name, value);
-  }
-  node.append(...children.filter((child) => child !== undefined));
-  return node;
-}
 
 function notice(text) {
   byId("notice").hidden = text === undefined;
@@ -400,21 +390,6 @@ function payload({ type, json, base64, problem }) {
   );
 }
 
-/** JSON in two-space indentation, keys, text and numbers in spans of their own. */
-function coloured(value) {
-  const text = JSON.stringify(value, undefined, 2) ?? "undefined";
-  const parts = [];
-  let at = 0;
-  for (const match of text.matchAll(/("(?:\\.|[^"\\])*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null/g)) {
-    parts.push(text.slice(at, match.index));
-    const kind = match[2] !== undefined ? "k" : match[1] !== undefined ? "s" : "n";
-    parts.push(el("span", { className: kind }, match[1] ?? match[0]));
-    at = match.index + (match[1] ?? match[0]).length;
-  }
-  parts.push(text.slice(at));
-  return parts;
-}
-
 function eventItem(event, isNew) {
   const name = event.payload.type.split("/").at(-1).split(".").at(-1);
   const body =
@@ -438,14 +413,6 @@ function eventItem(event, isNew) {
     ),
     el("pre", {}, ...body),
   );
-}
-
-/** Small events in one line, larger ones indented. */
-function compact(json) {
-  const line = JSON.stringify(json);
-  return line.length <= 96
-    ? coloured(json).map((part) => (typeof part === "string" ? part.replace(/\s*\n\s*/g, " ") : part))
-    : coloured(json);
 }
 
 function localTime(iso) {
