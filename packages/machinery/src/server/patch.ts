@@ -1,5 +1,5 @@
 /** PATCH: which kinds of patch a resource takes, and what each makes of an object. The patches themselves are packages/machinery/src/patch. */
-import { type JsonObject, type ResourceDefinition, groupVersionOf } from "@mecha/kinds";
+import type { JsonObject, ResourceDefinition } from "@mecha/kinds";
 import { parse } from "yaml";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
