@@ -7,7 +7,7 @@ import { connect } from "@mecha/net";
 import { mechaMain, startUp } from "../support/cart.ts";
 import { tempDir } from "../support/files.ts";
 import { installForeign } from "../support/foreign.ts";
-import { post, request } from "../support/http.ts";
+import { type JsonAnswer, post, request } from "../support/http.ts";
 import { eventually, isAlive, startNode } from "../support/program.ts";
 
 let folder: string;
@@ -87,6 +87,47 @@ test("a stateless function: unary, and streamed although the library never ends 
   await twice.promise;
   call.cancel();
   assert.deepEqual(heard, [[0x08, 4], [0x08, 9]]); // prettier-ignore
+});
+
+test("CRDTs of every type, told and created as whole states, survive kill -9; deleted stays deleted", async () => {
+  await using state = await tempDir("old-state");
+  const seen = (answer: JsonAnswer): unknown => (answer.status === 200 ? (answer.body as { text: string }).text : answer.body);
+  const change = async (ingress: string, id: string, body: object): Promise<unknown> =>
+    seen(await post(`${ingress}/old/things/${id}`, body));
+  const expected: Readonly<Record<string, string>> = {
+    "GCounter-1": "5",
+    "PNCounter-1": "-1",
+    "GSet-1": "cup,tea",
+    "ORSet-1": "tea",
+    "LWWRegister-1": "tea",
+    "Flag-1": "true",
+    "ORMap-1": "cup=2,tea=4",
+  };
+  const shown = async (ingress: string): Promise<unknown> => {
+    const all = Object.keys(expected).map(async (id) => [id, seen(await request(`${ingress}/old/things/${id}`))] as const);
+    return Object.fromEntries(await Promise.all(all));
+  };
+  {
+    await using up = await startUp(folder, ["--state", state.path]);
+    const { ingress } = up;
+    assert.equal(seen(await request(`${ingress}/old/things/GCounter-1`)), "nothing");
+    for (const by of [2, 3]) await change(ingress, "GCounter-1", { by });
+    for (const by of [2, -3]) await change(ingress, "PNCounter-1", { by });
+    for (const id of ["GSet-1", "ORSet-1", "LWWRegister-1"]) for (const name of ["cup", "tea"]) await change(ingress, id, { name });
+    await change(ingress, "ORSet-1", { name: "cup", by: -1 });
+    await change(ingress, "Flag-1", {});
+    for (const [name, by] of [["tea", 1], ["cup", 2], ["tea", 3]] as const) await change(ingress, "ORMap-1", { name, by }); // prettier-ignore
+    assert.equal(await change(ingress, "Vote-1", { by: 1 }), "1/1");
+    assert.deepEqual(await shown(ingress), expected);
+    await change(ingress, "GSet-gone", { name: "x" });
+    assert.equal(seen(await request(`${ingress}/old/things/GSet-gone`, { method: "DELETE" })), "gone");
+    up.program.kill("SIGKILL");
+    await up.program.exit;
+  }
+  await using again = await startUp(folder, ["--state", state.path]);
+  assert.deepEqual(await shown(again.ingress), expected);
+  assert.equal(await change(again.ingress, "ORMap-1", { name: "tea", by: 1 }), "cup=2,tea=5");
+  assert.deepEqual(await change(again.ingress, "GSet-gone", { name: "y" }), { code: 2, message: "Entity deleted", details: [] });
 });
 
 test("without `protocol: any` the function is refused, and told how to be taken", async () => {

@@ -35,23 +35,23 @@ function streamIn(message: StreamIn): Uint8Array {
 }
 
 /** `delta` absent: the entity does not exist yet. */
-export function encodeInit({ service, entityId }: EntityAddress, delta: CrdtDelta | undefined): Uint8Array {
+function encodeInit({ service, entityId }: EntityAddress, delta: CrdtDelta | undefined): Uint8Array {
   return streamIn({ case: "init", value: { serviceName: service, entityId, ...(delta && { delta: deltaInit(delta) }) } });
 }
 
-export function encodeDelta(delta: CrdtDelta): Uint8Array {
+function encodeDelta(delta: CrdtDelta): Uint8Array {
   return streamIn({ case: "delta", value: deltaInit(delta) });
 }
 
-export function encodeDelete(): Uint8Array {
+function encodeDelete(): Uint8Array {
   return streamIn({ case: "delete", value: {} });
 }
 
-export function encodeCancel(entityId: string, commandId: number): Uint8Array {
+function encodeCancel(entityId: string, commandId: number): Uint8Array {
   return streamIn({ case: "streamCancelled", value: { entityId, id: BigInt(commandId) } });
 }
 
-export function encodeCommand(entityId: string, commandId: number, command: Command, streamed: boolean): Uint8Array {
+function encodeCommand(entityId: string, commandId: number, command: Command, streamed: boolean): Uint8Array {
   const { name, payload, metadata } = command;
   const value = { entityId, id: BigInt(commandId), name, payload, streamed };
   return streamIn({ case: "command", value: metadata?.length ? { ...value, metadata: metadataInit(metadata) } : value });
@@ -66,28 +66,33 @@ function metadataInit(metadata: CommandMetadata): MessageInitShape<typeof entity
 }
 
 function deltaInit(delta: CrdtDelta): DeltaInit {
+  if (delta.type !== "ormap") return { delta: changeInit(delta) };
+  const { cleared, removed, updated, added } = delta;
+  return {
+    delta: { case: "ormap", value: { cleared, removed: [...removed], updated: updated.map(entryInit), added: added.map(entryInit) } },
+  };
+}
+
+/** Changes that are the same in 0.0 and 0.2: all but those of maps. */
+type SimpleDelta = Exclude<CrdtDelta, { type: "ormap" }>;
+type SimpleWireDelta = Exclude<wire.CrdtDelta["delta"], { case: "ormap" } | { case: undefined }>;
+
+export function changeInit(delta: SimpleDelta): Exclude<NonNullable<DeltaInit["delta"]>, { case: "ormap" } | { case: undefined }> {
   switch (delta.type) {
     case "gcounter":
-      return { delta: { case: "gcounter", value: { increment: delta.increment } } };
+      return { case: "gcounter", value: { increment: delta.increment } };
     case "pncounter":
-      return { delta: { case: "pncounter", value: { change: delta.change } } };
+      return { case: "pncounter", value: { change: delta.change } };
     case "gset":
-      return { delta: { case: "gset", value: { added: [...delta.added] } } };
+      return { case: "gset", value: { added: [...delta.added] } };
     case "orset":
-      return { delta: { case: "orset", value: { cleared: delta.cleared, removed: [...delta.removed], added: [...delta.added] } } };
+      return { case: "orset", value: { cleared: delta.cleared, removed: [...delta.removed], added: [...delta.added] } };
     case "lwwregister":
-      return { delta: { case: "lwwregister", value: { value: delta.value } } };
+      return { case: "lwwregister", value: { value: delta.value } };
     case "flag":
-      return { delta: { case: "flag", value: { value: delta.value } } };
-    case "ormap": {
-      const { cleared, removed, updated, added } = delta;
-      const value = { cleared, removed: [...removed], updated: updated.map(entryInit), added: added.map(entryInit) };
-      return { delta: { case: "ormap", value } };
-    }
+      return { case: "flag", value: { value: delta.value } };
     case "vote":
-      return {
-        delta: { case: "vote", value: { selfVote: delta.selfVote, votesFor: delta.votesFor, totalVoters: delta.totalVoters } },
-      };
+      return { case: "vote", value: { selfVote: delta.selfVote, votesFor: delta.votesFor, totalVoters: delta.totalVoters } };
   }
 }
 
@@ -96,6 +101,27 @@ function entryInit({ key, delta }: CrdtEntryDelta): MessageInitShape<typeof wire
 }
 
 // ---- from the function ----------------------------------------------------------------------------------------------------------------
+
+/** Messages of one stream, both ways. Versions of the protocol differ in nothing else. */
+export interface CrdtCodec {
+  /** `delta` absent: the entity does not exist yet. */
+  init(address: EntityAddress, delta: CrdtDelta | undefined): Uint8Array;
+  delta(delta: CrdtDelta): Uint8Array;
+  deleted(): Uint8Array;
+  cancel(entityId: string, commandId: number): Uint8Array;
+  command(entityId: string, commandId: number, command: Command, streamed: boolean): Uint8Array;
+  /** @throws Fault("invalid") */
+  decode(bytes: Uint8Array): CrdtOut;
+}
+
+export const codec02: CrdtCodec = {
+  init: encodeInit,
+  delta: encodeDelta,
+  deleted: encodeDelete,
+  cancel: encodeCancel,
+  command: encodeCommand,
+  decode: decodeOut,
+};
 
 /** A message of the function's. `empty`: no member of the oneof is set, or one this protocol version does not know. */
 export type CrdtOut =
@@ -131,7 +157,7 @@ function parse(bytes: Uint8Array): wire.CrdtStreamOut {
 }
 
 /** Ids are ours and small; one that is not a safe integer is nobody's. */
-function idOf(id: bigint): number {
+export function idOf(id: bigint): number {
   return id >= 0n && id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : -1;
 }
 
@@ -141,7 +167,7 @@ function replyOf(reply: wire.CrdtReply): CrdtReply {
   return { commandId: idOf(commandId), action, effects: sideEffects.map(effectOf), streamed, ...changeOf(stateAction) };
 }
 
-function messageOf({ commandId, clientAction, sideEffects, endStream }: wire.CrdtStreamedMessage): CrdtMessage {
+export function messageOf({ commandId, clientAction, sideEffects, endStream }: wire.CrdtStreamedMessage): CrdtMessage {
   return { commandId: idOf(commandId), action: actionOf(clientAction), effects: sideEffects.map(effectOf), end: endStream };
 }
 
@@ -149,7 +175,7 @@ function cancelledOf({ commandId, sideEffects, stateAction }: wire.CrdtStreamCan
   return { commandId: idOf(commandId), effects: sideEffects.map(effectOf), ...changeOf(stateAction) };
 }
 
-function actionOf(action: entity.ClientAction | undefined): ClientAction {
+export function actionOf(action: entity.ClientAction | undefined): ClientAction {
   const chosen = action?.action;
   switch (chosen?.case) {
     case "reply":
@@ -168,11 +194,11 @@ function actionOf(action: entity.ClientAction | undefined): ClientAction {
   }
 }
 
-function effectOf({ serviceName: service, commandName: command, payload, metadata, synchronous }: entity.SideEffect): SideEffect {
+export function effectOf({ serviceName: service, commandName: command, payload, metadata, synchronous }: entity.SideEffect): SideEffect {
   return { service, command, payload: payloadOf(payload), synchronous, ...metadataOf(metadata) };
 }
 
-function payloadOf(any: { readonly typeUrl: string; readonly value: Uint8Array } | undefined): Payload {
+export function payloadOf(any: { readonly typeUrl: string; readonly value: Uint8Array } | undefined): Payload {
   return any === undefined ? { typeUrl: "", value: new Uint8Array() } : { typeUrl: any.typeUrl, value: any.value };
 }
 
@@ -201,16 +227,35 @@ function known<T>(table: Readonly<Record<number, T>>, number: number, field: str
   return found;
 }
 
+export function consistencyOf(number: wire.CrdtWriteConsistency): WriteConsistency {
+  return known(consistencies, number, "state_action.write_consistency");
+}
+
 function changeOf(stateAction: wire.CrdtStateAction | undefined): CrdtStateChange {
   if (stateAction === undefined) return { consistency: "local" };
   const { action } = stateAction;
-  const consistency = known(consistencies, stateAction.writeConsistency, "state_action.write_consistency");
+  const consistency = consistencyOf(stateAction.writeConsistency);
   if (action.case === "update") return { consistency, state: { do: "update", delta: deltaOf(action.value, "state_action.update") } };
   if (action.case === "delete") return { consistency, state: { do: "delete" } };
   return { consistency };
 }
 
 function deltaOf({ delta }: wire.CrdtDelta, where: string): CrdtDelta {
+  if (delta.case === undefined) throw new Fault("invalid", `${where}: says nothing; set the change of one type`);
+  if (delta.case !== "ormap") return simpleDeltaOf(delta, where);
+  const { cleared, removed, updated, added } = delta.value;
+  const entries = (list: readonly wire.ORMapEntryDelta[], field: string): CrdtEntryDelta[] =>
+    list.map((entry, at) => entryOf(entry, `${where}.ormap.${field}[${at}]`));
+  return {
+    type: "ormap",
+    cleared,
+    removed: removed.map(payloadOf),
+    updated: entries(updated, "updated"),
+    added: entries(added, "added"),
+  };
+}
+
+export function simpleDeltaOf(delta: SimpleWireDelta, where: string): SimpleDelta {
   switch (delta.case) {
     case "gcounter":
       return { type: "gcounter", increment: delta.value.increment };
@@ -222,29 +267,20 @@ function deltaOf({ delta }: wire.CrdtDelta, where: string): CrdtDelta {
       const { cleared, removed, added } = delta.value;
       return { type: "orset", cleared, removed: removed.map(payloadOf), added: added.map(payloadOf) };
     }
-    case "lwwregister": {
-      const { value, clock, customClockValue } = delta.value;
-      return { type: "lwwregister", value: payloadOf(value), clock: known(clocks, clock, `${where}.lwwregister.clock`), customClockValue };
-    }
+    case "lwwregister":
+      return registerOf(delta.value, where);
     case "flag":
       return { type: "flag", value: delta.value.value };
-    case "ormap": {
-      const { cleared, removed, updated, added } = delta.value;
-      const entries = (list: readonly wire.ORMapEntryDelta[], field: string): CrdtEntryDelta[] =>
-        list.map((entry, at) => entryOf(entry, `${where}.ormap.${field}[${at}]`));
-      return {
-        type: "ormap",
-        cleared,
-        removed: removed.map(payloadOf),
-        updated: entries(updated, "updated"),
-        added: entries(added, "added"),
-      };
-    }
     case "vote":
       return { type: "vote", selfVote: delta.value.selfVote, votesFor: 0, totalVoters: 0 };
-    case undefined:
-      throw new Fault("invalid", `${where}: says nothing; set the change of one type`);
   }
+}
+
+export function registerOf(
+  { value, clock, customClockValue }: wire.LWWRegisterDelta,
+  where: string,
+): Extract<CrdtDelta, { type: "lwwregister" }> {
+  return { type: "lwwregister", value: payloadOf(value), clock: known(clocks, clock, `${where}.lwwregister.clock`), customClockValue };
 }
 
 function entryOf({ key, delta }: wire.ORMapEntryDelta, where: string): CrdtEntryDelta {

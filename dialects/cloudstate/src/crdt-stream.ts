@@ -8,10 +8,12 @@
 import { explain } from "@mecha/kit";
 import type { Command, CrdtDelta, CrdtPort, CrdtStream, CrdtStreamEvents, EntityAddress } from "@mecha/state";
 import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
-import { type CrdtOut, decodeOut, encodeCancel, encodeCommand, encodeDelete, encodeDelta, encodeInit } from "./crdt-codec.ts";
+import type { CrdtCodec, CrdtOut } from "./crdt-codec.ts";
 import { crdtPath } from "./protocol.ts";
 
 export interface CrdtPortOptions {
+  /** Makes the codec of one stream. */
+  readonly codec: () => CrdtCodec;
   /** Send the caller's headers with commands. The reference does not, and its TCK compares strictly. */
   readonly commandMetadata: boolean;
   readonly report: (message: string) => void;
@@ -26,6 +28,7 @@ class CloudstateCrdtStream implements CrdtStream {
   readonly #options: CrdtPortOptions;
   readonly #address: EntityAddress;
   readonly #events: CrdtStreamEvents;
+  readonly #codec: CrdtCodec;
   readonly #call: ClientCall;
   #open = true;
 
@@ -33,25 +36,26 @@ class CloudstateCrdtStream implements CrdtStream {
     this.#options = options;
     this.#address = address;
     this.#events = events;
+    this.#codec = options.codec();
     this.#call = channel.open(crdtPath, {}, { message: (bytes) => this.#message(bytes), end: (status) => this.#end(status) });
-    this.#call.send(encodeInit(address, delta)); // keeps T1
+    this.#call.send(this.#codec.init(address, delta)); // keeps T1
   }
 
   delta(delta: CrdtDelta): void {
-    this.#send(encodeDelta(delta));
+    this.#send(this.#codec.delta(delta));
   }
 
   deleted(): void {
-    this.#send(encodeDelete());
+    this.#send(this.#codec.deleted());
   }
 
   command(commandId: number, command: Command, streamed: boolean): void {
     const sent = this.#options.commandMetadata ? command : { name: command.name, payload: command.payload };
-    this.#send(encodeCommand(this.#address.entityId, commandId, sent, streamed));
+    this.#send(this.#codec.command(this.#address.entityId, commandId, sent, streamed));
   }
 
   cancelCommand(commandId: number): void {
-    this.#send(encodeCancel(this.#address.entityId, commandId));
+    this.#send(this.#codec.cancel(this.#address.entityId, commandId));
   }
 
   halfClose(): void {
@@ -72,7 +76,7 @@ class CloudstateCrdtStream implements CrdtStream {
     if (!this.#open) return;
     let out: CrdtOut;
     try {
-      out = decodeOut(bytes);
+      out = this.#codec.decode(bytes);
     } catch (fault) {
       this.#violation(explain(fault));
       return;

@@ -304,10 +304,10 @@ test("protocol 0.0 is one of version 0.0: a function of 0.2 has no stateless fun
   );
 });
 
-test("protocol 0.0: CRDTs are refused with the reason", async () => {
+test("protocol 0.0: CRDTs are taken, by a port of their own", async () => {
   const old = { ...cart, entityType: crdt };
-  await assert.rejects(
-    discover(functionWith(spec({ entities: [old], serviceInfo: {} })), anyVersion),
-    /sends full states where 0\.2 sends changes/,
-  );
+  const { components, function: main } = await discover(functionWith(spec({ entities: [old], serviceInfo: {} })), anyVersion);
+  assert.equal(components[0]?.kind, "crdt");
+  assert.ok(components[0]?.function.crdt);
+  assert.notEqual(components[0]?.function, main, "0.2 sends changes where 0.0 sends states");
 });

@@ -1,12 +1,12 @@
 /** Discovery by cloudstate.EntityDiscovery: asks the user function what it serves and makes components of the answer. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { accepted, ask, type Discovered, type DiscoveryOptions, remoteFunction, timersExtension } from "@mecha/state/remote";
+import { accepted, ask, type Discovered, type DiscoveryOptions, timersExtension } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
 import { ProxyInfoSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { EntitySpecExtensionSchema, ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
-import { cloudstateFunction } from "./function.ts";
-import { discoverPath, protocol00, reportErrorPath, statelessType } from "./protocol.ts";
-import { entityTypes, protocolVersion, readSpec } from "./spec.ts";
+import { cloudstateFunction, cloudstateFunction00 } from "./function.ts";
+import { discoverPath, reportErrorPath, statelessType } from "./protocol.ts";
+import { crdtType, oldProtocol, entityTypes, protocolVersion, readSpec } from "./spec.ts";
 
 /** What a proxy that may send several commands at once says in ProxyInfoExtension. */
 const windowExtension = "window";
@@ -31,12 +31,18 @@ export async function discover(channel: Channel, options: DiscoveryOptions): Pro
   const request = Uint8Array.of(...toBinary(ProxyInfoSchema, info), ...extension);
   const answer = await ask(channel, discoverPath, request, options.signal);
   const main = cloudstateFunction(channel, { ...options, window: windowIn(answer) });
-  const stateless = remoteFunction(channel, protocol00, options);
+  const main00 = cloudstateFunction00(channel, options);
+  let isOld = false;
   return accepted(channel, {
     reportPath: reportErrorPath,
     log: options.log,
-    check: () => readSpec(answer, options.protocolCompatibility ?? "strict"),
-    port: (type) => (type === statelessType ? stateless : main),
+    check: () => {
+      const read = readSpec(answer, options.protocolCompatibility ?? "strict");
+      isOld = read.info.protocol === oldProtocol;
+      return read;
+    },
+    // Event sourced entities are the same in both.
+    port: (type) => (type === statelessType || (isOld && type === crdtType) ? main00 : main),
     main,
   });
 }

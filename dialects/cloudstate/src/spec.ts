@@ -21,15 +21,17 @@ export const protocolVersion = { major: 0, minor: 2 } as const;
 /** What a function that reports no version speaks: npm `cloudstate` 0.0. */
 export const oldProtocol = "0.0";
 
+export const crdtType = "cloudstate.crdt.Crdt";
+
 /** `entity_type` of each kind: the full name of the protocol service that runs it. */
 export const entityTypes = {
   "cloudstate.eventsourced.EventSourced": "eventSourced",
   "cloudstate.valueentity.ValueEntity": "value",
-  "cloudstate.crdt.Crdt": "crdt",
+  [crdtType]: "crdt",
   [actionType]: "action",
 } as const satisfies Record<string, ComponentKind>;
 
-/** Those of 0.0. Its CRDTs travel as full states, which is another protocol than 0.2's. */
+/** Those of 0.0. */
 const oldEntityTypes = {
   "cloudstate.eventsourced.EventSourced": "eventSourced",
   [statelessType]: "action",
@@ -65,7 +67,6 @@ function rulesFor(info: FunctionInfo, compatibility: ProtocolCompatibility): Spe
     kinds: old ? { ...entityTypes, ...oldEntityTypes } : entityTypes,
     entityKeyOption: "(cloudstate.entity_key) = true",
     versionProblem: ({ protocol }) => (compatibility === "any" ? undefined : versionProblem(protocol)),
-    serviceProblem: old ? oldCrdt : () => undefined,
   };
 }
 
@@ -74,9 +75,4 @@ function versionProblem(theirs: string): string | undefined {
   if (theirs === ours) return undefined;
   const said = theirs === oldProtocol ? "reports no protocol version" : `speaks protocol ${theirs}`;
   return `It ${said}, and ${ours} is needed: use a support library for ${ours}, or set the function's protocol to "any".`;
-}
-
-function oldCrdt({ service, type }: DeclaredService): string | undefined {
-  if (type !== "cloudstate.crdt.Crdt") return undefined;
-  return `Service ${service} is a CRDT of protocol 0.0, which sends full states where 0.2 sends changes: use a support library for 0.2.`;
 }
