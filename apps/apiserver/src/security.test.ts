@@ -16,7 +16,7 @@ import {
   isReason,
   type ResourceRef,
   resourceRef,
-  StatusError,
+  type StatusError,
   statusErrorOf,
 } from "@mecha/machinery";
 import { openMemoryObjectLog } from "@mecha/store-memory";
