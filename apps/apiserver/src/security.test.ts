@@ -69,7 +69,8 @@ async function ask(
 ): Promise<JsonObject> {
   const bytes = body && new TextEncoder().encode(JSON.stringify(body));
   const all = { accept: "application/json", "content-type": "application/json", ...headers };
-  const answer = await transport.send({ method, path, query: "", headers: all, ...(bytes && { body: bytes }) });
+  const query = method === "PATCH" ? "fieldManager=test" : "";
+  const answer = await transport.send({ method, path, query, headers: all, ...(bytes && { body: bytes }) });
   if (answer.status >= 300) throw statusErrorOf(answer);
   return JSON.parse(new TextDecoder().decode(answer.body)) as JsonObject;
 }
@@ -213,6 +214,20 @@ test("nobody grants what they have not", async () => {
     bot.create(roleBindings, bindingOf("strong", { kind: "ServiceAccount", name: "bot", namespace: "default" })),
     (error) => isReason(error, "Forbidden"),
   );
+});
+
+test("an apply that would create needs the right to create as well", async () => {
+  const rules = [{ apiGroups: [""], resources: ["configmaps"], verbs: ["patch", "get"] }];
+  await bind("patcher", rules, { kind: "User", name: "pat", apiGroup: "rbac.authorization.k8s.io" });
+  const map = (name: string): object => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { x: "1" } });
+  const apply = (name: string): Promise<JsonObject> =>
+    ask(transportOf(access), "PATCH", `/api/v1/namespaces/default/configmaps/${name}`, map(name), {
+      "impersonate-user": "pat",
+      "content-type": "application/apply-patch+yaml",
+    });
+  await assert.rejects(apply("new"), /User "pat" cannot create resource "configmaps"/);
+  await admin.create(configMaps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "there", namespace: "default" } });
+  await apply("there");
 });
 
 test("the audit log has a line for each request: who, as whom, what and how it ended; readable by its owner only", async () => {

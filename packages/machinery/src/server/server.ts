@@ -177,7 +177,8 @@ export class KubeServer {
   #request({ headers, body }: ApiRequest, caller: Caller, { route, definition, query }: Found): ResourceRequest {
     const { name, subresource, namespace } = route;
     const { protobuf, admit } = this.#options;
-    return { parts: this.#parts, caller, definition, namespace, name, subresource, query, headers, body, protobuf, admit };
+    const mayCreate = (): void => this.#mayAccess(caller, accessOf(route, "create"), definition);
+    return { parts: this.#parts, caller, definition, namespace, name, subresource, query, headers, body, protobuf, admit, mayCreate };
   }
 
   #watch({ route, definition, query }: Found, { shape, media }: Negotiated): Served {

@@ -40,6 +40,8 @@ export interface ResourceRequest extends Target {
   readonly protobuf: ProtobufDecoder | undefined;
   readonly caller: Caller;
   readonly admit: Admit | undefined;
+  /** For an apply that finds nothing. @throws StatusError Forbidden when the caller may patch here and not create. */
+  readonly mayCreate: () => void;
 }
 
 export type Verb = "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
@@ -151,6 +153,7 @@ async function applyOne(request: ResourceRequest, options: UpdateOptions, config
   const kept = { ...options, applied: true };
   const name = nameOf(request);
   if (subresource === undefined && !shelfOf(parts, definition).get(namespace, name)) {
+    request.mayCreate();
     const object = change(undefined);
     if (object.metadata.name !== name) throw otherName(object, name);
     if (object.metadata.uid) throw conflict(definition.plural, definition.group, name, uidMismatch(object.metadata.uid));
