@@ -7,6 +7,7 @@ import { callCommand } from "./commands/call.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
 import { addEvents } from "./events-cli.ts";
+import { addObjects } from "./objects-cli.ts";
 import { functionsCommand } from "./commands/functions.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { sidecarCommand } from "./commands/sidecar.ts";
@@ -209,6 +210,7 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .action(async (ids: readonly number[], options: Parameters<typeof outboxDiscard>[1]) => outboxDiscard(io, options, ids));
 
   addEvents(program, io, { client, examples, wholeNumber });
+  addObjects(program, io, { client, examples, wholeNumber });
 
   const timers = program
     .command("timers")

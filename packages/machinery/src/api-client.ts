@@ -17,6 +17,19 @@ export interface ResourceRef {
   readonly namespaced: boolean;
 }
 
+/** A resource as discovery tells it. */
+export interface ServedResource extends ResourceRef {
+  readonly verbs: readonly string[];
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+}
+
+/** meta/v1 Table. */
+export interface ObjectTable {
+  readonly columnDefinitions: readonly { readonly name: string; readonly priority: number }[];
+  readonly rows: readonly { readonly cells: readonly unknown[]; readonly object?: { readonly metadata?: KubeObject["metadata"] } }[];
+}
+
 /** One object of a resource. */
 export interface ObjectId {
   /** Left out for cluster-scoped kinds. */
@@ -199,8 +212,23 @@ export class ApiClient {
     return this.#transport.watch(request("GET", collectionPath(resource, namespace), parts), signal);
   }
 
+  /** A collection, or one object of it, as the table the server makes for people. */
+  async table(
+    resource: ResourceRef,
+    { name, ...selection }: Selection & { readonly name?: string },
+    signal?: AbortSignal,
+  ): Promise<ObjectTable> {
+    const { namespace, labelSelector, fieldSelector } = selection;
+    const path =
+      name === undefined
+        ? collectionPath(resource, namespace)
+        : objectPath(resource, { ...(namespace !== undefined && { namespace }), name });
+    const accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    return (await this.#json("GET", path, { query: { labelSelector, fieldSelector }, accept }, signal)) as unknown as ObjectTable;
+  }
+
   /** Every resource the server has, each in its preferred version, with the verbs it takes. Subresources are left out. */
-  async resources(signal?: AbortSignal): Promise<readonly (ResourceRef & { readonly verbs: readonly string[] })[]> {
+  async resources(signal?: AbortSignal): Promise<readonly ServedResource[]> {
     const groups = (await this.#json("GET", "/apis", {}, signal))["groups"] as
       readonly { readonly preferredVersion: { readonly groupVersion: string } }[] | undefined;
     const versions = ["v1", ...(groups ?? []).map((group) => group.preferredVersion.groupVersion)];
@@ -208,20 +236,27 @@ export class ApiClient {
     return lists.flat();
   }
 
-  async #resourcesOf(
-    apiVersion: string,
-    signal: AbortSignal | undefined,
-  ): Promise<(ResourceRef & { readonly verbs: readonly string[] })[]> {
+  async #resourcesOf(apiVersion: string, signal: AbortSignal | undefined): Promise<ServedResource[]> {
     const body = await this.#json("GET", versionPath(apiVersion), {}, signal);
     const rows = (body["resources"] ?? []) as readonly {
       readonly name: string;
       readonly kind: string;
       readonly namespaced: boolean;
       readonly verbs: readonly string[];
+      readonly singularName?: string;
+      readonly shortNames?: readonly string[];
     }[];
     return rows
       .filter(({ name }) => !name.includes("/"))
-      .map(({ name, kind, namespaced, verbs }) => ({ apiVersion, kind, plural: name, namespaced, verbs }));
+      .map(({ name, kind, namespaced, verbs, singularName = "", shortNames = [] }) => ({
+        apiVersion,
+        kind,
+        plural: name,
+        namespaced,
+        verbs,
+        singular: singularName || kind.toLowerCase(),
+        shortNames,
+      }));
   }
 
   async #write(

@@ -13,12 +13,12 @@ const folder = codeOf("first-entity.md", ["main.ts", "main.test.ts", "schema.tes
 const timersFolder = codeOf("timers.md", ["main.ts", "main.test.ts"]);
 const crdtsFolder = codeOf("crdts.md", ["main.ts", "main.test.ts"]);
 
-/** A folder with the TypeScript of a guide, in files of these names. */
+/** A folder with the TypeScript of a guide, in files of these names. Files begin with an import; what does not is a line or two to look at. */
 function codeOf(guide: string, names: readonly string[]): string {
   const made = mkdtempSync(join(root, ".cache", "guide-"));
   after(() => rmSync(made, { recursive: true }));
   const text = readFileSync(join(root, "docs/guides", guide), "utf8");
-  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string);
+  const blocks = [...text.matchAll(/^```ts\n(import .*?)^```$/gms)].map((match) => match[1] as string);
   assert.equal(blocks.length, names.length);
   for (const [index, name] of names.entries()) writeFileSync(join(made, name), blocks[index] as string);
   return made;
