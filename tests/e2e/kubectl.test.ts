@@ -68,3 +68,18 @@ session("watch with get -w", async (kubectl, namespace) => {
   await kubectl.run(["-n", namespace, "delete", "cm", "cart"]);
   await watch.waitFor(/DELETED +cart/u);
 });
+
+session("accounts, roles, tokens, can-i", async (kubectl, namespace) => {
+  const here = ["-n", namespace];
+  await kubectl.run([...here, "create", "serviceaccount", "bot"]);
+  await kubectl.run([...here, "create", "rolebinding", "bot", "--clusterrole=view", `--serviceaccount=${namespace}:bot`]);
+  const as = ["--as", `system:serviceaccount:${namespace}:bot`];
+  assert.equal(await kubectl.run([...here, "auth", "can-i", "list", "pods", ...as]), "yes\n");
+  assert.match((await kubectl.try([...here, "auth", "can-i", "delete", "pods", ...as])).output, /^no\n/u);
+  assert.match(await kubectl.run(["auth", "whoami", ...as]), new RegExp(`Username +system:serviceaccount:${namespace}:bot`, "u"));
+  const token = (await kubectl.run([...here, "create", "token", "bot"])).trim();
+  const withToken = ["--server", api.url, "--token", token, "--kubeconfig", "/dev/null", "--insecure-skip-tls-verify"];
+  assert.match(await kubectl.run([...here, "get", "cm", "-o", "name", ...withToken]), /^configmap\/kube-root-ca\.crt$/mu);
+  const refused = await kubectl.try([...here, "get", "secrets", ...withToken]);
+  assert.match(refused.output, /secrets is forbidden: User "system:serviceaccount:\S+:bot" cannot list resource "secrets"/u);
+});
