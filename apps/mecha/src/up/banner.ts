@@ -85,8 +85,9 @@ function shortPath(path: string, cwd: string): string {
   return short.startsWith("..") ? path : short || ".";
 }
 
-function quoted(path: string): string {
-  return /^[\w./-]+$/u.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+/** As one word of a shell line. */
+export function quoted(word: string): string {
+  return /^[\w./-]+$/u.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function painter(colour: boolean): Record<"bold" | "dim" | "accent", (text: string) => string> {

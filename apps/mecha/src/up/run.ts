@@ -30,6 +30,7 @@ import { type Console, openConsole } from "./console.ts";
 import { ingressAccess } from "./access.ts";
 import { isLoopback } from "./address.ts";
 import { type Kubernetes, openKubernetes } from "./kubernetes.ts";
+import { type Published, publishProject } from "./objects/publish.ts";
 import type { RunSettings } from "./settings.ts";
 import { loadTls } from "./tls.ts";
 import { type OpenedStore, openStore } from "./store.ts";
@@ -60,12 +61,14 @@ class ProjectRun {
   readonly #startedMs: number;
   readonly #startedAt: string;
   readonly #live: LiveFeed;
+  readonly #log: Log;
   readonly #metrics = new MetricsRegistry();
   readonly #end = Promise.withResolvers<End>();
   #state: StatusJson["state"] = "starting";
   #look: () => void = () => undefined;
   #metricsUrl: string | undefined;
   #kubernetes: Kubernetes | undefined;
+  #published: Published | undefined;
 
   constructor(io: Io, settings: RunSettings, config: Config<typeof options>) {
     this.#io = io;
@@ -78,6 +81,7 @@ class ProjectRun {
     this.#startedMs = io.clock.monotonic();
     this.#startedAt = new Date(io.clock.wall()).toISOString();
     this.#live = new LiveFeed(io.clock);
+    this.#log = consoleLog({ json: config.log === "json", level: config.logLevel, write: io.err });
   }
 
   async toTheEnd(): Promise<ExitCode> {
@@ -113,7 +117,7 @@ class ProjectRun {
     const { store: storeSettings, ingress, access, functions, attached } = this.#settings;
     const { directory } = storeSettings;
     const hosted = [...functions, ...(attached ? [attached] : [])];
-    const log = consoleLog({ json: this.#config.log === "json", level: this.#config.logLevel, write: this.#io.err });
+    const log = this.#log;
     const listeners = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
     const retention = { maxAgeMs: this.#config.topicAgeMs, maxBytes: this.#config.topicBytes };
@@ -265,7 +269,17 @@ class ProjectRun {
 
   #changed(): void {
     this.#live.functionsChanged();
+    this.#published?.changed();
     this.#look();
+  }
+
+  /** Shows the functions in the Kubernetes API. Called when they are served, or late: the start is not to wait for it. */
+  #publish(sidecar: Sidecar): void {
+    if (this.#published || !this.#kubernetes) return;
+    const { clock, random } = this.#io;
+    const transport = this.#kubernetes.api.transport("mecha");
+    const functions = (): FunctionJson[] => this.#functions(sidecar);
+    this.#published = this.#scope.own(publishProject(this.#settings, { transport, clock, random, log: this.#log, functions }));
   }
 
   /** Waits until every function is served, says what it waits for, and prints the banner. A signal ends the wait. */
@@ -300,12 +314,14 @@ class ProjectRun {
       tookMs: clock.monotonic() - this.#startedMs,
     };
     this.#io.out(banner(facts));
+    this.#publish(sidecar);
   }
 
   #sayWhatIsMissing(sidecar: Sidecar): () => void {
     let cancel = (): void => undefined;
     const again = (): void => {
       cancel = this.#io.clock.after(patienceMs, () => {
+        this.#publish(sidecar);
         for (const fn of this.#functions(sidecar))
           if (fn.state !== "ready")
             this.#console.say(
