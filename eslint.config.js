@@ -30,7 +30,7 @@ const machineModules = builtinModules
   .map((name) => ({ name, message: "packages/ and dialects/ know no machine: define a port and implement it in adapters/" }));
 
 export default defineConfig(
-  globalIgnores(["**/node_modules/**", "**/dist/**", "**/gen/**", "**/.mecha/**", "bench/**", "coverage/**"]),
+  globalIgnores(["**/node_modules/**", "**/dist/**", "**/gen/**", "**/.mecha/**", "**/.cache/**", "bench/**", "coverage/**"]),
   {
     files: ["**/*.ts", "**/*.js", "**/*.cjs"],
     extends: [js.configs.recommended],

@@ -42,6 +42,8 @@ async function ciOn(machine: Machine): Promise<Exit & { readonly output: string;
   const bin = join(dir.path, "bin");
   const record = (name: string, then = ""): string => `#!/bin/sh\necho "${name} $*" >> "$CALLS"\n${then}\n`;
   await mkdir(join(dir.path, ".ci"));
+  // What npm ci brings: the repository's own Node, which .ci/run calls to see whether kubectls have to be built.
+  await mkdir(join(dir.path, "node_modules/.bin"), { recursive: true });
   await copyFile(join(repository, ".ci/run"), join(dir.path, ".ci/run"));
   const programs: Record<string, string> = {
     ...Object.fromEntries(machine.has.map((name) => [name, record(name)])),
@@ -52,6 +54,8 @@ async function ciOn(machine: Machine): Promise<Exit & { readonly output: string;
   };
   if (!machine.has.includes("npm")) delete programs["npm"];
   await dir.write(Object.fromEntries(Object.entries(programs).map(([name, text]) => [`bin/${name}`, text])));
+  await dir.write({ "node_modules/.bin/node": record("own-node") });
+  await chmod(join(dir.path, "node_modules/.bin/node"), 0o755);
   for (const name of Object.keys(programs)) await chmod(join(bin, name), 0o755);
   for (const name of ["bash", "dirname"]) await symlink(findProgram(name) ?? name, join(bin, name));
   const calls = join(dir.path, "calls");
@@ -64,6 +68,8 @@ async function ciOn(machine: Machine): Promise<Exit & { readonly output: string;
   return { ...ended, calls: lines };
 }
 
+const ownNode = "own-node tests/tools/kubectl/build.ts";
+
 suite(".ci/run", { skip: skipUnless("bash") }, () => {
   test("a machine that has everything is asked for nothing, and the runner's summary comes last", async () => {
     const ended = await ciOn({ has: installed });
@@ -71,7 +77,7 @@ suite(".ci/run", { skip: skipUnless("bash") }, () => {
     // Whether the certificates are there is the machine's own affair.
     assert.deepEqual(
       ended.calls.filter((call) => !call.startsWith("apt-get")),
-      ["npm ci", "npm test"],
+      ["npm ci", ownNode, "npm test"],
     );
     assert.match(ended.output, /no skip: 1\n# pass 1\n$/);
   });
@@ -81,7 +87,7 @@ suite(".ci/run", { skip: skipUnless("bash") }, () => {
     assert.equal(ended.code, 0, ended.output);
     assert.equal(ended.calls[0], "apt-get update -q");
     assert.match(ended.calls[1] ?? "", /^apt-get install -y -q --no-install-recommends strace util-linux( ca-certificates)?$/);
-    assert.deepEqual(ended.calls.slice(2), ["npm ci", "npm test"]);
+    assert.deepEqual(ended.calls.slice(2), ["npm ci", ownNode, "npm test"]);
   });
 
   test("a mirror that fails twice is tried a third time", async () => {
