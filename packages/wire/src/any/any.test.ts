@@ -114,7 +114,8 @@ test("JSON goes back to the payload it came from, or is not offered as exact", (
   fc.assert(
     fc.property(payload, (given) => {
       const json = anyToExactJson(given, registry);
-      if (json !== undefined) assert.deepEqual(anyFromJson(given.typeUrl, JSON.parse(JSON.stringify(json)) as never, registry), given);
+      if (json !== undefined)
+        assert.deepEqual(anyFromJson(given.typeUrl, JSON.parse(JSON.stringify(json)) as never, registry), { ...given });
     }),
   );
   assert.equal(anyToExactJson(packPrimitive({ type: "int64", value: 7n }), registry), "7");
