@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { readTextFile } from "@mecha/host";
 import { explain, Fault, mib } from "@mecha/kit";
-import { isObject, type KubeObject } from "@mecha/kinds";
+import { groupVersionOf, isObject, type KubeObject } from "@mecha/kinds";
 import { openHttpsTransport, readKubeconfig } from "@mecha/kube";
 import { ApiClient, idOf, type ObjectId, type ObjectTable, resourceRef, type ServedResource } from "@mecha/machinery";
 import { parseAllDocuments, stringify } from "yaml";
@@ -51,8 +51,7 @@ async function resourceNamed(client: ApiClient, typed: string): Promise<ServedRe
   return chosen;
 }
 
-const groupOf = ({ apiVersion }: { readonly apiVersion: string }): string =>
-  apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+const groupOf = ({ apiVersion }: ServedResource): string => groupVersionOf(apiVersion).group;
 
 function idFor(resource: ServedResource, namespace: string, name: string): ObjectId {
   return resource.namespaced ? { namespace, name } : { name };

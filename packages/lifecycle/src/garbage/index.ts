@@ -3,7 +3,7 @@
  * Looks at every resource the server has, those of CRDs too; asks again which there are every 30 s.
  */
 import { type Clock, explain, Fault, type Log, type Random, sleep } from "@mecha/kit";
-import { type KubeObject, type OwnerReference } from "@mecha/kinds";
+import { groupVersionOf, type KubeObject, type OwnerReference } from "@mecha/kinds";
 import { type ApiClient, idOf, Informer, isReason, type ObjectId, type ResourceRef, WorkQueue } from "@mecha/machinery";
 import { applyGarbage } from "./apply.ts";
 import { OwnerGraph, uidOf, type Vertex } from "./graph.ts";
@@ -191,7 +191,7 @@ export class GarbageCollector {
   }
 }
 
-const groupOf = (apiVersion: string): string => (apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "");
+const groupOf = (apiVersion: string): string => groupVersionOf(apiVersion).group;
 
 /** Events are many, own nothing and go by age. */
 function isCollected({ kind, verbs }: ResourceRef & { readonly verbs: readonly string[] }): boolean {

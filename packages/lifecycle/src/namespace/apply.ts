@@ -1,6 +1,6 @@
 /** Empties a namespace and reports what is left. */
 import { explain } from "@mecha/kit";
-import type { KubeObject } from "@mecha/kinds";
+import { groupVersionOf, type KubeObject } from "@mecha/kinds";
 import { type ApiClient, isReason, qualifiedResource, type ResourceRef } from "@mecha/machinery";
 import type { Contents, NamespacePlan, Remaining } from "./plan.ts";
 
@@ -43,7 +43,7 @@ async function emptyResource(
   await client.deleteCollection(resource, { namespace }, { propagationPolicy: "Background" }, signal);
   const { items } = await client.listAll(resource, selection, signal);
   if (items.length === 0) return undefined;
-  const group = resource.apiVersion.includes("/") ? (resource.apiVersion.split("/")[0] ?? "") : "";
+  const { group } = groupVersionOf(resource.apiVersion);
   return { resource: qualifiedResource(resource.plural, group), count: items.length, finalizers: countFinalizers(items) };
 }
 

@@ -8,7 +8,7 @@
  * C3 a reconciler that throws is tried again after a growing wait, one that throws a TerminalError is not, until the object changes
  */
 import { type Clock, deadlineSignal, explain, type Log, type Metrics, noMetrics } from "@mecha/kit";
-import type { KubeObject } from "@mecha/kinds";
+import { groupVersionOf, type KubeObject } from "@mecha/kinds";
 import { isReason, type ObjectId, type ResourceRef, type Selection } from "../api-client.ts";
 import { cacheKey, idOfKey, type Informer } from "./informer.ts";
 import { type RateLimits, rateLimitDefaults } from "./rate-limit.ts";
@@ -78,7 +78,7 @@ export function watchOwned(resource: ResourceRef, owner: ResourceRef, more: Pick
   };
 }
 
-const groupOf = (apiVersion: string): string => (apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "");
+const groupOf = (apiVersion: string): string => groupVersionOf(apiVersion).group;
 
 /** The desired state changed, not only status or metadata. */
 export function generationChanged(object: KubeObject, old: KubeObject): boolean {
