@@ -1,6 +1,6 @@
 /** Carries out what plan.ts decides about one object, against the server's newest version of it. */
 import type { KubeObject } from "@mecha/kinds";
-import { type ApiClient, idOf, isReason, type ResourceRef } from "@mecha/machinery";
+import { type ApiClient, idOf, isReason, orphanFinalizer, type ResourceRef } from "@mecha/machinery";
 import { uidOf, type Vertex } from "./graph.ts";
 import type { GarbageAction } from "./plan.ts";
 
@@ -32,7 +32,7 @@ export async function applyGarbage(
         const kind = resourceOf(dependent);
         if (kind) await dropOwners(client, kind, dependent, [uidOf(object)], signal);
       }
-      return await removeFinalizer(client, resource, object, "orphan", signal);
+      return await removeFinalizer(client, resource, object, orphanFinalizer, signal);
     }
     case "lookAt":
       return; // the collector's queue does

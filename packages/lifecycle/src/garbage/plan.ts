@@ -7,11 +7,7 @@
  * G3 an owner that orphans is let go only after no dependent names it any more
  */
 import type { KubeObject } from "@mecha/kinds";
-
-/** The server adds it for propagationPolicy Foreground; the owner goes after its dependents. */
-export const foregroundFinalizer = "foregroundDeletion";
-/** The server adds it for propagationPolicy Orphan; dependents stay. */
-export const orphanFinalizer = "orphan";
+import { foregroundFinalizer, orphanFinalizer } from "@mecha/machinery";
 
 /** What became of an owner: there, gone (or another object under its name), or being deleted after its dependents. */
 export type OwnerFate = "present" | "absent" | "waiting";

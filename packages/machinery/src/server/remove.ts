@@ -14,7 +14,9 @@ import { timeText } from "./metadata.ts";
 import type { DeleteOptions } from "./options.ts";
 import { isOver, replace } from "./write.ts";
 
+/** Of an object deleted with propagationPolicy Foreground: it goes after its dependents. */
 export const foregroundFinalizer = "foregroundDeletion";
+/** Of one deleted with propagationPolicy Orphan: its dependents stay. */
 export const orphanFinalizer = "orphan";
 
 const attemptsMax = 100;
