@@ -23,6 +23,12 @@ const benchmarks: Record<string, Benchmark> = {
     programs: ["wrk"],
     peers: true,
   },
+  memory: {
+    file: "counter/memory.ts",
+    what: "memory of all processes beside Restate's: fresh, after a hot key, after 10,000 keys, after an idle minute",
+    programs: ["wrk"],
+    peers: true,
+  },
   activation: { file: "engine/activation.ts", what: "first command of an entity with many events, with and without snapshots" },
   idle: { file: "engine/idle.ts", what: "memory of 100,000 active entities that have nothing to do" },
   streams: { file: "engine/streams.ts", what: "1,000 streamed calls at a time" },
@@ -36,19 +42,30 @@ const benchmarks: Record<string, Benchmark> = {
   cloudstate: { file: "micro/cloudstate-codec.ts", what: "the protocol's codec" },
 };
 
-const [name = "", ...args] = process.argv.slice(2);
+const [first = "", ...args] = process.argv.slice(2);
+const wantsList = ["", "--help", "-h", "help"].includes(first);
+const name = wantsList ? "" : first;
 const chosen = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
 if (chosen === undefined) {
   const list = Object.entries(benchmarks).map(([each, { what }]) => `  ${each.padEnd(12)}${what}`);
-  console.error(`${name === "" ? "" : `no benchmark "${name}"\n`}npm run bench -- NAME [options]\n${list.join("\n")}`);
+  console.error(
+    `${name === "" ? "" : `no benchmark "${name}"\n`}npm run bench -- NAME [options]; its options: npm run bench -- NAME --help\n${list.join("\n")}`,
+  );
   process.exit(name === "" ? 0 : 2);
 }
-const missing = missingFor(chosen);
+const asksHelp = args.includes("--help") || args.includes("-h");
+const missing = asksHelp ? undefined : missingFor(chosen);
 if (missing !== undefined) {
   console.error(`${name}: ${missing}`);
   process.exit(2);
 }
-process.exit(spawnSync(process.execPath, [join(root, "bench", chosen.file), ...args], { stdio: "inherit", cwd: root }).status ?? 1);
+process.exit(
+  spawnSync(process.execPath, [join(root, "bench", chosen.file), ...args], {
+    stdio: "inherit",
+    cwd: root,
+    env: { ...process.env, MECHA_BENCHMARK: name },
+  }).status ?? 1,
+);
 
 /** What has to be installed first, and how. */
 function missingFor({ programs = [], peers = false }: Benchmark): string | undefined {

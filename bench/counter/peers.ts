@@ -17,6 +17,15 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
+/** How systems are called on the command line. */
+export const peerNames = ["mecha", "restate1", "restate"] as const;
+export type PeerName = (typeof peerNames)[number];
+
+/** `restate1`: with one partition, its best on one machine; `restate`: with its default. */
+export function startPeer(name: PeerName): Promise<Peer> {
+  return name === "mecha" ? startMecha() : startRestate(name === "restate1" ? 1 : undefined);
+}
+
 const here = import.meta.dirname;
 
 async function post(url: string, body: unknown): Promise<unknown> {
@@ -32,7 +41,7 @@ function restateBinary(): string {
 }
 
 /** Restate with its TypeScript SDK, fsync on. `partitions` undefined = its default. */
-export async function startRestate(partitions: number | undefined): Promise<Peer> {
+async function startRestate(partitions: number | undefined): Promise<Peer> {
   const dir = mkdtempSync(join(tmpdir(), "bench-restate-"));
   const [ingress, admin, node, service] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const sdk = start(process.execPath, [join(here, "restate/main.mjs")], { env: { PORT: String(service), NODE_ENV: "production" } });
@@ -72,7 +81,7 @@ export async function startRestate(partitions: number | undefined): Promise<Peer
 }
 
 /** Mecha with its TypeScript SDK, SQLite with full durability. */
-export async function startMecha(): Promise<Peer> {
+async function startMecha(): Promise<Peer> {
   const dir = mkdtempSync(join(tmpdir(), "bench-mecha-"));
   const [ingress, admin] = await Promise.all([freePort(), freePort()]);
   const main = join(here, "../../apps/mecha/bin/mecha.cjs"); // as users start it: with its flags

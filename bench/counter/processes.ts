@@ -27,6 +27,20 @@ export function peakMiB(pid: number): number {
   return Number(line?.[1] ?? 0) / 1024;
 }
 
+/** Memory of a process now, MiB. */
+export interface Memory {
+  /** Resident: pages other processes have too are counted in full. */
+  readonly rss: number;
+  /** Proportional: a page that n processes share counts an nth in each, so sums over processes are true. */
+  readonly pss: number;
+}
+
+export function memoryOf(pid: number): Memory {
+  const text = readFileSync(`/proc/${String(pid)}/smaps_rollup`, "utf8");
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / 1024;
+  return { rss: field("Rss"), pss: field("Pss") };
+}
+
 /** A TCP port nobody listens on. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -9,9 +9,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { loopbackFloor, syncFloor } from "./floor.ts";
-import { type Peer, startMecha, startRestate } from "./peers.ts";
+import { type Peer, peerNames, startPeer } from "./peers.ts";
+import { number, numbers, readOptions, some } from "../options.ts";
 import { cpuMicros, type LoadResult, peakMiB, wrk } from "./processes.ts";
 
 /** One measured cell. */
@@ -29,21 +29,17 @@ interface Cell {
   readonly peakMiB: Record<string, number>;
 }
 
-const starters: Record<string, () => Promise<Peer>> = {
-  mecha: startMecha,
-  restate1: () => startRestate(1),
-  restate: () => startRestate(undefined),
-};
-
-const { values: flags } = parseArgs({
-  options: {
-    keys: { type: "string", default: "1,100,10000" },
-    connections: { type: "string", default: "1,16,64,256" },
-    seconds: { type: "string", default: "5" },
-    peers: { type: "string", default: "restate1,restate,mecha" },
-  },
+const {
+  keys: keyCounts,
+  connections: connectionCounts,
+  seconds,
+  peers,
+} = readOptions("Durable adds over HTTP: Mecha beside Restate, both with fsync before the answer, and the machine's own floor.", {
+  keys: numbers("1,100,10000", "counters the load is spread over"),
+  connections: numbers("1,16,64,256", "of the load generator"),
+  seconds: number(5, "of load for each cell, behind one to warm up"),
+  peers: some(peerNames, "restate1,restate,mecha", "systems, in this order"),
 });
-const numbers = (list: string): number[] => list.split(",").map(Number);
 
 function load(peer: Peer, keys: number, connections: number, seconds: number): LoadResult {
   return wrk(peer.url, peer.pathPattern, keys, connections, seconds);
@@ -84,7 +80,6 @@ const cells: Cell[] = [];
 const header = ["system".padEnd(29), "  keys", " conn", "   req/s", "   p50 ms", "   p99 ms", "  CPU µs/req", "   peak MiB", "errors"].join(
   " ",
 );
-const seconds = Number(flags.seconds);
 console.log(
   `${cpus()[0]?.model ?? "unknown CPU"}, ${String(cpus().length)} cores, Node ${process.version}; CPU and memory are server + function`,
 );
@@ -93,13 +88,11 @@ console.log(
   `floor: ${String(floor.sync.perSecond)} fdatasync/s of 4 KiB; bare node:http echo at 64 connections ${String(floor.loopback.perSecond)} req/s; ` +
     `alone, a write with its fdatasync takes ${floor.sync.p50Ms.toFixed(2)} ms and an echo ${floor.loopback.p50Ms.toFixed(2)} ms (p50)\n\n${header}`,
 );
-for (const name of flags.peers.split(",")) {
-  const starter = starters[name];
-  if (!starter) throw new Error(`--peers: no peer "${name}"; there are ${Object.keys(starters).join(", ")}`);
-  const peer = await starter();
+for (const name of peers) {
+  const peer = await startPeer(name);
   try {
-    for (const keys of numbers(flags.keys)) {
-      for (const connections of numbers(flags.connections)) {
+    for (const keys of keyCounts) {
+      for (const connections of connectionCounts) {
         const cell = measure(peer, keys, connections, seconds);
         cells.push(cell);
         console.log(row(cell));

@@ -5,15 +5,15 @@
  *
  * Each entity is asked twice; the second answer is what a command costs once the entity is active. Medians.
  */
-import { parseArgs } from "node:util";
+import { number, numbers, readOptions } from "../options.ts";
 import { Plain, Snapshotted } from "./components.ts";
 import { add, Filler, keep, median, printMachine, startEngine, tempState } from "./harness.ts";
 
-const { values: flags } = parseArgs({
-  options: { events: { type: "string", default: "1,1000,100000" }, entities: { type: "string", default: "5" } },
+const { events: sizes, entities } = readOptions("First command of an entity with many events, with and without snapshots.", {
+  events: numbers("1,1000,100000", "events of an entity"),
+  entities: number(5, "of each size; the median counts"),
 });
-const ids = (events: number): string[] => Array.from({ length: Number(flags.entities) }, (_, n) => `e${String(events)}-${String(n)}`);
-const sizes = flags.events.split(",").map(Number);
+const ids = (events: number): string[] => Array.from({ length: entities }, (_, n) => `e${String(events)}-${String(n)}`);
 const state = tempState();
 try {
   printMachine();

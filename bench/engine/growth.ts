@@ -7,28 +7,25 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { wrk } from "../counter/processes.ts";
+import { number, numbers, readOptions } from "../options.ts";
 import { Plain } from "./components.ts";
 import { Filler, keep, printMachine, startEngine, tempState } from "./harness.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    events: { type: "string", default: "0,1000000,10000000" },
-    seconds: { type: "string", default: "4" },
-    connections: { type: "string", default: "64" },
-  },
+const { events, seconds, connections } = readOptions("Cost of a command as the store grows.", {
+  events: numbers("0,1000000,10000000", "events of other entities before each measurement, rising", 0),
+  seconds: number(4, "of load for each measurement"),
+  connections: number(64, "of the load generator"),
 });
 const keys = 10_000;
 /** Others' entities hold 1,000 events each. */
 const eventsEach = 1_000;
-const connections = Number(flags.connections);
 const state = tempState();
 try {
   printMachine();
   const results: object[] = [];
   let filled = 0;
-  for (const wanted of flags.events.split(",").map(Number)) {
+  for (const wanted of events) {
     const fillStart = performance.now();
     {
       await using filler = await Filler.open(state.dir);
@@ -44,7 +41,7 @@ try {
       const load = (seconds: number): ReturnType<typeof wrk> => wrk(engine.url, "/bench.Plain/%d/add", keys, connections, seconds);
       for (let warmed = 0; warmed < 3 * keys;) warmed += load(2).requests; // most counters are active then
       const before = engine.cpu();
-      const { requests, micros, p50, p99, errors } = load(Number(flags.seconds));
+      const { requests, micros, p50, p99, errors } = load(seconds);
       const after = engine.cpu();
       results.push({
         "events before": wanted,

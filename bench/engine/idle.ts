@@ -6,12 +6,13 @@
  * Garbage is collected by time: memory is read when it no longer falls. 100,000 streams need two connections (ENGINE E15) and no more than the
  * usual 1,024 files.
  */
-import { parseArgs } from "node:util";
+import { number, readOptions } from "../options.ts";
 import { add, keep, printMachine, startEngine, tempState } from "./harness.ts";
 import { Plain } from "./components.ts";
 
-const { values: flags } = parseArgs({ options: { entities: { type: "string", default: "100000" } } });
-const entities = Number(flags.entities);
+const { entities } = readOptions("Memory of active entities that have nothing to do, in the server and in the function.", {
+  entities: number(100_000, "how many"),
+});
 const callers = 64;
 const state = tempState();
 try {

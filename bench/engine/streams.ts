@@ -3,21 +3,17 @@
  *
  *     npm run bench -- streams [--calls 1000] [--messages 200] [--rounds 3]
  */
-import { parseArgs } from "node:util";
 import { hostClock } from "@mecha/host";
 import { connect } from "@mecha/net";
+import { number, readOptions } from "../options.ts";
 import { Ticker } from "./components.ts";
 import { keep, printMachine, startEngine, tempState } from "./harness.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    calls: { type: "string", default: "1000" },
-    messages: { type: "string", default: "200" },
-    rounds: { type: "string", default: "3" },
-  },
+const { calls, messages, rounds } = readOptions("Streamed calls of an action, many at a time.", {
+  calls: number(1_000, "open at a time"),
+  messages: number(200, "of each call"),
+  rounds: number(3, "to measure"),
 });
-const calls = Number(flags.calls);
-const messages = Number(flags.messages);
 const state = tempState();
 try {
   printMachine();
@@ -26,7 +22,7 @@ try {
   const request = Ticker.commands.ticks.input.codec.encode({ count: messages });
   const results: object[] = [];
   try {
-    for (let round = 0; round < Number(flags.rounds); round++) {
+    for (let round = 0; round < rounds; round++) {
       const before = engine.cpu();
       const start = performance.now();
       const firsts = await Promise.all(Array.from({ length: calls }, () => stream(start)));

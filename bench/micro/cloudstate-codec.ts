@@ -1,15 +1,16 @@
 /**
  * The hand-written Cloudstate codec against protobuf-es on the two messages of the hot path: a command out, a reply with one event in.
- * Run: node bench/micro/cloudstate-codec.ts [rounds]. Prints ns a message (median of the rounds) and the ratio.
+ * Run: node bench/micro/cloudstate-codec.ts [--rounds 9]. Prints ns a message (median of the rounds) and the ratio.
  *
  * Both sides do what the dialect needs: from the model to bytes, and from bytes to the model.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { decodeEventSourcedOut } from "../../dialects/cloudstate/src/codec/decode.ts";
-import { commandField, encodeEntityCommand } from "../../dialects/cloudstate/src/codec/encode.ts";
+import { decodeEventSourcedOut } from "../../packages/state/src/remote/codec/decode.ts";
+import { commandField, encodeEntityCommand } from "../../packages/state/src/remote/codec/encode.ts";
 import { EventSourcedStreamInSchema, EventSourcedStreamOutSchema } from "../../packages/wire/src/gen/cloudstate/event_sourced_pb.ts";
+import { number, readOptions } from "../options.ts";
 
-const rounds = Number(process.argv[2] ?? 9);
+const { rounds } = readOptions("The codec of entity streams, beside protobuf-es.", { rounds: number(9, "to measure; the median counts") });
 const messages = 200_000;
 
 const entityId = "user-4711/cart-0815";

@@ -10,7 +10,6 @@
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { hostClock, hostRandom } from "@mecha/host";
 import { noLog, noMetrics } from "@mecha/kit";
 import {
@@ -29,9 +28,13 @@ import {
   type Verdict,
 } from "@mecha/state";
 import { openMemoryStore } from "@mecha/store-memory";
+import { maybe, number, readOptions } from "../options.ts";
 
-const { values: args } = parseArgs({ options: { seconds: { type: "string", default: "2" }, out: { type: "string" } } });
-const runMs = Number(args.seconds) * 1000;
+const args = readOptions("The state engine alone, over stores in memory.", {
+  seconds: number(2, "of each measurement"),
+  out: maybe("file for the results, JSON"),
+});
+const runMs = args.seconds * 1000;
 
 interface Load {
   readonly store: "void" | "memory";

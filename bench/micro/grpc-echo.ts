@@ -5,12 +5,12 @@
  *   node bench/micro/grpc-echo.ts [--rounds 3] [--ms 2000] [--streams 30000] [--only unary|stream|idle]
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { parseArgs } from "node:util";
 import * as grpc from "@grpc/grpc-js";
 import { connect, listen } from "../../adapters/net/src/index.ts";
 import { hostClock as clock } from "../../adapters/host/src/index.ts";
 import { noLog } from "../../packages/kit/src/index.ts";
 import { type CallRouter, type Channel, type ClientCall, unaryHandler } from "../../packages/wire/src/index.ts";
+import { number, readOptions, some } from "../options.ts";
 
 const host = "127.0.0.1";
 const body = Buffer.alloc(100, "x");
@@ -258,19 +258,17 @@ async function measureIdle(kind: Kind, streams: number): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "3" },
-      ms: { type: "string", default: "2000" },
-      streams: { type: "string", default: "30000" },
-      only: { type: "string", default: "" },
-    },
+  const { rounds, ms, streams, only } = readOptions("gRPC echo: our client and server beside @grpc/grpc-js.", {
+    rounds: number(3, "of each pair; the median counts"),
+    ms: number(2_000, "of load a round"),
+    streams: number(30_000, "open at a time when idle ones are measured"),
+    only: some(["unary", "stream", "idle"], "unary,stream,idle", "what to measure"),
   });
   for (const shape of shapes) {
-    if (values.only !== "" && values.only !== shape.ask) continue;
+    if (!only.includes(shape.ask)) continue;
     const results = pairs.map(() => [] as number[]);
-    for (let round = 0; round < Number(values.rounds); round++) {
-      for (const [at, [server, client]] of pairs.entries()) results[at]?.push(await measure(server, client, shape, Number(values.ms)));
+    for (let round = 0; round < rounds; round++) {
+      for (const [at, [server, client]] of pairs.entries()) results[at]?.push(await measure(server, client, shape, ms));
     }
     const medians = results.map(median);
     const base = medians.at(-1) ?? 1;
@@ -280,9 +278,9 @@ async function main(): Promise<void> {
       console.log(`  server ${server.padEnd(7)} client ${client.padEnd(7)} ${thousands(value)}  ×${(value / base).toFixed(2)}`);
     }
   }
-  if (values.only === "" || values.only === "idle") {
+  if (only.includes("idle")) {
     for (const kind of ["mecha", "grpcjs"] as const) {
-      console.log(await measureIdle(kind, Number(values.streams)).catch((error: Error) => `${kind.padEnd(7)} failed: ${error.message}`));
+      console.log(await measureIdle(kind, streams).catch((error: Error) => `${kind.padEnd(7)} failed: ${error.message}`));
     }
   }
 }

@@ -10,11 +10,11 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { hostClock } from "@mecha/host";
 import { noLog } from "@mecha/kit";
 import { listen } from "@mecha/net";
 import { wrk } from "../counter/processes.ts";
+import { maybe, number, readOptions } from "../options.ts";
 
 type Kind = "node" | "own";
 
@@ -41,13 +41,11 @@ async function cpuMicros(child: ChildProcess): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  const { values: flags } = parseArgs({
-    options: {
-      seconds: { type: "string", default: "3" },
-      rounds: { type: "string", default: "3" },
-      connections: { type: "string", default: "64" },
-      out: { type: "string" },
-    },
+  const flags = readOptions("One HTTP/1.1 request: our listener beside node:http, taking turns.", {
+    seconds: number(3, "of load a round"),
+    rounds: number(3, "of each"),
+    connections: number(64, "of the load generator"),
+    out: maybe("file for the results, JSON"),
   });
   const servers = await Promise.all(
     (["node", "own"] as const).map(async (kind) => {
@@ -56,13 +54,13 @@ async function main(): Promise<void> {
       return { kind, child, url: `http://127.0.0.1:${port}` };
     }),
   );
-  const load = (url: string, seconds: number): ReturnType<typeof wrk> => wrk(url, "/counter/%d/add", 1, Number(flags.connections), seconds);
+  const load = (url: string, seconds: number): ReturnType<typeof wrk> => wrk(url, "/counter/%d/add", 1, flags.connections, seconds);
   for (const { url } of servers) load(url, 1);
   const results: object[] = [];
-  for (let round = 0; round < Number(flags.rounds); round++) {
+  for (let round = 0; round < flags.rounds; round++) {
     for (const { kind, child, url } of servers) {
       const before = await cpuMicros(child);
-      const { requests, micros, p99 } = load(url, Number(flags.seconds));
+      const { requests, micros, p99 } = load(url, flags.seconds);
       const cpu = ((await cpuMicros(child)) - before) / requests;
       results.push({
         http1: kind,

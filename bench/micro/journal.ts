@@ -11,26 +11,24 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { hostClock, hostRandom } from "@mecha/host";
 import { noLog } from "@mecha/kit";
 import type { EntityHandle, Step, Store, Verdict } from "@mecha/state";
 import { openSqliteStore } from "@mecha/store-sqlite";
+import { maybe, number, numbers, readOptions, some, text } from "../options.ts";
 
-const { values: args } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "2" },
-    rows: { type: "string", default: "0" },
-    durability: { type: "string", default: "full" },
-    dir: { type: "string", default: "." },
-    flight: { type: "string", default: "1,16,64,256" },
-    load: { type: "string", default: "events,hot events,values" },
-    out: { type: "string" },
-  },
+const args = readOptions("Durable steps a second of the SQLite store, beside what the disk allows.", {
+  seconds: number(2, "of each load"),
+  rows: number(0, "events in the file before", 0),
+  durability: some(["full", "relaxed"], "full", "fsync before each answer, or not"),
+  dir: text(".", "folder of the file: the disk to measure"),
+  flight: numbers("1,16,64,256", "steps in flight"),
+  load: some(["events", "values", "hot events", "keys", "effects"], "events,hot events,values", "what steps hold"),
+  out: maybe("file for the results, JSON"),
 });
 /** Slices of each load. */
 const slices = 8;
-const sliceMs = (Number(args.seconds) * 1_000) / slices;
+const sliceMs = (args.seconds * 1_000) / slices;
 const payloadBytes = 200;
 const entities = 10_000;
 const payload = { typeUrl: "type.googleapis.com/shop.ItemAdded", value: new Uint8Array(payloadBytes).fill(65) };
@@ -220,16 +218,16 @@ function print(result: Result, floorPerSecond: number): void {
 const dir = mkdtempSync(join(resolve(args.dir), "journal-bench-"));
 const results: Result[] = [];
 try {
-  const durability = args.durability === "relaxed" ? "relaxed" : "full";
+  const [durability = "full"] = args.durability;
   await using store = await openSqliteStore({ dir, durability, clock: hostClock, log: noLog, random: hostRandom });
   const opening = performance.now();
   const [events, values] = [await openLanes(store, "eventSourced"), await openLanes(store, "value")];
   console.log(
     `${cpus().length} cores, ${durability}, ${args.rows} rows before; 20,000 opens ${(performance.now() - opening).toFixed(0)} ms`,
   );
-  await fill(store, events, Number(args.rows));
-  for (const inFlight of args.flight.split(",").map(Number)) {
-    const loads = args.load.split(",") as Load[];
+  await fill(store, events, args.rows);
+  for (const inFlight of args.flight) {
+    const loads: Load[] = args.load;
     const measured = new Map<Result["load"], Slice[]>([["floor", []], ...loads.map((load): [Load, Slice[]] => [load, []])]);
     for (let slice = 0; slice < slices; slice++)
       for (const [load, of] of measured) {
@@ -240,7 +238,7 @@ try {
     for (const result of joined) print(result, joined[0]?.perSecond ?? 0);
     results.push(...joined);
   }
-  if (args.out) writeFileSync(args.out, JSON.stringify({ durability, rows: Number(args.rows), results }, undefined, 2));
+  if (args.out) writeFileSync(args.out, JSON.stringify({ durability, rows: args.rows, results }, undefined, 2));
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }

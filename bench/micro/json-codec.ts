@@ -1,14 +1,15 @@
 /**
  * The compiled JSON codec against protobuf-es, both ways, on the messages of the cart: a command in (3 fields), a cart out (5 lines).
- * Run: node bench/micro/json-codec.ts [rounds]. Prints ns a message (median of the rounds) and the ratio. The target is under 5 µs for
+ * Run: node bench/micro/json-codec.ts [--rounds 9]. Prints ns a message (median of the rounds) and the ratio. The target is under 5 µs for
  * the 3-field message each way.
  */
 import { create, createFileRegistry, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { compileProto } from "../../packages/wire/src/testing/proto.ts";
 import { JsonCodecs, loadDescriptors } from "../../packages/wire/src/index.ts";
+import { number, readOptions } from "../options.ts";
 
-const rounds = Number(process.argv[2] ?? 9);
+const { rounds } = readOptions("JSON to protobuf and back, beside protobuf-es.", { rounds: number(9, "to measure; the median counts") });
 const messages = 200_000;
 
 const descriptors = loadDescriptors(

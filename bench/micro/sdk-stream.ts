@@ -11,7 +11,6 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { hostClock } from "@mecha/host";
 import { noLog } from "@mecha/kit";
@@ -20,6 +19,7 @@ import { Metadata, type ServerCall } from "@mecha/wire";
 import { EventSourcedStreamInSchema } from "@mecha/wire/gen/cloudstate/event_sourced";
 import { command, eventSourced, serve, t } from "mecha-sdk";
 import { EventSourcedCall } from "../../sdk/typescript/src/serve/entity-call.ts";
+import { maybe, number, readOptions } from "../options.ts";
 
 const Counter = eventSourced({
   service: "bench.Counter",
@@ -51,8 +51,11 @@ function streamIn(message: Parameters<typeof create<typeof EventSourcedStreamInS
 }
 
 async function main(): Promise<void> {
-  const { values: args } = parseArgs({ options: { seconds: { type: "string", default: "2" }, out: { type: "string" } } });
-  const runMs = Number(args.seconds) * 1000;
+  const args = readOptions("A function written with the SDK: commands a second, alone and over sockets.", {
+    seconds: number(2, "of each measurement"),
+    out: maybe("file for the results, JSON"),
+  });
+  const runMs = args.seconds * 1000;
   const results: object[] = [];
   for (const development of [false, true]) results.push(alone(runMs, development));
   for (const streams of [1, 16, 256]) results.push(await overSockets(runMs, streams));
