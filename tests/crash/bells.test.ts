@@ -1,6 +1,7 @@
 /** The judge of timers, on lists made by hand: what is right passes, each kind of wrong is named. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { checkNotes } from "./bell-clients.ts";
 import { type BellEvent, checkBells } from "./bells.ts";
 
 const set = (timer: string, dueMs: number, everyMs?: number): BellEvent => ({ did: "set", timer, dueMs, everyMs });
@@ -38,3 +39,10 @@ for (const [rule, what, events] of [
   ["B6", "a firing is not counted", [set("i", 700, 400), ring("i", 700), ring("i", 1_100, 1)]],
 ] as const)
   test(`${rule}: ${what}`, () => assert.ok(rulesOf(events).includes(rule), rulesOf(events).join()));
+
+test("B7 and B8: what was acknowledged is noted, and once", () => {
+  const notes = new Map([["b", ["b.1.", "b.2.", "b.2."].map((commandId) => ({ ...set("a", 100), commandId }))]]);
+  const acknowledged = ["b.1.", "b.2.", "b.3."].map((id) => ({ entity: "b", id }));
+  const rules = checkNotes(notes, [...acknowledged, { entity: "other", id: "other.1." }]).map(({ rule, what }) => `${rule} ${what}`);
+  assert.deepEqual(rules, ["B7 b.3. was acknowledged and is not noted", "B8 b.2. is noted twice"]);
+});

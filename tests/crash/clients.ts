@@ -1,12 +1,15 @@
 /**
- * Clients that append to ledgers and set registers without pause, and write down what they see.
+ * Clients that append to ledgers, set registers, add to counters and set timers without pause, and write down what they see.
  *
  * C1 they note what they ask before asking and what they hear as soon as they hear it; a call that got no answer stays "may have happened"
- * C2 every other client sends an idempotency key and asks again until it is answered: then the command must be there exactly once
+ * C2 every other client sends an idempotency key (not to counters, E13) and asks again until it is answered: then the command must be there exactly once
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "@mecha/kit";
 import { eventually } from "../support/program.ts";
+import { type Acknowledged, Asking, callMaxMs, pauseMs } from "./asking.ts";
+import { BellClients, judgeBells } from "./bell-clients.ts";
+import { CounterClients } from "./counter-clients.ts";
 import { type Breach, check, checkMirrors, type Operation } from "./history.ts";
 import { openHttp } from "./http.ts";
 import { checkRegisters, type Held, type RegisterOperation } from "./registers.ts";
@@ -17,38 +20,42 @@ export interface ClientPlan {
   readonly random: Random;
   readonly ledgers: readonly string[];
   readonly registers: readonly string[];
+  readonly bells?: readonly string[];
+  readonly counters?: readonly string[];
   readonly clients: number;
 }
-
-/** Longest a call is waited for: past it the client notes "no answer" and goes on. */
-const callMaxMs = 20_000;
-/** Pause after a call without an answer. */
-const pauseMs = 20;
 
 export class Clients implements Disposable {
   readonly history: Operation[] = [];
   readonly registerHistory: RegisterOperation[] = [];
-  /** Commands that changed something and were acknowledged: ledger or register → ids, in the order of hearing. */
-  readonly acknowledgedIds: { readonly entity: string; readonly id: string }[] = [];
   readonly #plan: ClientPlan;
-  readonly #http: ReturnType<typeof openHttp>;
+  readonly #asking: Asking;
+  readonly #bells: BellClients;
+  readonly #counters: CounterClients;
   #running: Promise<unknown> = Promise.resolve();
   #stopped = false;
-  #closed = false;
-  #commands = 0;
-  /** Commands with a key that were asked more than once. */
-  repeated = 0;
 
   constructor(plan: ClientPlan) {
     this.#plan = plan;
-    this.#http = openHttp(plan.port, callMaxMs);
+    this.#asking = new Asking(plan.port);
+    this.#bells = new BellClients(this.#asking, plan.random, plan.bells ?? []);
+    this.#counters = new CounterClients(this.#asking, plan.random, plan.counters ?? []);
   }
 
+  /** Commands with an id that changed something and were acknowledged, in the order of hearing. */
+  get acknowledgedIds(): readonly Acknowledged[] {
+    return this.#asking.acknowledged;
+  }
   get acknowledged(): number {
-    return this.acknowledgedIds.length;
+    return this.#asking.acknowledged.length + this.#counters.acknowledged;
   }
   get unanswered(): number {
-    return [...this.history, ...this.registerHistory].filter(({ endedMs }) => endedMs === undefined).length;
+    const noted = [...this.history, ...this.registerHistory].filter(({ endedMs }) => endedMs === undefined).length;
+    return noted + this.#bells.unanswered + this.#counters.unanswered;
+  }
+  /** Commands with a key that were asked more than once. */
+  get repeated(): number {
+    return this.#asking.repeated;
   }
 
   /** Acknowledged values of registers, each begun after every other write had been answered: they must be what is stored. */
@@ -69,8 +76,7 @@ export class Clients implements Disposable {
   }
   [Symbol.dispose](): void {
     this.#stopped = true;
-    this.#closed = true;
-    this.#http.close();
+    this.#asking[Symbol.dispose]();
   }
 
   /** Waits until so many more commands have been acknowledged. */
@@ -79,36 +85,39 @@ export class Clients implements Disposable {
     return eventually(`${String(count)} more commands are acknowledged`, () => this.acknowledged >= enough);
   }
 
-  /** All breaches, by what can be read at the end. */
+  /** All breaches but those of bells, by what can be read at the end. */
   async judge(): Promise<readonly Breach[]> {
     const stored = new Map<string, readonly string[]>();
     for (const ledger of this.#plan.ledgers) stored.set(ledger, await this.readLedger(ledger));
     const held = new Map<string, Held>();
     for (const register of this.#plan.registers) {
-      const answer = await this.#untilRead<{ held: string }>(`/registers/${register}`);
+      const answer = await this.#asking.untilRead<{ held: string }>(`/registers/${register}`);
       held.set(register, answer.held === "" ? null : answer.held);
     }
     const mirrors = new Map<string, readonly string[]>();
     for (const [ledger, list] of stored) mirrors.set(ledger, await this.#readMirror(ledger, list.length));
-    return [...check(this.history, stored), ...checkMirrors(stored, mirrors), ...checkRegisters(this.registerHistory, held)];
+    const counters = await this.#counters.judge();
+    return [...check(this.history, stored), ...checkMirrors(stored, mirrors), ...checkRegisters(this.registerHistory, held), ...counters];
+  }
+
+  /** Breaches of bells: once what is due has fired, so at any time from the clients' end on, also after `dispose`. */
+  judgeBells(): Promise<readonly Breach[]> {
+    return judgeBells(this.#plan.port, this.#bells.bells, this.acknowledgedIds);
   }
 
   async readLedger(ledger: string): Promise<readonly string[]> {
-    return (await this.#untilRead<{ commandIds: string[] }>(`/ledgers/${ledger}`)).commandIds;
+    return (await this.#asking.untilRead<{ commandIds: string[] }>(`/ledgers/${ledger}`)).commandIds;
   }
 
   /** A ledger's mirror, once it has as many entries, or nothing comes any more. */
   async #readMirror(ledger: string, entries: number): Promise<readonly string[]> {
-    const read = async (): Promise<readonly string[]> => (await this.#untilRead<{ commandIds: string[] }>(`/mirrors/${ledger}`)).commandIds;
+    const read = async (): Promise<readonly string[]> =>
+      (await this.#asking.untilRead<{ commandIds: string[] }>(`/mirrors/${ledger}`)).commandIds;
     const complete = async (): Promise<readonly string[] | undefined> => {
       const list = await read();
       return list.length >= entries ? list : undefined;
     };
     return eventually(`the mirror of ${ledger} is complete`, complete).catch(read);
-  }
-
-  #untilRead<T>(path: string): Promise<T> {
-    return eventually(`${path} can be read`, () => this.#http.ask<T>("GET", path));
   }
 
   async #client(keyed: boolean): Promise<void> {
@@ -119,7 +128,10 @@ export class Clients implements Disposable {
   }
 
   #once(keyed: boolean): Promise<boolean> {
-    const { random, ledgers, registers } = this.#plan;
+    const { random, ledgers, registers, bells = [], counters = [] } = this.#plan;
+    const other = random.below(6);
+    if (other === 0 && bells.length > 0) return this.#bells.once(keyed);
+    if (other === 1 && counters.length > 0) return this.#counters.once();
     const register = registers[random.below(Math.max(1, registers.length))];
     const ledger = ledgers[random.below(ledgers.length)] ?? "";
     const reads = random.below(5) === 0;
@@ -127,52 +139,45 @@ export class Clients implements Disposable {
     return reads ? this.#read(ledger) : this.#append(ledger, keyed);
   }
 
-  /** A command that changes something. keeps C2 */
-  async #change<T>(path: string, body: unknown, key: string | undefined): Promise<T | undefined> {
-    let answer = await this.#http.ask<T>("POST", path, body, key);
-    if (key !== undefined && !answer) this.repeated++;
-    while (key !== undefined && !answer && !this.#closed) {
-      await delay(pauseMs);
-      answer = await this.#http.ask<T>("POST", path, body, key);
-    }
-    return answer;
-  }
-
   async #append(ledger: string, keyed: boolean): Promise<boolean> {
-    const commandId = `${ledger}.${String(this.#commands++)}.`;
+    const commandId = this.#asking.nextId(ledger);
     const startedMs = performance.now();
     const index = this.history.push({ do: "append", ledger, commandId, startedMs, endedMs: undefined, place: undefined }) - 1; // C1
-    const answer = await this.#change<{ place: number }>(`/ledgers/${ledger}/append`, { commandId }, keyed ? commandId : undefined);
+    const answer = await this.#asking.change<{ place: number }>(`/ledgers/${ledger}/append`, { commandId }, keyed ? commandId : undefined);
     if (!answer) return false;
     this.history[index] = { do: "append", ledger, commandId, startedMs, endedMs: performance.now(), place: answer.place };
-    this.acknowledgedIds.push({ entity: ledger, id: commandId });
+    this.#asking.acknowledged.push({ entity: ledger, id: commandId, stored: "event" });
     return true;
   }
 
   async #read(ledger: string): Promise<boolean> {
     const startedMs = performance.now();
-    const answer = await this.#http.ask<{ commandIds: string[] }>("GET", `/ledgers/${ledger}`);
+    const answer = await this.#asking.read<{ commandIds: string[] }>(`/ledgers/${ledger}`);
     if (answer) this.history.push({ do: "read", ledger, startedMs, endedMs: performance.now(), seen: answer.commandIds });
     return answer !== undefined;
   }
 
   async #set(register: string, keyed: boolean): Promise<boolean> {
-    const id = `${register}.${String(this.#commands++)}.`;
+    const id = this.#asking.nextId(register);
     const value: Held = this.#plan.random.below(10) === 0 ? null : id;
     const startedMs = performance.now();
     const operation = { do: "set", register, value, startedMs } as const;
     const index = this.registerHistory.push({ ...operation, endedMs: undefined }) - 1; // C1
-    const answer = await this.#change<{ replaced: string }>(`/registers/${register}/set`, { value: value ?? "" }, keyed ? id : undefined);
+    const answer = await this.#asking.change<{ replaced: string }>(
+      `/registers/${register}/set`,
+      { value: value ?? "" },
+      keyed ? id : undefined,
+    );
     if (!answer) return false;
     const replaced = answer.replaced === "" ? null : answer.replaced;
     this.registerHistory[index] = { ...operation, replaced, endedMs: performance.now() };
-    if (value !== null) this.acknowledgedIds.push({ entity: register, id });
+    if (value !== null) this.#asking.acknowledged.push({ entity: register, id, stored: "value" });
     return true;
   }
 
   async #get(register: string): Promise<boolean> {
     const startedMs = performance.now();
-    const answer = await this.#http.ask<{ held: string }>("GET", `/registers/${register}`);
+    const answer = await this.#asking.read<{ held: string }>(`/registers/${register}`);
     if (!answer) return false;
     const seen = answer.held === "" ? null : answer.held;
     this.registerHistory.push({ do: "get", register, seen, startedMs, endedMs: performance.now() });

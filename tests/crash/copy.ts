@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { verifyFile } from "@mecha/store-sqlite";
 import { join } from "node:path";
+import type { Acknowledged } from "./asking.ts";
 
 const text = new TextDecoder();
 
@@ -9,11 +10,7 @@ const text = new TextDecoder();
  * What is wrong with the copy in `folder`; empty = nothing. `acknowledged` by the moment of the stop. Of a register only the last value is
  * stored, so a value is looked for only when nothing was sent to the register after it: those are in `lastValues`.
  */
-export function judgeCopy(
-  folder: string,
-  acknowledged: readonly { readonly entity: string; readonly id: string }[],
-  lastValues: ReadonlySet<string>,
-): readonly string[] {
+export function judgeCopy(folder: string, acknowledged: readonly Acknowledged[], lastValues: ReadonlySet<string>): readonly string[] {
   const file = join(folder, "state.db");
   const problems = findings(file);
   const db = new DatabaseSync(file);
@@ -21,6 +18,7 @@ export function judgeCopy(
     const stored = new Set<string>();
     for (const [table, service] of [
       ["event", "crash.Ledger"],
+      ["event", "crash.Bell"],
       ["value", "crash.Register"],
     ] as const) {
       const rows = db.prepare(`SELECT r.payload FROM ${table} r JOIN entity e ON e.id = r.entity WHERE e.service = ?`);
@@ -28,10 +26,9 @@ export function judgeCopy(
         for (const [id] of text.decode(payload as Uint8Array).matchAll(/[\w-]+\.\d+\./gu)) stored.add(id);
       }
     }
-    for (const { entity, id } of acknowledged) {
-      const isLedger = /l\d+$/.test(entity);
+    for (const { id, stored: as } of acknowledged) {
       // The length byte before an id may look like a letter of it: any stored text that ends with it is it.
-      if ((isLedger || lastValues.has(id)) && !stored.has(id) && ![...stored].some((one) => one.endsWith(id))) {
+      if ((as === "event" || lastValues.has(id)) && !stored.has(id) && ![...stored].some((one) => one.endsWith(id))) {
         problems.push(`copy: ${id} had been acknowledged and is not in it`);
       }
     }

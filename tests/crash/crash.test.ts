@@ -23,6 +23,8 @@ test(`${String(kills)} kills at random points lose nothing that was acknowledged
     kills,
     ledgers: 40,
     registers: 10,
+    bells: 4,
+    counters: 3,
     clients: 16,
     bystanders: 20_000,
     report: (line) => t.diagnostic(line),

@@ -32,8 +32,8 @@ export type Operation =
 
 /** A broken promise, with what is needed to look into it. */
 export interface Breach {
-  /** H… of ledgers, R… of registers (registers.ts), B… of bells (bells.ts), C1 of counters. */
-  readonly rule: "B1" | "B2" | "B3" | "B4" | "B5" | "B6" | "C1" | "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "M1" | "R1" | "R2";
+  /** H… of ledgers, M1 of their mirrors, R… of registers (registers.ts), B… of bells (bells.ts, bell-clients.ts), C… of counters (counters.ts). */
+  readonly rule: `B${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}` | "C1" | "C2" | "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "M1" | "R1" | "R2";
   /** The ledger or register. */
   readonly entity: string;
   readonly what: string;

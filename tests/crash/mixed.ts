@@ -1,9 +1,9 @@
 /**
- * Short trials with mixed faults: clients work on ledgers and registers of their own, one fault hits at a moment of the seed's choice, everything
+ * Short trials with mixed faults: clients work on ledgers, registers, bells (timers) and counters (CRDTs) of their own, one fault hits at a moment of the seed's choice, everything
  * comes back, and what the clients saw is judged. A Mecha serves several trials, one after the other, as starting it takes longer than a trial.
  *
  * X1 a trial's choices come from its own seed, so it can be run alone; when exactly a fault hits an fsync is the machine's choice
- * X2 after the last trial on a store it is stopped and the file checked as `mecha doctor` does
+ * X2 after the last trial on a store its timers are judged, as they go on from trial to trial; then it is stopped and the file checked as `mecha doctor` does
  */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,6 +11,7 @@ import { SeededRandom } from "@mecha/kit/testing";
 import { tempDir } from "../support/files.ts";
 import { Clients } from "./clients.ts";
 import { judgeCopy, judgeStopped } from "./copy.ts";
+import type { Breach } from "./history.ts";
 import { Platform } from "./platform.ts";
 
 /** Each with its share: those that make Mecha start again take longest. */
@@ -58,13 +59,19 @@ export async function runMixed(trials: number, seed: number, report: (line: stri
   for (let from = seed; from < seed + trials; from += trialsPerStore) {
     await using dir = await tempDir("torture");
     await using platform = await Platform.open({ stateDir: join(dir.path, "state") });
+    const done: Trial[] = [];
     for (let at = from; at < Math.min(seed + trials, from + trialsPerStore); at++) {
       const trial = new Trial(platform, at, join(dir.path, `copy-${String(at)}`));
+      done.push(trial);
       const problems = await trial.run();
       counts[trial.fault] = (counts[trial.fault] ?? 0) + 1;
       acknowledged += trial.clients.acknowledged;
       unanswered += trial.clients.unanswered;
       if (problems.length > 0) failures.push(fail({ seed: at, fault: trial.fault, problems }, report));
+    }
+    for (const trial of done) {
+      const problems = wordsOf(await trial.clients.judgeBells()); // keeps X2
+      if (problems.length > 0) failures.push(fail({ seed: trial.seed, fault: trial.fault, problems }, report));
     }
     const exit = await platform.stop();
     const left = [...judgeStopped(platform.stateDir), ...(exit.code === 0 ? [] : [`SIGTERM ended it with ${JSON.stringify(exit)}`])];
@@ -80,7 +87,12 @@ function fail(failure: TrialFailure, report: (line: string) => void): TrialFailu
   return failure;
 }
 
+function wordsOf(breaches: readonly Breach[]): readonly string[] {
+  return breaches.map(({ rule, entity, what }) => `${rule}: ${entity}: ${what}`);
+}
+
 class Trial {
+  readonly seed: number;
   readonly fault: Fault;
   readonly clients: Clients;
   readonly #platform: Platform;
@@ -89,14 +101,15 @@ class Trial {
   readonly #problems: string[] = [];
 
   constructor(platform: Platform, seed: number, copyTo: string) {
+    this.seed = seed;
     this.#platform = platform;
     this.#random = new SeededRandom(seed);
     this.#copyTo = copyTo;
     this.fault = pickFault(this.#random);
     const name = (kind: string, count: number): string[] =>
       Array.from({ length: count }, (_, at) => `t${String(seed)}${kind}${String(at)}`);
-    const plan = { port: platform.port, random: this.#random, ledgers: name("l", 3), registers: name("r", 2), clients: 6 };
-    this.clients = new Clients(plan);
+    const entities = { ledgers: name("l", 3), registers: name("r", 2), bells: name("b", 1), counters: name("c", 1) };
+    this.clients = new Clients({ port: platform.port, random: this.#random, ...entities, clients: 6 });
   }
 
   /** @returns what went wrong. */
@@ -113,11 +126,7 @@ class Trial {
     }
     const breaches = await clients.judge();
     const left = this.#platform.orphans.slice(orphans);
-    return [
-      ...this.#problems,
-      ...breaches.map(({ rule, entity, what }) => `${rule}: ${entity}: ${what}`),
-      ...left.map((pid) => `process ${String(pid)} outlived its Mecha`),
-    ];
+    return [...this.#problems, ...wordsOf(breaches), ...left.map((pid) => `process ${String(pid)} outlived its Mecha`)];
   }
 
   async #strike(): Promise<void> {

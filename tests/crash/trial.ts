@@ -15,9 +15,11 @@ export interface TrialOptions {
   readonly stateDir: string;
   readonly random: Random;
   readonly kills: number;
-  /** Ledgers and registers the clients write to all the time. */
+  /** What the clients write to all the time. */
   readonly ledgers: number;
   readonly registers: number;
+  readonly bells: number;
+  readonly counters: number;
   readonly clients: number;
   /** Entities touched once at the start and kept active beside the load. */
   readonly bystanders: number;
@@ -46,8 +48,10 @@ export async function runTrial(options: TrialOptions): Promise<TrialResult> {
   const { random, bystanders, report } = options;
   await using platform = await Platform.open({ stateDir: options.stateDir });
   const names = (kind: string, count: number): string[] => Array.from({ length: count }, (_, at) => `${kind}${String(at)}`);
-  const plan = { ledgers: names("l", options.ledgers), registers: names("r", options.registers), clients: options.clients };
-  using clients = new Clients({ port: platform.port, random, ...plan });
+  const { clients: number } = options;
+  const plan = { ledgers: names("l", options.ledgers), registers: names("r", options.registers), clients: number };
+  const others = { bells: names("bell", options.bells), counters: names("c", options.counters) };
+  using clients = new Clients({ port: platform.port, random, ...plan, ...others });
   if (bystanders > 0) {
     const startedMs = performance.now();
     await touchBystanders(platform.port, bystanders);
@@ -66,7 +70,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialResult> {
     if ((kill + 1) % 10 === 0) report(`${String(kill + 1)} kills, ${String(clients.acknowledged)} commands acknowledged`);
   }
   await clients.stop();
-  const breaches = [...(await clients.judge()), ...(await lostBystanders(clients, options))];
+  const breaches = [...(await clients.judge()), ...(await clients.judgeBells()), ...(await lostBystanders(clients, options))];
   await platform.stop();
   return {
     breaches,

@@ -1,8 +1,8 @@
 /**
  * What tests/crash drives while things are killed: a ledger that appends command ids and can be read whole, a mirror that gets each append as an effect,
- * and a register that is set and read.
+ * a register that is set and read, a bell that notes what becomes of its timers, and a counter that is a CRDT.
  */
-import { command, eventSourced, serve, t, valueEntity } from "mecha-sdk";
+import { command, crdt, eventSourced, gcounter, serve, t, valueEntity, type WriteConsistency } from "mecha-sdk";
 
 interface LedgerState {
   commandIds: string[];
@@ -98,4 +98,67 @@ const Register = valueEntity({
   },
 });
 
-await serve([Ledger, Mirror, Register]);
+/** Notes, in the words of bells.ts, each setting, cancellation and firing of its timers as one event. */
+const Bell = eventSourced({
+  service: "crash.Bell",
+  persistenceId: "bell",
+  key: "bellId",
+  state: () => ({ notes: [] as string[] }),
+  snapshotEvery: 20,
+  events: { noted: { note: t.string } },
+  commands: {
+    set: command({ bellId: t.string, commandId: t.string, timer: t.string, dueMs: t.double, everyMs: t.optional(t.int32) }).http(
+      "POST /bells/{bellId}/set",
+    ),
+    cancel: command({ bellId: t.string, commandId: t.string, timer: t.string }).http("POST /bells/{bellId}/cancel"),
+    ring: command({ bellId: t.string }),
+    read: command({ bellId: t.string })
+      .http("GET /bells/{bellId}")
+      .replies({ notes: t.repeated(t.string) }),
+  },
+  on: {
+    noted(state, { note }) {
+      state.notes.push(note);
+    },
+  },
+  handle: {
+    set({ bellId, commandId, timer, dueMs, everyMs }, ctx) {
+      ctx.emit("noted", { note: JSON.stringify({ did: "set", commandId, timer, dueMs, everyMs }) });
+      ctx.schedule(timer, "ring", { bellId }, { at: new Date(dueMs), ...(everyMs !== undefined && { every: everyMs }) });
+    },
+    cancel({ commandId, timer }, ctx) {
+      ctx.emit("noted", { note: JSON.stringify({ did: "cancel", commandId, timer }) });
+      ctx.cancelTimer(timer);
+    },
+    ring(_command, ctx) {
+      const { timer, due, number } = ctx.firing ?? ctx.fail("only timers ring");
+      ctx.emit("noted", { note: JSON.stringify({ did: "ring", timer, dueMs: due.getTime(), number, atMs: Date.now() }) });
+    },
+    read(_command, ctx) {
+      return { notes: [...ctx.state.notes] };
+    },
+  },
+});
+
+const Counter = crdt({
+  service: "crash.Counter",
+  key: "counterId",
+  state: gcounter(),
+  commands: {
+    add: command({ counterId: t.string, amount: t.double, consistency: t.string })
+      .http("POST /counters/{counterId}/add")
+      .replies({ counted: t.double }),
+    read: command({ counterId: t.string }).http("GET /counters/{counterId}").replies({ counted: t.double }),
+  },
+  handle: {
+    add({ amount, consistency }, ctx) {
+      ctx.writeConsistency(consistency as WriteConsistency);
+      return { counted: ctx.state.increment(amount).value };
+    },
+    read(_command, ctx) {
+      return { counted: ctx.state.value };
+    },
+  },
+});
+
+await serve([Ledger, Mirror, Register, Bell, Counter]);
