@@ -1,4 +1,4 @@
-/** A reporter of node:test that writes one JSON array: file, name and outcome of each test that is no suite. */
+/** A reporter of node:test that writes one JSON array: file, name, outcome and time of each test that is no suite. */
 import { relative } from "node:path";
 import type { TestEvent } from "node:test/reporters";
 import { root } from "./checks.ts";
@@ -9,6 +9,8 @@ export interface TestResult {
   readonly file: string;
   readonly name: string;
   readonly outcome: "passed" | "failed" | "skipped";
+  /** How long it took, in ms, with its subtests; to find what makes a run long. */
+  readonly ms: number;
 }
 
 export default async function* results(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
@@ -22,6 +24,7 @@ export default async function* results(source: AsyncIterable<TestEvent>): AsyncG
       file: file ? relative(root, file) : "",
       name,
       outcome: event.type === "test:fail" ? "failed" : skipped ? "skipped" : "passed",
+      ms: Math.round(details.duration_ms),
     });
   }
   yield `${JSON.stringify(found, undefined, 1)}\n`;

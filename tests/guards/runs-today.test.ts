@@ -34,7 +34,7 @@ suite("runs today", () => {
   });
 
   test("a proof that is missing, failed or skipped keeps the claim from being made", () => {
-    const result = { file: "tests/e2e/cart.test.ts", name: "the cart survives kill -9" };
+    const result = { file: "tests/e2e/cart.test.ts", name: "the cart survives kill -9", ms: 1 };
     assert.deepEqual(unproven([cart], [{ ...result, outcome: "passed" }]), []);
     assert.match(unproven([cart], []).join(), /has no test/);
     assert.match(unproven([cart], [{ ...result, outcome: "skipped" }]).join(), /did not pass \(skipped\)/);
