@@ -1,6 +1,7 @@
 /** Who may ask at all (DESIGN D9): Host against DNS rebinding, Origin against web pages. Pure decisions. */
 import { Fault } from "@mecha/kit";
 import { type HttpAnswer, type HttpExchange, webStatusHeaders } from "@mecha/wire";
+import { forwardedExchange } from "./forwarding.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 type Headers = HttpExchange["headers"];
@@ -64,19 +65,10 @@ export function admittedExchange(exchange: HttpExchange, admitted: Readonly<Reco
     const exposed = [...webStatusHeaders, ...Object.keys(headers).filter((name) => !safeHeaders.has(name))];
     return { ...headers, ...admitted, "access-control-expose-headers": [...new Set(exposed)].join(", ") };
   };
-  const { method, path, query, headers, peer } = exchange;
-  return {
-    method,
-    path,
-    query,
-    headers,
-    peer,
-    body: (maxBytes) => exchange.body(maxBytes),
-    bodyNow: (maxBytes) => exchange.bodyNow?.(maxBytes),
+  return forwardedExchange(exchange, {
     respond: (status, answer, body) => exchange.respond(status, opened(answer), body),
     stream: (status, answer) => exchange.stream(status, opened(answer)),
-    onClose: (closed) => exchange.onClose(closed),
-  };
+  });
 }
 
 /** How long a browser may remember a preflight's answer, seconds. Short: a changed list takes effect soon. */

@@ -2,17 +2,10 @@
  * Figures of the ingress: requests by method, way and status, and how long they took. Labels come from the descriptors, never from a caller, so
  * their number is that of the methods; the label look-ups are done once for each method and status.
  */
-import {
-  type BoundCounter,
-  type Clock,
-  type Counter,
-  type FaultCode,
-  faultCodes,
-  type Histogram,
-  latencyBuckets,
-  type Metrics,
-} from "@mecha/kit";
-import type { CallHandler, Metadata, RpcStatus, ServerCall, ServerCallEvents } from "@mecha/wire";
+import { type BoundCounter, type Clock, type Counter, faultCodes, type Histogram, latencyBuckets, type Metrics } from "@mecha/kit";
+import type { CallHandler, Metadata, RpcStatus, ServerCall } from "@mecha/wire";
+import { topicsService } from "../eventing/publishing.ts";
+import { ForwardedCall, ForwardedEvents } from "./forwarding.ts";
 import type { Target } from "./table.ts";
 
 /** How a request came. */
@@ -23,6 +16,8 @@ export class IngressMeters {
   readonly #seconds: Histogram;
   readonly #refused: Counter;
   readonly #clock: Clock;
+  /** By topic; those somebody listed. */
+  readonly #topics = new Map<string, MethodMeter>();
   /** Of what is reached over HTTP; gone with its table. */
   readonly #http = new WeakMap<Target, MethodMeter>();
 
@@ -54,16 +49,26 @@ export class IngressMeters {
     return meter;
   }
 
+  /** The meter of a topic that is published to, made once. */
+  topic(topic: string): MethodMeter {
+    let meter = this.#topics.get(topic);
+    if (meter === undefined) this.#topics.set(topic, (meter = this.#meter(topicsService, topic, "http", false)));
+    return meter;
+  }
+
   /** The meter of one method, as it is reached one way. */
   of({ component: { service }, method }: Target, way: Way): MethodMeter {
-    const seconds = this.#seconds.of(service, method.name, way);
-    const isStream = method.streamedIn || method.streamedOut;
+    return this.#meter(service, method.name, way, method.streamedIn || method.streamedOut);
+  }
+
+  #meter(service: string, method: string, way: Way, isStream: boolean): MethodMeter {
+    const seconds = this.#seconds.of(service, method, way);
     const counters: BoundCounter[] = [];
     const clock = this.#clock;
     return {
       start: () => clock.monotonic(),
       ended: (code, startMs) => {
-        (counters[code] ??= this.#requests.of(service, method.name, way, String(code))).add();
+        (counters[code] ??= this.#requests.of(service, method, way, String(code))).add();
         if (!isStream) seconds.observe((clock.monotonic() - startMs) / 1_000);
       },
     };
@@ -81,50 +86,25 @@ export interface MethodMeter {
 export function metered(handler: CallHandler, meter: MethodMeter): CallHandler {
   return (call) => {
     const counted = new MeteredCall(call, meter);
-    return new MeteredEvents(handler(counted), counted);
+    return new ForwardedEvents(handler(counted), (reason) => counted.count(faultCodes[reason].grpc));
   };
 }
 
-/** Passes everything on; notices the end. */
-class MeteredCall implements ServerCall {
-  readonly #call: ServerCall;
+/** Notices the end. */
+class MeteredCall extends ForwardedCall {
   readonly #meter: MethodMeter;
   readonly #startMs: number;
   #over = false;
 
   constructor(call: ServerCall, meter: MethodMeter) {
-    this.#call = call;
+    super(call);
     this.#meter = meter;
     this.#startMs = meter.start();
   }
 
-  get path(): string {
-    return this.#call.path;
-  }
-  get metadata(): Metadata {
-    return this.#call.metadata;
-  }
-  get deadlineMs(): number | undefined {
-    return this.#call.deadlineMs;
-  }
-  get peer(): string {
-    return this.#call.peer;
-  }
-  pause(): void {
-    this.#call.pause();
-  }
-  resume(): void {
-    this.#call.resume();
-  }
-  sendHeaders(metadata?: Metadata): void {
-    this.#call.sendHeaders(metadata);
-  }
-  send(message: Uint8Array): boolean {
-    return this.#call.send(message);
-  }
-  end(status?: RpcStatus, trailers?: Metadata): void {
+  override end(status?: RpcStatus, trailers?: Metadata): void {
     this.count(status?.code ?? 0);
-    this.#call.end(status, trailers);
+    super.end(status, trailers);
   }
 
   /** The call is over, whoever ended it. */
@@ -132,28 +112,5 @@ class MeteredCall implements ServerCall {
     if (this.#over) return;
     this.#over = true;
     this.#meter.ended(code, this.#startMs);
-  }
-}
-
-class MeteredEvents implements ServerCallEvents {
-  readonly #events: ServerCallEvents;
-  readonly #call: MeteredCall;
-
-  constructor(events: ServerCallEvents, call: MeteredCall) {
-    this.#events = events;
-    this.#call = call;
-  }
-  message(bytes: Uint8Array): void {
-    this.#events.message(bytes);
-  }
-  halfClose(): void {
-    this.#events.halfClose?.();
-  }
-  drain(): void {
-    this.#events.drain?.();
-  }
-  cancelled(reason: FaultCode): void {
-    this.#call.count(faultCodes[reason].grpc);
-    this.#events.cancelled?.(reason);
   }
 }
