@@ -19,8 +19,8 @@ export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
-  /** Absent: no TLS. */
-  readonly tls?: ClientTls;
+  /** Absent: no TLS. A function is asked for each connection, so that certificates can be renewed. */
+  readonly tls?: ClientTls | (() => ClientTls);
   /** Where the defaults do not fit. */
   readonly limits?: Partial<ConnectLimits>;
   /** Called when the server ended a connection, or it broke: the server may have started anew. Not for connections this side closed. */
@@ -73,7 +73,7 @@ class NetChannel implements Channel, CallHost {
   openCalls = 0;
   readonly #host: string;
   readonly #port: number;
-  readonly #tls: ClientTls | undefined;
+  readonly #tls: ConnectOptions["tls"];
   readonly #limits: ConnectLimits;
   readonly #onLost: (() => void) | undefined;
   readonly #connections = new Set<Connection>();
@@ -185,7 +185,7 @@ class NetChannel implements Channel, CallHost {
   #openConnection(): void {
     const limits = this.#limits;
     const tcp = connectTcp({ host: this.#host, port: this.#port, noDelay: true });
-    const socket = this.#tls === undefined ? tcp : tlsSocket(this.#host, tcp, this.#tls);
+    const socket = this.#tls === undefined ? tcp : tlsSocket(this.#host, tcp, typeof this.#tls === "function" ? this.#tls() : this.#tls);
     const session = connectHttp2(`${this.#tls === undefined ? "http" : "https"}://${this.authority}`, {
       createConnection: () => socket,
       maxSessionMemory: limits.sessionMemoryMaxMb,

@@ -10,7 +10,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { type Server as TlsServer, TLSSocket } from "node:tls";
 import { type Clock, explain, Fault, type Log } from "@mecha/kit";
 import { type CallRouter, type HttpHandler, isGrpcContentType } from "@mecha/wire";
 import { Http2Exchange, NodeHttp1Exchange, serveHttp } from "./http-exchange.ts";
@@ -18,7 +18,7 @@ import { Http1Connection, type Http1Host } from "./http1/connection.ts";
 import { listenDefaults, type ListenLimits } from "./limits.ts";
 import { createServer as createHttpServer } from "./node-http.ts";
 import { acceptCall, type ServerContext } from "./server-call.ts";
-import { namesOf, type ServerTls, tlsServer } from "./tls.ts";
+import { namesOf, renewTls, type ServerTls, tlsServer } from "./tls.ts";
 
 export interface ListenOptions {
   /** Address to bind. Give a loopback address unless the caller asked for more (DESIGN D9). */
@@ -55,6 +55,11 @@ export interface Listener extends AsyncDisposable {
    * @returns Calls cut off; 0 is a clean drain. @throws Fault("invalid") when `graceMs` is negative.
    */
   drain(graceMs: number): Promise<number>;
+  /**
+   * Connections made from now on get these certificates; those there are stay as they are.
+   * @throws Fault("invalid") when they cannot be used, or the listener has no TLS. Nothing is changed then.
+   */
+  renewTls(tls: ServerTls): void;
 }
 
 /** @throws Fault("alreadyExists") when the port is taken, Fault("denied") when it may not be bound, Fault("invalid") for a host that is none of ours. */
@@ -93,6 +98,8 @@ class NetListener implements Listener {
   readonly #handlers: ListenHandlers;
   readonly #context: ServerContext;
   readonly #server: Server;
+  /** What connections are made with; `undefined`: no TLS. */
+  #tls: { readonly server: TlsServer; readonly with: ServerTls } | undefined;
   /** The same server, when node:http speaks HTTP/1.1. */
   readonly #httpServer: HttpServer | undefined;
   readonly #http1: Http1Host;
@@ -124,9 +131,16 @@ class NetListener implements Listener {
     };
     const { tls } = options;
     this.#httpServer = options.http1 === "node" ? this.#nodeServer() : undefined;
-    this.#server = tls ? tlsServer(tls, headersTimeoutMs) : (this.#httpServer ?? createServer({ allowHalfOpen: true, noDelay: true }));
+    this.#tls = tls && { server: tlsServer(tls, headersTimeoutMs), with: tls };
+    this.#server = this.#tls?.server ?? this.#httpServer ?? createServer({ allowHalfOpen: true, noDelay: true });
     this.#server.maxConnections = this.#limits.connectionsMax;
     this.#sniffConnections(tls !== undefined);
+  }
+
+  renewTls(tls: ServerTls): void {
+    if (this.#tls === undefined) throw new Fault("invalid", "the listener has no TLS");
+    renewTls(this.#tls.server, this.#tls.with, tls);
+    this.#tls = { ...this.#tls, with: tls };
   }
 
   #nodeServer(): HttpServer {

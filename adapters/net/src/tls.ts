@@ -7,7 +7,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
-import { connect as connectTls, createSecureContext, createServer, type Server, type TLSSocket } from "node:tls";
+import { connect as connectTls, createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
 import { Fault } from "@mecha/kit";
 
 /** Who this side is. PEM texts. */
@@ -56,16 +56,33 @@ function attempt(problem: string, run: () => unknown): void {
 const protocols = ["h2", "http/1.1"];
 
 /** A server whose `secureConnection` sockets have shown what they must (S1). */
-export function tlsServer({ certificate, key, callerAuthorities }: ServerTls, handshakeTimeoutMs: number): Server {
-  const callers = callerAuthorities === undefined ? {} : { ca: callerAuthorities, requestCert: true, rejectUnauthorized: true };
+export function tlsServer(tls: ServerTls, handshakeTimeoutMs: number): Server {
+  const callers = tls.callerAuthorities === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
   return createServer({
-    cert: certificate,
-    key,
+    ...contextOf(tls),
     ...callers,
     ALPNProtocols: protocols,
     handshakeTimeout: handshakeTimeoutMs,
     noDelay: true,
   });
+}
+
+function contextOf({ certificate, key, callerAuthorities }: ServerTls): SecureContextOptions {
+  return { cert: certificate, key, ...(callerAuthorities !== undefined && { ca: callerAuthorities }) };
+}
+
+/**
+ * From now on connections are made with these; those there are stay as they are. Sessions are not resumed across the change: their tickets are sealed by the
+ * context that is given up.
+ * @throws Fault("invalid") when they cannot be used, or callers would have to show a certificate and did not before, or the other way round. Nothing is changed then.
+ */
+export function renewTls(server: Server, before: ServerTls, tls: ServerTls): void {
+  if ((before.callerAuthorities === undefined) !== (tls.callerAuthorities === undefined))
+    throw new Fault("invalid", "whether callers show certificates cannot change while a listener is open");
+  const { callerAuthorities: authorities } = tls;
+  const names = { certificate: "the certificate", key: "the key", authorities: "the callers' authorities" };
+  checkTls({ ...tls, ...(authorities !== undefined && { authorities }) }, names);
+  server.setSecureContext(contextOf(tls));
 }
 
 /** A socket whose `secureConnect` comes when the server has shown who it is (S1). */

@@ -62,7 +62,10 @@ export const options = {
     default: undefined,
     doc: "Port of the metrics listener. Setting it opens the listener; `9090` when only the address is set.",
   }),
-  tlsCertificate: file("MECHA_TLS_CERT", "The ingress's certificate and, behind it, those between it and the root: callers speak TLS."),
+  tlsCertificate: file(
+    "MECHA_TLS_CERT",
+    "The ingress's certificate and, behind it, those between it and the root: callers speak TLS. Read again when it changes, as the two below are.",
+  ),
   tlsKey: file("MECHA_TLS_KEY", "Its private key, without a passphrase."),
   tlsClientAuthorities: file(
     "MECHA_TLS_CLIENT_CA",

@@ -11,17 +11,24 @@ export interface ClusterConfig {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   readonly peers: readonly { readonly node: string; readonly host: string; readonly port: number }[];
   /** PEM. With it both sides show a certificate of these authorities that has their node's name as a DNS name. Absent: no TLS. */
-  readonly tls?: TlsIdentity & { readonly authorities: string };
+  readonly tls?: ClusterTls;
 }
+
+export type ClusterTls = TlsIdentity & { readonly authorities: string };
 
 /** A peer that takes this long to answer a connection is tried again; the engine's own patience for its first word is the same. */
 const connectTimeoutMs = 5_000;
 /** A stream from each peer, its successor while that one ends, and as much again. */
 const connectionsPerPeer = 4;
 
-export function peersOf({ peers, tls }: ClusterConfig, clock: Clock): Peer[] {
+/** @param tls What a connection is made with; asked for each. */
+export function peersOf({ peers }: ClusterConfig, tls: () => ClusterTls | undefined, clock: Clock): Peer[] {
   return peers.map(({ node, host, port }) => {
-    const secured: { tls?: ClientTls } = tls ? { tls: { serverAuthorities: tls.authorities, serverName: node, identity: tls } } : {};
+    const current = (): ClientTls => {
+      const own = tls() as ClusterTls;
+      return { serverAuthorities: own.authorities, serverName: node, identity: own };
+    };
+    const secured = tls() === undefined ? {} : { tls: current };
     return { node, connect: () => connect({ host, port, clock, ...secured, limits: { connectTimeoutMs, connectionsMax: 1 } }) };
   });
 }

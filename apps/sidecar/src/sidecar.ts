@@ -22,10 +22,10 @@ import {
   type ReflectionSource,
 } from "@mecha/wire";
 import { Eventing } from "./eventing/eventing.ts";
-import { type ClusterConfig, listenToPeers, peersOf } from "./cluster.ts";
+import { type ClusterConfig, type ClusterTls, listenToPeers, peersOf } from "./cluster.ts";
 import { type FunctionAddress, FunctionLink, type LinkState } from "./function-link.ts";
 import type { FunctionProtocol } from "./function-protocol.ts";
-import { type Ingress, type IngressOptions, openIngress } from "./ingress/index.ts";
+import { type Ingress, type IngressOptions, isTopicPath, openIngress } from "./ingress/index.ts";
 
 export interface SidecarConfig {
   /** Names of the functions, in the order they are shown. */
@@ -91,6 +91,13 @@ export interface Sidecar extends AsyncDisposable {
   functionEnded(name: string): void;
   /** Types of the function that hosts a service. */
   descriptors(service: string): DescriptorSet | undefined;
+  /**
+   * Connections of callers, made from now on, get these certificates; those there are stay.
+   * @throws Fault("invalid") when they cannot be used. Nothing is changed then.
+   */
+  renewIngressTls(tls: ServerTls): void;
+  /** The same for connections of peers, and for those to peers. */
+  renewClusterTls(tls: ClusterTls): void;
   /** Takes no more calls, finishes those under way within `graceMs`, closes. Returns how many were cut off. */
   drain(graceMs: number): Promise<number>;
 }
@@ -124,10 +131,12 @@ class RunningSidecar implements Sidecar {
   #reflection: ReflectionSource = { files: [], services: [] };
   #listener: Listener | undefined;
   #peerListener: Listener | undefined;
+  #clusterTls: ClusterTls | undefined;
 
   constructor(config: SidecarConfig, ports: SidecarPorts) {
     const { clock, random, log, metrics, tracer, store, topics, observe, fatal } = ports;
     this.#config = config;
+    this.#clusterTls = config.cluster?.tls;
     this.#ports = ports;
     // The reference fails what waits at an entity whose stream was lost; otherwise it stays and the entity is loaded anew (E3).
     const strict = config.ingress.strict === undefined ? {} : { failQueueOnTermination: true, bareTexts: true };
@@ -137,7 +146,7 @@ class RunningSidecar implements Sidecar {
     };
     const node = config.cluster && { node: config.cluster.node };
     const options = { ...strict, ...node, ...config.engine, onFatal: fatal, observe: seen };
-    const cluster = config.cluster?.listen && { peers: peersOf(config.cluster, clock), catalog: store };
+    const cluster = config.cluster?.listen && { peers: peersOf(config.cluster, () => this.#clusterTls, clock), catalog: store };
     const traced = tracer && { tracer };
     this.engine = this.#scope.own(openEngine({ store, clock, random, log, metrics, ...traced, options, ...(cluster && { cluster }) }));
     this.eventing = new Eventing({
@@ -152,6 +161,7 @@ class RunningSidecar implements Sidecar {
       log,
       metrics,
       tracer,
+      publish: topics && ((topic, events, trace) => this.eventing.publish(topic, events, trace)),
       options: config.ingress,
       otherGrpc: this.#otherGrpc(),
     });
@@ -202,6 +212,15 @@ class RunningSidecar implements Sidecar {
     for (const { components, descriptors } of this.#served.values())
       if (components.some((component) => component.service === service)) return descriptors;
     return undefined;
+  }
+
+  renewIngressTls(tls: ServerTls): void {
+    this.#listener?.renewTls(tls);
+  }
+
+  renewClusterTls(tls: ClusterTls): void {
+    this.#peerListener?.renewTls({ ...tls, callerAuthorities: tls.authorities });
+    this.#clusterTls = tls;
   }
 
   async drain(graceMs: number): Promise<number> {
@@ -303,7 +322,8 @@ class RunningSidecar implements Sidecar {
 
   #http(): HttpHandler {
     return (exchange) => {
-      if (this.#served.size > 0 || !this.#isStarting()) return this.#ingress.http(exchange);
+      const isServed = this.#served.size > 0 || !this.#isStarting() || isTopicPath(exchange.path); // topics need no function
+      if (isServed) return this.#ingress.http(exchange);
       const body = JSON.stringify({ code: 14, message: "the function is starting; try again in a moment", details: [] });
       exchange.respond(503, { "content-type": "application/json", "retry-after": "1" }, body);
     };

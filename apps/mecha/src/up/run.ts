@@ -32,7 +32,8 @@ import { isLoopback } from "./address.ts";
 import { type Kubernetes, openKubernetes } from "./kubernetes.ts";
 import { type Published, publishProject } from "./objects/publish.ts";
 import type { RunSettings } from "./settings.ts";
-import { loadTls } from "./tls.ts";
+import { type Renewal, watchCertificates } from "./renewal.ts";
+import { clusterTls, type LoadedTls, loadTls, serverTls } from "./tls.ts";
 import { type OpenedStore, openStore } from "./store.ts";
 
 /** Functions listen here, whatever callers reach: only the sidecar talks to them. */
@@ -118,7 +119,7 @@ class ProjectRun {
     const { directory } = storeSettings;
     const hosted = [...functions, ...(attached ? [attached] : [])];
     const log = this.#log;
-    const listeners = await this.#listenerConfig();
+    const { ingress: ingressTls, cluster: clusterConfig, renewals } = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
     const retention = { maxAgeMs: this.#config.topicAgeMs, maxBytes: this.#config.topicBytes };
     const { store, topics, copy } = await openStore(storeSettings, { clock, random, log, retention, scope: this.#scope });
@@ -130,8 +131,8 @@ class ProjectRun {
           functions: hosted.map(({ name }) => name),
           protocols: Object.fromEntries(hosted.map(({ name, protocol }) => [name, protocol])),
           attached: attached !== undefined,
-          ...listeners,
-          ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access), ...listeners.ingress },
+          ...(clusterConfig && { cluster: clusterConfig }),
+          ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access), ...ingressTls },
           version,
           deliveries: { attemptsMax: this.#config.eventAttempts },
         },
@@ -151,6 +152,7 @@ class ProjectRun {
         throw portFault(error, ingress.port, "ingress port", "--port, or spec.ingress.port in mecha.yaml");
       }),
     );
+    this.#scope.own(watchCertificates(renewals(sidecar), { clock, log }));
     await this.#openMetrics(log);
     const page = await this.#openAdmin(sidecar, { store, copy, log });
     this.#scope.own(this.#live); // before the listener closes, its streams must have ended
@@ -160,16 +162,24 @@ class ProjectRun {
     return { sidecar, page };
   }
 
-  /** TLS of the ingress, and what the sidecar is told of the other members. @throws UsageError for certificates that cannot be used. */
-  async #listenerConfig(): Promise<{ readonly ingress: Pick<SidecarConfig["ingress"], "tls">; readonly cluster?: ClusterConfig }> {
+  /** TLS of the ingress, what the sidecar is told of the other members, and how both are renewed. @throws UsageError for certificates that cannot be used. */
+  async #listenerConfig(): Promise<{
+    readonly ingress: Pick<SidecarConfig["ingress"], "tls">;
+    readonly cluster: ClusterConfig | undefined;
+    readonly renewals: (sidecar: Sidecar) => Renewal[];
+  }> {
     const { tls, cluster } = this.#settings;
-    const own = tls && (await loadTls(tls));
-    const ingress =
-      own === undefined ? {} : { tls: { ...own, ...(own.authorities !== undefined && { callerAuthorities: own.authorities }) } };
-    if (cluster === undefined) return { ingress };
-    const loaded = cluster.tls && (await loadTls(cluster.tls));
-    const secured = loaded?.authorities === undefined ? {} : { tls: { ...loaded, authorities: loaded.authorities } };
-    return { ingress, cluster: { node: cluster.node, listen: cluster.listen, peers: cluster.peers, ...secured } };
+    const own = tls && { of: "ingress", files: tls, loaded: await loadTls(tls) };
+    const members = cluster?.tls && { of: "cluster", files: cluster.tls, loaded: await loadTls(cluster.tls) };
+    const secured = members && { tls: clusterTls(members.loaded) };
+    return {
+      ingress: own ? { tls: serverTls(own.loaded) } : {},
+      cluster: cluster && { node: cluster.node, listen: cluster.listen, peers: cluster.peers, ...secured },
+      renewals: (sidecar) => [
+        ...(own ? [{ ...own, renew: (to: LoadedTls) => sidecar.renewIngressTls(serverTls(to)) }] : []),
+        ...(members ? [{ ...members, renew: (to: LoadedTls) => sidecar.renewClusterTls(clusterTls(to)) }] : []),
+      ],
+    };
   }
 
   async #holdFolder(directory: string): Promise<void> {

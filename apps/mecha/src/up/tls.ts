@@ -1,7 +1,8 @@
 /** Certificates named in the project file or the environment: which files, and what is in them. */
 import { readTextFile } from "@mecha/host";
-import { explain, mib } from "@mecha/kit";
-import { checkTls, type TlsIdentity } from "@mecha/net";
+import { assert, explain, mib } from "@mecha/kit";
+import { checkTls, type ServerTls, type TlsIdentity } from "@mecha/net";
+import type { ClusterTls } from "@mecha/sidecar";
 import { UsageError } from "../exit.ts";
 
 /** A value and what the one who gave it calls it. */
@@ -57,6 +58,17 @@ export async function loadTls({ certificate, key, authorities }: TlsFiles): Prom
     throw new UsageError(explain(error));
   }
   return loaded;
+}
+
+/** For the ingress: whoever has authorities wants callers to show certificates. */
+export function serverTls({ certificate, key, authorities }: LoadedTls): ServerTls {
+  return { certificate, key, ...(authorities !== undefined && { callerAuthorities: authorities }) };
+}
+
+/** For members. */
+export function clusterTls({ certificate, key, authorities }: LoadedTls): ClusterTls {
+  assert(authorities !== undefined, "members name who signs for them");
+  return { certificate, key, authorities };
 }
 
 /** The text of a PEM file. @throws UsageError naming the field. */
