@@ -25,6 +25,15 @@ export class MemoryCursors implements Cursors {
 
   async cursor(subscriber: string): Promise<Cursor> {
     this.mustBeOpen();
+    return this.placeOf(subscriber);
+  }
+
+  /** Every subscriber that has a cursor. */
+  protected subscribers(): Iterable<string> {
+    return this.#cursors.keys();
+  }
+
+  protected placeOf(subscriber: string): Cursor {
     return this.#cursors.get(subscriber) ?? cursorAtStart;
   }
 

@@ -4,7 +4,10 @@ import type { BoundEvent, EventPage } from "@mecha/binding";
 import {
   appendMax,
   idsKeptMs,
+  isBehind,
   type Retention,
+  type Standing,
+  subscribedTopic,
   type TopicListing,
   type TopicLog,
   type TopicMessage,
@@ -24,18 +27,19 @@ export function openMemoryTopics(retention: Retention): TopicLog {
 }
 
 class MemoryTopics extends MemoryCursors implements TopicLog {
-  readonly #retention: Retention;
+  readonly retention: Retention;
   readonly #state: { closed: boolean };
   /** By position. */
   #messages: Kept[] = [];
   /** When each (topic, source, id) was appended. */
   readonly #ids = new Map<string, number>();
+  readonly #lost = new Map<string, { readonly lost: number; readonly lostMs: number }>();
   #positions = 0;
   #bytes = 0;
 
   constructor(retention: Retention, state: { closed: boolean }) {
     super(() => state.closed);
-    this.#retention = retention;
+    this.retention = retention;
     this.#state = state;
   }
 
@@ -82,19 +86,45 @@ class MemoryTopics extends MemoryCursors implements TopicLog {
       }));
   }
 
-  async sweep(nowMs: number, limit: number): Promise<number> {
+  async sweep(nowMs: number, limit: number, groups: readonly string[] = []): Promise<number> {
     this.mustBeOpen();
-    const { maxAgeMs, maxBytes } = this.#retention;
-    let swept = 0;
-    while (swept < limit) {
+    const { maxAgeMs, maxBytes } = this.retention;
+    const swept: Kept[] = [];
+    while (swept.length < limit) {
       const [oldest] = this.#messages;
       if (oldest === undefined || (this.#bytes <= maxBytes && oldest.message.timeMs >= nowMs - maxAgeMs)) break;
       this.#messages.shift();
       this.#bytes -= oldest.message.payload.value.length;
-      swept++;
+      swept.push(oldest);
+    }
+    for (const subscriber of new Set([...groups, ...this.subscribers()])) {
+      const lost = swept.filter((kept) => this.#isNew(subscriber, kept)).length;
+      if (lost > 0) this.#lost.set(subscriber, { lost: (this.#lost.get(subscriber)?.lost ?? 0) + lost, lostMs: nowMs }); // keeps L5
     }
     for (const [name, timeMs] of this.#ids) if (timeMs < nowMs - Math.max(maxAgeMs, idsKeptMs)) this.#ids.delete(name);
-    return swept;
+    return swept.length;
+  }
+
+  async standings(groups: readonly string[]): Promise<readonly Standing[]> {
+    this.mustBeOpen();
+    assert(groups.length <= rowsMax, `${groups.length} groups are more than ${rowsMax}`);
+    return groups.map((subscriber) => {
+      const at = this.#messages.findIndex((kept) => this.#isNew(subscriber, kept));
+      const oldest = this.#messages[at];
+      const bytesFrom = this.#messages.slice(at).reduce((sum, { message }) => sum + message.payload.value.length, 0);
+      return {
+        subscriber,
+        lost: 0,
+        ...this.#lost.get(subscriber),
+        ...(oldest && { oldest: { timeMs: oldest.message.timeMs, bytesFrom } }),
+      };
+    });
+  }
+
+  /** Whether a message is one of the group's topic that it has not had. */
+  #isNew(subscriber: string, { position, message }: Kept): boolean {
+    if (subscribedTopic(subscriber) !== message.topic) return false;
+    return !isBehind(this.placeOf(subscriber), { position, shard: topicShard(message) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

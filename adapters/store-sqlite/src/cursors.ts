@@ -63,6 +63,11 @@ export class CursorTables {
     return { position: whole.position, ahead };
   }
 
+  /** Every subscriber that has a cursor. */
+  subscribers(): string[] {
+    return (this.#sql.subscribers.all(wholeShard) as { subscriber: string }[]).map(({ subscriber }) => subscriber);
+  }
+
   advance(subscriber: string, { position, ahead }: Cursor, parked: readonly ParkedEvent[]): void {
     if (position >= this.cursor(subscriber).position) this.#move(subscriber, position, ahead);
     for (const { timeMs, attempts, failure, trace, attributes, payload } of parked)
@@ -114,6 +119,7 @@ function parkedRow({ id, subscriber, time: timeMs, attempts, failure, trace, att
 function statements(db: DatabaseSync) {
   return {
     read: db.prepare("SELECT shard, next_offset, position FROM cursor WHERE subscriber = ?"),
+    subscribers: db.prepare("SELECT subscriber FROM cursor WHERE shard = ?"),
     forget: db.prepare("DELETE FROM cursor WHERE subscriber = ?"),
     write: db.prepare("INSERT INTO cursor (subscriber, shard, next_offset, position) VALUES (?, ?, ?, ?)"),
     park: db.prepare(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { assert, Fault, type Log } from "@mecha/kit";
 import type { EventPage } from "@mecha/binding";
-import { appendMax, type Retention, type TopicListing, type TopicLog, type TopicMessage } from "@mecha/binding/topics";
+import { appendMax, type Retention, type Standing, type TopicListing, type TopicLog, type TopicMessage } from "@mecha/binding/topics";
 import { type Cursor, type ParkedChange, type ParkedEvent, type ParkedQuery, type ParkedRow, rowsMax } from "@mecha/state/store";
 import type { TopicsAnswer, TopicsRequest, TopicsStart } from "./worker.ts";
 import type { WorkerReady } from "../worker.ts";
@@ -41,7 +41,7 @@ export async function openSqliteTopics({ dir, log, retention, durability = "full
     await exited;
     throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
   }
-  return new SqliteTopics(worker, exited, file, log);
+  return new SqliteTopics(worker, exited, file, log, retention);
 }
 
 /** As the store's: beside this file from source, beside the bundle when bundled. */
@@ -50,6 +50,7 @@ function workerUrl(): URL {
 }
 
 class SqliteTopics implements TopicLog {
+  readonly retention: Retention;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #file: string;
@@ -59,11 +60,12 @@ class SqliteTopics implements TopicLog {
   #closing: Promise<void> | undefined;
   #lost: Fault | undefined;
 
-  constructor(worker: Worker, exited: Promise<void>, file: string, log: Log) {
+  constructor(worker: Worker, exited: Promise<void>, file: string, log: Log, retention: Retention) {
     this.#worker = worker;
     this.#exited = exited;
     this.#file = file;
     this.#log = log;
+    this.retention = retention;
     worker.on("message", (answer: TopicsAnswer) => this.#answered(answer));
     worker.on("error", (error) => this.#lose(error));
   }
@@ -82,8 +84,13 @@ class SqliteTopics implements TopicLog {
     return (await this.#ask({ ask: "topics" })) as readonly TopicListing[];
   }
 
-  async sweep(nowMs: number, limit: number): Promise<number> {
-    return (await this.#ask({ ask: "sweep", nowMs, limit })) as number;
+  async sweep(nowMs: number, limit: number, groups: readonly string[] = []): Promise<number> {
+    return (await this.#ask({ ask: "sweep", nowMs, limit, groups })) as number;
+  }
+
+  async standings(groups: readonly string[]): Promise<readonly Standing[]> {
+    assert(groups.length <= rowsMax, `${groups.length} groups are more than ${rowsMax}`);
+    return groups.length === 0 ? [] : ((await this.#ask({ ask: "standings", groups })) as readonly Standing[]);
   }
 
   async cursor(subscriber: string): Promise<Cursor> {

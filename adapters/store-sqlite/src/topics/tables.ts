@@ -5,16 +5,26 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { BoundEvent, EventPage } from "@mecha/binding";
-import { idsKeptMs, type Retention, type TopicListing, type TopicMessage, topicShard } from "@mecha/binding/topics";
+import {
+  idsKeptMs,
+  isBehind,
+  type Retention,
+  type Standing,
+  subscribedTopic,
+  type TopicListing,
+  type TopicMessage,
+  topicShard,
+} from "@mecha/binding/topics";
 import { eventsPageBytes, rowsMax } from "@mecha/state/store";
-import { cursorTable, parkedTable } from "../cursors.ts";
+import { type CursorTables, cursorTable, parkedTable } from "../cursors.ts";
 import { metadataBytes, metadataOf } from "../metadata.ts";
 import type { Layout } from "../schema.ts";
+import { PayloadBytes, runSql } from "./bytes.ts";
 
 /** "MchT", big-endian. */
 const topicsApplicationId = 0x4d636854;
 
-export const topicsLayout: Layout = { applicationId: topicsApplicationId, migrations: [createVersion1] };
+export const topicsLayout: Layout = { applicationId: topicsApplicationId, migrations: [createVersion1, createVersion2] };
 
 function createVersion1(db: DatabaseSync): void {
   db.exec(`
@@ -29,6 +39,17 @@ function createVersion1(db: DatabaseSync): void {
     ${cursorTable}
     ${parkedTable}
   `);
+}
+
+/** What `sweep` took before a group had it. */
+function createVersion2(db: DatabaseSync): void {
+  db.exec("CREATE TABLE lost (subscriber TEXT PRIMARY KEY, events INTEGER NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID");
+}
+
+/** Where a message lay. */
+interface Place {
+  readonly position: number;
+  readonly shard: number;
 }
 
 interface Stored {
@@ -46,13 +67,14 @@ interface Stored {
 export class TopicTables {
   readonly #sql: ReturnType<typeof statements>;
   readonly #retention: Retention;
-  /** Of all payloads. */
-  #bytes: number;
+  readonly #cursors: CursorTables;
+  readonly #bytes = new PayloadBytes();
 
-  constructor(db: DatabaseSync, retention: Retention) {
+  constructor(db: DatabaseSync, cursors: CursorTables, retention: Retention) {
     this.#sql = statements(db);
+    this.#cursors = cursors;
     this.#retention = retention;
-    this.#bytes = (this.#sql.bytes.get() as { bytes: number }).bytes;
+    for (const { run, bytes } of this.#sql.bytes.all() as { run: number; bytes: number }[]) this.#bytes.addRun(run, bytes);
   }
 
   /** Which of them are new. */
@@ -61,8 +83,8 @@ export class TopicTables {
       const { topic, source, id, timeMs, trace, attributes, payload } = message;
       if (this.#sql.see.run(topic, source, id, timeMs).changes === 0) return false;
       const { typeUrl, value } = payload;
-      this.#sql.append.run(topic, topicShard(message), source, id, timeMs, trace ?? null, metadataBytes(attributes), typeUrl, value);
-      this.#bytes += value.length;
+      const row = [topic, topicShard(message), source, id, timeMs, trace ?? null, metadataBytes(attributes), typeUrl, value] as const;
+      this.#bytes.add(this.#sql.append.run(...row).lastInsertRowid as number, value.length);
       return true;
     });
   }
@@ -84,20 +106,67 @@ export class TopicTables {
     return (this.#sql.topics.all(rowsMax) as Record<string, unknown>[]).map((row) => ({ ...row }) as unknown as TopicListing);
   }
 
-  sweep(nowMs: number, limit: number): number {
+  sweep(nowMs: number, limit: number, groups: readonly string[]): number {
     const { maxAgeMs, maxBytes } = this.#retention;
     this.#sql.forget.run(nowMs - Math.max(maxAgeMs, idsKeptMs), limit);
-    let swept = 0;
+    const swept = new Map<string, Place[]>();
+    let count = 0;
     let lastPosition = 0;
-    for (const row of this.#sql.oldest.iterate(limit) as Iterable<unknown> as Iterable<{ position: number; time: number; bytes: number }>) {
-      if (this.#bytes <= maxBytes && row.time >= nowMs - maxAgeMs) break;
-      this.#bytes -= row.bytes;
+    for (const row of this.#sql.oldest.iterate(limit) as Iterable<unknown> as Iterable<Oldest>) {
+      if (this.#bytes.total <= maxBytes && row.time >= nowMs - maxAgeMs) break;
+      this.#bytes.add(row.position, -row.bytes);
       lastPosition = row.position;
-      swept++;
+      count++;
+      const places = swept.get(row.topic);
+      if (places === undefined) swept.set(row.topic, [row]);
+      else places.push(row);
     }
-    if (swept > 0) this.#sql.remove.run(lastPosition);
-    return swept;
+    if (count === 0) return 0;
+    this.#sql.remove.run(lastPosition);
+    this.#countLost(swept, groups, nowMs);
+    return count;
   }
+
+  /** keeps L5 */
+  #countLost(swept: ReadonlyMap<string, readonly Place[]>, groups: readonly string[], nowMs: number): void {
+    for (const subscriber of new Set([...groups, ...this.#cursors.subscribers()])) {
+      const places = swept.get(subscribedTopic(subscriber) ?? "");
+      if (places === undefined) continue;
+      const cursor = this.#cursors.cursor(subscriber);
+      const lost = places.filter((place) => !isBehind(cursor, place)).length;
+      if (lost > 0) this.#sql.lose.run(subscriber, lost, nowMs);
+    }
+  }
+
+  standings(groups: readonly string[]): readonly Standing[] {
+    return groups.map((subscriber) => {
+      const lost = this.#sql.lost.get(subscriber) as { events: number; time: number } | undefined;
+      const oldest = this.#oldest(subscriber);
+      return {
+        subscriber,
+        lost: lost?.events ?? 0,
+        ...(lost !== undefined && { lostMs: lost.time }),
+        ...(oldest !== undefined && { oldest: { timeMs: oldest.time, bytesFrom: this.#bytes.from(oldest.position) } }),
+      };
+    });
+  }
+
+  /** The oldest message a group has not had. */
+  #oldest(subscriber: string): { readonly position: number; readonly time: number } | undefined {
+    const topic = subscribedTopic(subscriber);
+    if (topic === undefined) return undefined;
+    const cursor = this.#cursors.cursor(subscriber);
+    const rows = this.#sql.after.iterate(topic, cursor.position) as Iterable<unknown> as Iterable<Place & { readonly time: number }>;
+    for (const row of rows) if (!isBehind(cursor, row)) return row;
+    return undefined;
+  }
+}
+
+/** A message that may have to go. */
+interface Oldest extends Place {
+  readonly topic: string;
+  readonly time: number;
+  readonly bytes: number;
 }
 
 function eventOf({ position, shard, source, id, trace, attributes, type_url: typeUrl, payload: value }: Stored): BoundEvent {
@@ -116,12 +185,17 @@ function statements(db: DatabaseSync) {
     ),
     read: db.prepare("SELECT * FROM message WHERE topic = ? AND position > ? ORDER BY position LIMIT ?"),
     newest: db.prepare("SELECT max(position) AS position FROM message WHERE topic = ?"),
-    bytes: db.prepare("SELECT coalesce(sum(length(payload)), 0) AS bytes FROM message"),
+    bytes: db.prepare(`SELECT ${runSql} AS run, sum(length(payload)) AS bytes FROM message GROUP BY run`),
     topics: db.prepare(
       `SELECT topic, count(*) AS messages, sum(length(payload)) AS bytes, min(time) AS oldestMs, max(time) AS newestMs
        FROM message GROUP BY topic ORDER BY topic LIMIT ?`,
     ),
-    oldest: db.prepare("SELECT position, time, length(payload) AS bytes FROM message ORDER BY position LIMIT ?"),
+    oldest: db.prepare("SELECT position, topic, shard, time, length(payload) AS bytes FROM message ORDER BY position LIMIT ?"),
+    after: db.prepare("SELECT position, shard, time FROM message WHERE topic = ? AND position > ? ORDER BY position"),
+    lose: db.prepare(
+      "INSERT INTO lost (subscriber, events, time) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events, time = excluded.time",
+    ),
+    lost: db.prepare("SELECT events, time FROM lost WHERE subscriber = ?"),
     remove: db.prepare("DELETE FROM message WHERE position <= ?"),
     forget: db.prepare(
       "DELETE FROM seen WHERE (topic, source, id) IN (SELECT topic, source, id FROM seen WHERE time < ? ORDER BY time LIMIT ?)",

@@ -29,7 +29,8 @@ export type TopicsRequest = { readonly call: number } & (
   | { readonly ask: "append"; readonly messages: readonly TopicMessage[] }
   | { readonly ask: "read"; readonly topic: string; readonly after: number; readonly limit: number }
   | { readonly ask: "topics" }
-  | { readonly ask: "sweep"; readonly nowMs: number; readonly limit: number }
+  | { readonly ask: "sweep"; readonly nowMs: number; readonly limit: number; readonly groups: readonly string[] }
+  | { readonly ask: "standings"; readonly groups: readonly string[] }
   | { readonly ask: "cursor"; readonly subscriber: string }
   | { readonly ask: "advance"; readonly subscriber: string; readonly cursor: Cursor; readonly parked: readonly ParkedEvent[] }
   | { readonly ask: "parked"; readonly query: ParkedQuery }
@@ -56,8 +57,8 @@ class TopicsWorker {
     this.#port = port;
     this.#database = openDatabase(file, durability, ownFolder, topicsLayout);
     const { db } = this.#database;
-    this.#topics = new TopicTables(db, retention);
     this.#cursors = new CursorTables(db);
+    this.#topics = new TopicTables(db, this.#cursors, retention);
     this.#checkpoints = new Checkpoints(db);
     port.on("message", (request: TopicsRequest) => this.#turn(request));
   }
@@ -102,7 +103,9 @@ class TopicsWorker {
       case "topics":
         return this.#topics.topics();
       case "sweep":
-        return this.#topics.sweep(request.nowMs, request.limit);
+        return this.#topics.sweep(request.nowMs, request.limit, request.groups);
+      case "standings":
+        return this.#topics.standings(request.groups);
       case "cursor":
         return this.#cursors.cursor(request.subscriber);
       case "advance":

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cursorsContract } from "@mecha/state/contract";
 import type { BoundEvent } from "../event.ts";
-import { idsKeptMs, type Retention, type TopicLog, type TopicMessage } from "../topics/log.ts";
+import { appendMax, idsKeptMs, type Retention, type Standing, type TopicLog, type TopicMessage } from "../topics/log.ts";
 
 /** Where a log lives. Disposed after the test, when its logs are closed. */
 export interface TopicLogPlace extends AsyncDisposable {
@@ -116,6 +116,57 @@ export function topicLogContract(name: string, capabilities: { readonly persiste
     { maxAgeMs: 24 * hour, maxBytes: 350 },
   );
 
+  inLog(
+    "what is swept before a group had it is counted for that group, and for no other",
+    async (log) => {
+      const [mine, ahead, done, fresh, other] = ["mine", "ahead", "done", "fresh"]
+        .map((group) => `${group}/topic/orders`)
+        .concat("mine/topic/returns") as [string, string, string, string, string];
+      await log.append(Array.from({ length: 10 }, (_, at) => message(`${at}`, { key: at % 2 === 0 ? "even" : "odd" })));
+      await log.append([message("kept", { timeMs: timeMs + 4 * hour })]);
+      const events = await all(log);
+      const at = (index: number): BoundEvent => events[index] as BoundEvent;
+      await log.advance(mine, { position: at(2).position, ahead: [] }, []);
+      await log.advance(ahead, { position: at(2).position, ahead: [[at(3).shard, at(7).offset + 1]] }, []);
+      await log.advance(done, { position: at(9).position, ahead: [] }, []);
+      await log.advance("mine/log/orders", { position: 0, ahead: [] }, []);
+      const lost = async (): Promise<(readonly [number, number | undefined])[]> =>
+        (await log.standings([mine, ahead, done, fresh, other])).map((one) => [one.lost, one.lostMs]);
+      assert.deepEqual(
+        await lost(),
+        Array.from({ length: 5 }, () => [0, undefined]),
+      );
+      assert.equal(await log.sweep(timeMs + 3 * hour, 4, [fresh]), 4);
+      assert.deepEqual(await lost(), [[1, timeMs + 3 * hour], [0, undefined], [0, undefined], [4, timeMs + 3 * hour], [0, undefined]]); // prettier-ignore
+      assert.equal(await log.sweep(timeMs + 4 * hour, 100, [fresh]), 6);
+      assert.equal(await log.sweep(timeMs + 5 * hour, 100, [fresh]), 0);
+      const last = timeMs + 4 * hour;
+      assert.deepEqual(await lost(), [[7, last], [4, last], [0, undefined], [10, last], [0, undefined]]); // prettier-ignore
+    },
+    { maxAgeMs: 2 * hour, maxBytes: 1 << 20 },
+  );
+
+  inLog("a group stands where its oldest message is that it has not had", async (log) => {
+    const [mine, other] = ["mine/topic/orders", "mine/topic/returns"] as const;
+    assert.deepEqual(await log.standings([mine, "mine/log/orders"]), [{ subscriber: mine, lost: 0 }, { subscriber: "mine/log/orders", lost: 0 }]); // prettier-ignore
+    await log.append(Array.from({ length: 3_000 }, (_, at) => message(`${at}`, { timeMs: timeMs + at })).slice(0, appendMax));
+    for (let from = appendMax; from < 3_000; from += appendMax)
+      await log.append(Array.from({ length: appendMax }, (_, at) => message(`${from + at}`, { timeMs: timeMs + from + at })));
+    const bytes = (await log.topics())[0]?.bytes ?? 0;
+    const { oldest } = (await log.standings([mine]))[0] as Standing;
+    assert.deepEqual(oldest, { timeMs, bytesFrom: bytes });
+    const { events } = await log.read("orders", 0, 1_000);
+    const { position, shard } = events.at(-1) as BoundEvent;
+    await log.advance(mine, { position: position - 1, ahead: [[shard, position + 1]] }, []);
+    const [stands, returns] = (await log.standings([mine, other])) as [Standing, Standing];
+    assert.equal(stands.oldest?.timeMs, timeMs + 1_000);
+    const exact = bytes - 1_000 * "order 123".length + 110; // ids up to 9 and 99 are shorter
+    const bytesFrom = stands.oldest?.bytesFrom ?? 0;
+    assert.ok(bytesFrom >= exact && bytesFrom <= exact + 1_024 * 10, `${bytesFrom} is not ${exact}, or a little more`);
+    assert.equal(returns.oldest, undefined);
+    assert.deepEqual(log.retention, roomy);
+  });
+
   inLog("topics are listed with how much they hold", async (log) => {
     assert.deepEqual(await log.topics(), []);
     await log.append([message("1"), message("2", { timeMs: timeMs + 5 }), message("1", { topic: "a" })]);
@@ -137,10 +188,15 @@ export function topicLogContract(name: string, capabilities: { readonly persiste
     test(`${name}: messages, and what was appended before, survive closing and opening`, async () => {
       await using at = await place();
       for (let round = 0; round < 3; round++) {
-        await using log = await at.open(roomy);
+        await using log = await at.open(round === 2 ? { ...roomy, maxBytes: 15 } : roomy);
         assert.equal((await all(log)).length, round);
         assert.deepEqual(await log.append([message("0"), message(`${round}`)]), [round === 0, round > 0]);
+        if (round === 1) await log.advance("g/topic/orders", { position: 0, ahead: [] }, []);
+        if (round === 2) assert.equal(await log.sweep(timeMs, 10), 1); // what was there before it was opened counts towards the bytes
       }
+      await using log = await at.open(roomy);
+      const { lost, oldest } = (await log.standings(["g/topic/orders"]))[0] as Standing;
+      assert.deepEqual([lost, oldest?.bytesFrom], [1, 14]);
     });
 
   cursorsContract(name, capabilities, async () => {

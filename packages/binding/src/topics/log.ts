@@ -7,8 +7,9 @@
  * L2 a message whose (topic, source, id) was appended before is not appended again, for at least as long as messages are kept, and a day
  * L3 messages of one (topic, key) are read in the order they were appended; a reader sees all of them, unless retention took them first
  * L4 what is past the retention is removed by `sweep` only: never while somebody appends
+ * L5 what `sweep` takes before a consumer group's stored place is behind it is counted as lost for that group, in the same commit
  */
-import type { CommandMetadata, Cursors, Payload } from "@mecha/state";
+import type { CommandMetadata, Cursor, Cursors, Payload } from "@mecha/state";
 import type { EventPage } from "../event.ts";
 
 /** A message to append. */
@@ -45,6 +46,28 @@ export interface Retention {
   readonly maxBytes: number;
 }
 
+/** How a consumer group stands to what is removed. */
+export interface Standing {
+  readonly subscriber: string;
+  /** Messages that were lost for the group (L5), ever. One that was being delivered when it was removed counts too: its place was not stored yet. */
+  readonly lost: number;
+  /** Wall ms when the last of them was removed. Absent: none was. */
+  readonly lostMs?: number;
+  /** The oldest message the group has not had. Absent: there is none. */
+  readonly oldest?: {
+    /** Wall ms of appending. */
+    readonly timeMs: number;
+    /** Bytes of payloads, of all topics, from it on: at `Retention.maxBytes` it goes. May be too much by those of the 1,024 positions before it. */
+    readonly bytesFrom: number;
+  };
+}
+
+/** How far the oldest message a group has not had is on its way out: 0 just came, 1 goes at the next sweep. */
+export function retentionUsed({ oldest }: Standing, { maxAgeMs, maxBytes }: Retention, nowMs: number): number {
+  if (oldest === undefined) return 0;
+  return Math.min(1, Math.max(0, (nowMs - oldest.timeMs) / maxAgeMs, oldest.bytesFrom / maxBytes));
+}
+
 /** Methods reject with Fault("unavailable") when the log is closed, and from then on when its medium failed. */
 export interface TopicLog extends Cursors, AsyncDisposable {
   /** @returns for each message whether it is new (L2), in order. At most `appendMax`. */
@@ -53,8 +76,15 @@ export interface TopicLog extends Cursors, AsyncDisposable {
   read(topic: string, after: number, limit: number): Promise<EventPage>;
   /** Topics that hold something, by name; at most 1,000. */
   topics(): Promise<readonly TopicListing[]>;
-  /** Removes what is past the retention, at most `limit` (1 to 10,000) messages. @returns how many; fewer than `limit` = no more for now. */
-  sweep(nowMs: number, limit: number): Promise<number>;
+  /**
+   * Removes what is past the retention, at most `limit` (1 to 10,000) messages.
+   * @param groups Subscribers of topics that may have no stored place yet: to them everything is new. Those that have one need not be named.
+   * @returns how many; fewer than `limit` = no more for now.
+   */
+  sweep(nowMs: number, limit: number, groups?: readonly string[]): Promise<number>;
+  /** How these subscribers of topics stand, in the same order. At most 1,000. */
+  standings(groups: readonly string[]): Promise<readonly Standing[]>;
+  readonly retention: Retention;
 }
 
 /** Most messages in one `append`. */
@@ -68,6 +98,23 @@ export const idsKeptMs = 24 * 3_600_000;
 export function topicProblem(name: string): string | undefined {
   if (name.length > topicMaxChars) return `is ${name.length} characters long, the most is ${topicMaxChars}`;
   return /^[A-Za-z0-9._~/-]+$/.test(name) ? undefined : 'may have letters, digits and ". _ ~ / -" only';
+}
+
+/** The topic a subscriber of that name consumes (`subscriberName` makes it); `undefined`: an event log, or no such name. */
+export function subscribedTopic(subscriber: string): string | undefined {
+  const [, topic] = /^[^/]+\/topic\/([^/]+)$/u.exec(subscriber) ?? [];
+  try {
+    return topic === undefined ? undefined : decodeURIComponent(topic);
+  } catch {
+    return undefined; // nobody encoded it
+  }
+}
+
+/** Whether a group with this place has had a message: it lies below, or its shard is further on. */
+export function isBehind({ position, ahead }: Cursor, message: { readonly position: number; readonly shard: number }): boolean {
+  if (message.position <= position) return true;
+  const next = ahead.find(([shard]) => shard === message.shard)?.[1];
+  return next !== undefined && message.position < next; // the offset of a message is its position
 }
 
 /** Shard of a message: FNV-1a over its key, or over its id, folded to a byte. For adapters; stored, so it never changes. */
