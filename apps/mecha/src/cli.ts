@@ -19,7 +19,7 @@ import { timerCancel, timerList } from "./commands/timers.ts";
 import { entitiesExport, entitiesImport } from "./commands/transfer.ts";
 import { up } from "./commands/up.ts";
 import { type Member, nodeExpected, nodePattern, parseMember } from "./up/cluster.ts";
-import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "./up/access.ts";
+import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern, topicExpected, topicPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
 import type { Io, OutputFormat } from "./io.ts";
 import { version } from "./version.ts";
@@ -87,6 +87,7 @@ ${exitHelp}`,
     )
     .option("--allow-origin <origin>", "let web pages of this origin call (spec.ingress.allowedOrigins); may be repeated", origin)
     .option("--allow-host <name>", "serve callers that have this name for the machine (spec.ingress.hosts); may be repeated", hostName)
+    .option("--allow-topic <name>", "let callers publish events to this topic (spec.ingress.topics); may be repeated", topic)
     .option("--body-max <size>", "largest HTTP body, like 4MiB (spec.ingress.bodyMaxBytes)", bodySize)
     .option("--node <name>", "which member of the cluster this is (MECHA_CLUSTER_NODE, spec.cluster.node)", node)
     .option(
@@ -113,6 +114,7 @@ ${exitHelp}`,
     .option("--metrics-port <port>", "serve Prometheus metrics on this port; 0 takes a free one (METRICS_PORT, off)", portNumber)
     .option("--allow-origin <origin>", "let web pages of this origin call (MECHA_ALLOWED_ORIGINS); may be repeated", origin)
     .option("--allow-host <name>", "serve callers that have this name for the machine (MECHA_ALLOWED_HOSTS); may be repeated", hostName)
+    .option("--allow-topic <name>", "let callers publish events to this topic (MECHA_ALLOWED_TOPICS); may be repeated", topic)
     .option("--body-max <size>", "largest HTTP body, like 4MiB (MECHA_BODY_MAX)", bodySize)
     .option("--node <name>", "which member of the cluster this is (MECHA_CLUSTER_NODE)", node)
     .option("--member <name=host:port>", "a process that holds the same CRDTs (MECHA_CLUSTER_MEMBERS); may be repeated", member)
@@ -364,6 +366,7 @@ function repeated(pattern: RegExp, expected: string): (value: string, earlier: r
 
 const origin = repeated(originPattern, originExpected);
 const hostName = repeated(hostNamePattern, hostNameExpected);
+const topic = repeated(topicPattern, topicExpected);
 
 function node(text: string): string {
   if (nodePattern.test(text)) return text;

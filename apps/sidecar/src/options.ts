@@ -43,6 +43,13 @@ export const options = {
     pattern: /^ *(https?:\/\/[a-z0-9.:[\]-]+ *(, *|$))*$/u,
     expected: "origins like https://shop.example, without a path, separated by commas",
   }),
+  topics: text({
+    env: "MECHA_ALLOWED_TOPICS",
+    default: "",
+    doc: "Topics callers may publish CloudEvents to at `/_mecha/topics/<name>`, separated by commas. By default none: an event is a command to whoever consumes it.",
+    pattern: /^[A-Za-z0-9._~/, -]*$/u,
+    expected: "names of topics separated by commas",
+  }),
   bodyMaxBytes: bytes({
     env: "MECHA_BODY_MAX",
     default: 4 * mib,

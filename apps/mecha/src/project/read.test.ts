@@ -22,7 +22,7 @@ test("a small project gets its defaults", () => {
     spec: {
       functions: [{ name: "cart", directory: ".", command: "node main.ts", env: [], protocol: "auto", port: undefined }],
       store: { kind: "sqlite", directory: ".mecha", durability: "full" },
-      ingress: { host: "127.0.0.1", port: 9000, tls: undefined, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined },
+      ingress: { host: "127.0.0.1", port: 9000, tls: undefined, hosts: [], allowedOrigins: [], topics: [], bodyMaxBytes: undefined },
       admin: { port: 9001 },
       kubernetes: { enabled: true, port: undefined },
       metrics: { port: undefined },

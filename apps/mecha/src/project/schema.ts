@@ -1,6 +1,6 @@
 /** The project file's fields: type, check and reference page (docs/reference/project-file.md) come from this table. */
 import { functionProtocols } from "@mecha/sidecar";
-import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern } from "../up/access.ts";
+import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern, topicExpected, topicPattern } from "../up/access.ts";
 import { addressExpected, addressPattern } from "../up/address.ts";
 import { membersMax, nodeExpected, nodePattern } from "../up/cluster.ts";
 import { choice, flag, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
@@ -100,6 +100,12 @@ const ingressFields = {
     [],
     "`[]`: calls from web pages are refused",
   ),
+  topics: optional(
+    list(text({ expected: topicExpected, maxChars: 255, pattern: topicPattern }), { max: 1_000 }),
+    "Topics callers may publish CloudEvents to, at `/_mecha/topics/<name>` (docs/guides/eventing.md).",
+    [],
+    "`[]`: none; an event is a command to whoever consumes it",
+  ),
   bodyMaxBytes: optional(
     whole({ expected: "a number of bytes from 1024 to 67108864", ...bodyRange }),
     "Largest HTTP body, and largest message over gRPC-Web.",
@@ -108,7 +114,15 @@ const ingressFields = {
   ),
 };
 
-const ingressDefault = { host: "127.0.0.1", port: 9_000, tls: undefined, hosts: [], allowedOrigins: [], bodyMaxBytes: undefined };
+const ingressDefault = {
+  host: "127.0.0.1",
+  port: 9_000,
+  tls: undefined,
+  hosts: [],
+  allowedOrigins: [],
+  topics: [],
+  bodyMaxBytes: undefined,
+};
 
 const adminFields = {
   port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),

@@ -11,11 +11,17 @@ export const hostNameExpected = "a host name like shop.example, without a port";
 /** Range of the largest body, bytes. The upper end bounds what one request may hold in memory. */
 export const bodyRange = { min: kib, max: 64 * mib };
 
+/** Name of a topic: `topicProblem` says the same in other words. */
+export const topicPattern = /^[A-Za-z0-9._~/-]{1,255}$/u;
+export const topicExpected = "the name of a topic: letters, digits and . _ ~ / -";
+
 /** What was said about it; lists may be empty. */
 export interface Access {
   readonly hosts: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly bodyMaxBytes: number | undefined;
+  /** Topics callers may publish to. */
+  readonly topics: readonly string[];
 }
 
 /** Flags of `up` and `sidecar`. Lists add to what is said elsewhere. */
@@ -23,13 +29,15 @@ export interface AccessFlags {
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly bodyMax?: number;
+  readonly allowTopic?: readonly string[];
 }
 
-export function withFlags(access: Access, { allowHost = [], allowOrigin = [], bodyMax }: AccessFlags): Access {
+export function withFlags(access: Access, { allowHost = [], allowOrigin = [], bodyMax, allowTopic = [] }: AccessFlags): Access {
   return {
     hosts: [...access.hosts, ...allowHost],
     allowedOrigins: [...access.allowedOrigins, ...allowOrigin],
     bodyMaxBytes: bodyMax ?? access.bodyMaxBytes,
+    topics: [...access.topics, ...allowTopic],
   };
 }
 
@@ -39,10 +47,14 @@ const ownNames = ["localhost", "127.0.0.1", "[::1]"];
  * For the sidecar. This machine's own names are always served. Beyond loopback any name is, unless names are listed: what callers call the
  * machine is not ours to know, and `--insecure` has been said.
  */
-export function ingressAccess(loopback: boolean, { hosts, allowedOrigins, bodyMaxBytes }: Access): Partial<SidecarConfig["ingress"]> {
+export function ingressAccess(
+  loopback: boolean,
+  { hosts, allowedOrigins, bodyMaxBytes, topics }: Access,
+): Partial<SidecarConfig["ingress"]> {
   return {
     hosts: hosts.length === 0 && !loopback ? "any" : [...ownNames, ...hosts],
     allowedOrigins,
+    topics,
     ...(bodyMaxBytes !== undefined && { bodyMaxBytes }),
   };
 }
@@ -52,8 +64,10 @@ export function accessOfEnvironment(config: {
   readonly hosts: string;
   readonly allowedOrigins: string;
   readonly bodyMaxBytes: number;
+  readonly topics: string;
 }): Access {
-  return { hosts: listed(config.hosts), allowedOrigins: listed(config.allowedOrigins), bodyMaxBytes: config.bodyMaxBytes };
+  const { hosts, allowedOrigins, bodyMaxBytes, topics } = config;
+  return { hosts: listed(hosts), allowedOrigins: listed(allowedOrigins), bodyMaxBytes, topics: listed(topics) };
 }
 
 function listed(value: string): string[] {

@@ -5,7 +5,8 @@ import { hostClock, hostRandom } from "@mecha/host";
 import { MetricsRegistry, noLog, Scope } from "@mecha/kit";
 import { MemoryLog } from "@mecha/kit/testing";
 import { openMemoryStore, openMemoryTopics } from "@mecha/store-memory";
-import { readHttpEvents } from "@mecha/wire/cloudevents";
+import { type CloudEvent as CloudEventBytes, readHttpEvents } from "@mecha/wire/cloudevents";
+import { CloudEvent, emitterFor, httpTransport, Mode } from "cloudevents";
 import { action, anyEvent, command, eventLog, eventSourced, jsonEvent, message, openEvent, serve, t, topic, valueEntity } from "mecha-sdk";
 import { openSidecar, type Sidecar } from "../index.ts";
 
@@ -73,6 +74,7 @@ const Stock = valueEntity({
 const scope = new Scope();
 let sidecar: Sidecar;
 const metrics = new MetricsRegistry();
+const topics = openMemoryTopics({ maxAgeMs: 3_600_000, maxBytes: 1 << 20 });
 const log = new MemoryLog();
 before(async () => {
   const server = scope.own(await serve([Cart, Feed, Stock], { port: 0, host: "127.0.0.1", handleSignals: false, log: noLog }));
@@ -81,14 +83,14 @@ before(async () => {
     await openSidecar(
       {
         functions: ["shop"],
-        ingress: { host: "127.0.0.1", port: 0 },
+        ingress: { host: "127.0.0.1", port: 0, topics: ["sold"] },
         version: "0.0.0-test",
         deliveries: { attemptsMax: 3, backoffMinMs: 1, backoffMaxMs: 2 },
       },
       {
         ...{ clock: hostClock, random: hostRandom, log, metrics },
         store: scope.own(openMemoryStore()),
-        topics: scope.own(openMemoryTopics({ maxAgeMs: 3_600_000, maxBytes: 1 << 20 })),
+        topics: scope.own(topics),
         fatal: (fault) => assert.fail(fault),
         changed: () => changed(),
       },
@@ -142,6 +144,46 @@ test("JSON from outside reaches a method that takes the message; sent twice, it 
   assert.deepEqual(await call("shop.Stock/Get", { sku: "milk" }), { count: 3 });
   assert.deepEqual(seen.splice(0), ["sold milk"]);
   await assert.rejects(sidecar.eventing.publish("so ld", events), /topic "so ld" may have letters/);
+});
+
+test("the CloudEvents SDK publishes at the ingress, in each mode; what is sent again counts once", async () => {
+  const url = `http://127.0.0.1:${sidecar.port}/_mecha/topics/sold`;
+  const sale = new CloudEvent({ id: "sdk-1", source: "/sdk", type: "shop.Sold", data: { sku: "cocoa", count: 2 } });
+  const answers: unknown[] = [];
+  for (const mode of [Mode.BINARY, Mode.STRUCTURED])
+    answers.push(JSON.parse(((await emitterFor(httpTransport(url), { mode })(sale)) as { body: string }).body));
+  const headers = { "content-type": "application/cloudevents-batch+json" };
+  const body = JSON.stringify([sale, sale.cloneWith({ id: "sdk-2" })]);
+  answers.push(await (await fetch(url, { method: "POST", headers, body })).json());
+  assert.deepEqual(answers, [{ published: 1, known: 0 }, { published: 0, known: 1 }, { published: 1, known: 1 }]); // prettier-ignore
+  await until(() => seen.filter((one) => one === "sold cocoa").length === 2);
+  assert.deepEqual(await call("shop.Stock/Get", { sku: "cocoa" }), { count: 4 });
+  seen.splice(0);
+  assert.equal(metrics.value("mecha_events_known_total", "sold"), 3); // one of the test before
+  assert.equal(metrics.value("mecha_ingress_requests_total", "mecha.Topics", "sold", "http", "0"), 3);
+});
+
+test("a log that is behind takes no more from outside, until it has stored what waits", async () => {
+  const release: (() => void)[] = [];
+  const append = topics.append.bind(topics);
+  topics.append = async (messages) => {
+    await new Promise<void>((resolve) => release.push(resolve));
+    return append(messages);
+  };
+  const data = new Uint8Array(4 << 20);
+  const event = (id: string): CloudEventBytes => ({ id, source: "/bulk", type: "bytes", extensions: {}, data });
+  const waiting = Array.from({ length: 15 }, (_, at) => sidecar.eventing.publish("bulk", [event(String(at))]));
+  await assert.rejects(sidecar.eventing.publish("bulk", [event("more")]), {
+    code: "exhausted",
+    message: /15 events .* wait to be stored; try again/,
+  });
+  for (const go of release.splice(0)) go();
+  assert.deepEqual(
+    await Promise.all(waiting),
+    waiting.map(() => 1),
+  );
+  topics.append = append;
+  assert.equal(await sidecar.eventing.publish("bulk", [event("more")]), 1);
 });
 
 test("a poison event is parked after its attempts; what is behind it goes on; people try it again, or let it go", async () => {

@@ -6,7 +6,7 @@
  *    there is never a second consumer before the first has stopped
  * N2 nothing is sent while the function that would take it is not connected: that is no failure of the event
  */
-import { assert, type CancelTimer, type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
+import { assert, type Clock, Fault, type Log, type Metrics, type Random } from "@mecha/kit";
 import {
   appendMax,
   type BoundEvent,
@@ -20,14 +20,16 @@ import {
   type Subscription,
   type TopicListing,
   type TopicLog,
+  type TopicMessage,
   topicProblem,
 } from "@mecha/binding";
 import type { Change, Component, Feed, StateEngine } from "@mecha/state";
-import { attributesOf, type CloudEvent, payloadOfEvent } from "@mecha/wire/cloudevents";
+import { attributesOf, type CloudEvent, eachOf, payloadOfEvent } from "@mecha/wire/cloudevents";
 import { deliver } from "./deliver.ts";
 import { EventingMeters } from "./meters.ts";
 import { Parked, type ParkedPage } from "./parked.ts";
 import { publishing, topicMessage, topicsComponent } from "./publishing.ts";
+import { type GroupRetention, Retention } from "./retention.ts";
 import { type Descriptors, typed } from "./typed.ts";
 
 export interface EventingPorts {
@@ -56,6 +58,8 @@ export interface GroupStatus {
   readonly lag: number | undefined;
   readonly sending: number;
   readonly connected: boolean;
+  /** Of a topic: how it stands to what is removed. `undefined` until that is known. */
+  readonly retention: GroupRetention | undefined;
 }
 
 interface Running {
@@ -63,10 +67,12 @@ interface Running {
   readonly consumer: Consumer;
 }
 
-/** Pause between two looks at the retention of topics, and when the last one removed as much as it may at once. */
-const sweepEveryMs = 30_000;
-const sweepAgainMs = 100;
-const sweepMax = 1_000;
+/**
+ * Events from outside that may be on their way into the log at once, and the bytes of their data. A log on a slow disk (10 ms an fsync, which all that wait
+ * share) takes so many in a fraction of a second; past it callers are asked to wait, instead of filling memory.
+ */
+const publishingMax = 10_000;
+const publishingBytesMax = 64 << 20;
 
 /** See the file's header. */
 export class Eventing {
@@ -81,14 +87,18 @@ export class Eventing {
   #persistenceIds: ReadonlyMap<string, string> = new Map();
   #components: readonly Component[] = [];
   #stopping = false;
-  #sweep: CancelTimer | undefined;
+  /** On their way into the log. */
+  #publishing = 0;
+  #publishingBytes = 0;
+  readonly #retention: Retention | undefined;
 
   constructor(ports: EventingPorts) {
     this.#ports = ports;
     this.#meters = new EventingMeters(ports.metrics);
     this.#limits = { ...deliveryDefaults, ...ports.limits };
     this.#parked = new Parked(ports.feed, ports.topics);
-    if (ports.topics !== undefined) this.#sweepAfter(ports.topics, sweepEveryMs);
+    const { topics, clock, log } = ports;
+    this.#retention = topics && new Retention({ topics, clock, log });
   }
 
   // ---- components -------------------------------------------------------------------------------------------------------------------
@@ -96,7 +106,11 @@ export class Eventing {
   /** The components as the engine is to have them: their replies published, and topics beside them. */
   forEngine(components: readonly Component[]): readonly Component[] {
     const { topics: log, clock } = this.#ports;
-    const topics = log && topicsComponent(components, log, clock, (topic) => this.#wake("topic", topic));
+    const appended = (topic: string, isNew: boolean): void => {
+      this.#meters.published(topic, [isNew]);
+      this.#wake("topic", topic);
+    };
+    const topics = log && topicsComponent(components, log, clock, appended);
     return topics === undefined ? components : [...components, topics];
   }
 
@@ -132,6 +146,7 @@ export class Eventing {
 
   #end(subscriber: string, consumer: Consumer): void {
     this.#running.delete(subscriber);
+    this.#retention?.unwatch(subscriber);
     const ended = consumer.stop().then(() => {
       this.#ending.delete(subscriber);
       this.update(this.#components); // it may be wanted again
@@ -149,6 +164,7 @@ export class Eventing {
 
   #start(subscription: Subscription): Running {
     const { clock, log } = this.#ports;
+    if (subscription.from === "topic") this.#retention?.watch(subscription.subscriber, this.#meters.retention(subscription));
     const running: Running = {
       subscription,
       consumer: new Consumer({
@@ -213,19 +229,44 @@ export class Eventing {
 
   /**
    * Appends events of somebody outside to a topic, durably.
+   * @param trace The request's traceparent: what an event that does not say `traceparent` itself belongs to.
    * @returns how many of them were not there before.
-   * @throws Fault("invalid") naming the topic or the event that is wrong; nothing is appended then.
+   * @throws Fault("invalid") naming the topic or the event that is wrong, Fault("exhausted") while too many are on their way already; nothing is appended then.
    */
-  async publish(topic: string, events: readonly CloudEvent[]): Promise<number> {
+  async publish(topic: string, events: readonly CloudEvent[], trace?: string): Promise<number> {
     const problem = topicProblem(topic);
     if (problem !== undefined) throw new Fault("invalid", `the topic ${JSON.stringify(topic.slice(0, 100))} ${problem}`);
     if (events.length > appendMax) throw new Fault("invalid", `${events.length} events at once; the most is ${appendMax}`);
     const nowMs = this.#ports.clock.wall();
     const time = new Date(nowMs).toISOString();
-    const messages = events.map((event) => topicMessage(topic, attributesOf({ time, ...event }), payloadOfEvent(event), nowMs));
-    const fresh = await this.#topicLog().append(messages);
+    const own = trace === undefined ? [] : [["traceparent", trace] as const];
+    const messages = eachOf(events, (event) =>
+      topicMessage(topic, [...attributesOf({ time, ...event }), ...own], payloadOfEvent(event), nowMs),
+    );
+    const fresh = await this.#append(messages);
+    this.#meters.published(topic, fresh);
     this.#wake("topic", topic);
     return fresh.filter(Boolean).length;
+  }
+
+  /** One request always fits, however large. */
+  async #append(messages: readonly TopicMessage[]): Promise<readonly boolean[]> {
+    const log = this.#topicLog();
+    const bytes = messages.reduce((sum, { payload }) => sum + payload.value.length, 0);
+    const full = this.#publishing + messages.length > publishingMax || this.#publishingBytes + bytes > publishingBytesMax;
+    if (full && this.#publishing > 0)
+      throw new Fault(
+        "exhausted",
+        `the log of topics is behind: ${this.#publishing} events (${this.#publishingBytes} bytes) wait to be stored; try again in a moment`,
+      );
+    this.#publishing += messages.length;
+    this.#publishingBytes += bytes;
+    try {
+      return await log.append(messages);
+    } finally {
+      this.#publishing -= messages.length;
+      this.#publishingBytes -= bytes;
+    }
   }
 
   topics(): Promise<readonly TopicListing[]> {
@@ -236,21 +277,6 @@ export class Eventing {
     const { topics } = this.#ports;
     if (topics === undefined) throw new Fault("precondition", "there are no topics here");
     return topics;
-  }
-
-  /** Removes what is past the retention, a bounded number at a time. */
-  #sweepAfter(topics: TopicLog, pauseMs: number): void {
-    const { clock, log } = this.#ports;
-    this.#sweep = clock.after(pauseMs, () => {
-      topics.sweep(clock.wall(), sweepMax).then(
-        (swept) => {
-          if (!this.#stopping) this.#sweepAfter(topics, swept === sweepMax ? sweepAgainMs : sweepEveryMs);
-        },
-        (cause: unknown) => {
-          if (!this.#stopping) log.warn("old messages of topics could not be removed", { cause });
-        },
-      );
-    });
   }
 
   // ---- people -----------------------------------------------------------------------------------------------------------------------
@@ -265,6 +291,7 @@ export class Eventing {
       lag: consumer.lag,
       sending: consumer.sending,
       connected: this.#ready(subscription),
+      retention: this.#retention?.of(subscription.subscriber),
     }));
   }
 
@@ -289,7 +316,7 @@ export class Eventing {
   /** Sends no more; resolves when what was under way is answered and every cursor saved. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#sweep?.();
+    this.#retention?.stop();
     await Promise.all([...Array.from(this.#running.values(), ({ consumer }) => consumer.stop()), ...this.#ending.values()]);
   }
 }

@@ -1,6 +1,7 @@
 /** Figures of deliveries, by consumer group and source. */
 import type { Counter, Gauge, Metrics } from "@mecha/kit";
 import type { ConsumerMeters, Subscription } from "@mecha/binding";
+import type { RetentionMeters } from "./retention.ts";
 
 export class EventingMeters {
   readonly #delivered: Counter;
@@ -8,6 +9,10 @@ export class EventingMeters {
   readonly #retried: Counter;
   readonly #parked: Counter;
   readonly #lag: Gauge;
+  readonly #used: Gauge;
+  readonly #lost: Counter;
+  readonly #published: Counter;
+  readonly #known: Counter;
 
   constructor(metrics: Metrics) {
     const labels = ["group", "source"];
@@ -20,10 +25,33 @@ export class EventingMeters {
       "Events a group has not taken yet; of an event log at most, while events of other types lie in between.",
       labels,
     );
+    this.#used = metrics.gauge(
+      "mecha_events_retention_used",
+      "How far the oldest message a group has not had is on its way out of its topic: 0 just came, 1 is removed next. Looked at every 30 s.",
+      labels,
+    );
+    this.#lost = metrics.counter("mecha_events_lost_total", "Messages that were removed from a topic before the group had them.", labels);
+    this.#published = metrics.counter("mecha_events_published_total", "Events a topic took.", ["topic"]);
+    this.#known = metrics.counter("mecha_events_known_total", "Events a topic had already: sent again with the same source and id.", [
+      "topic",
+    ]);
+  }
+
+  /** `fresh`: which of the events the topic did not have before. */
+  published(topic: string, fresh: readonly boolean[]): void {
+    const isNew = fresh.filter(Boolean).length;
+    if (isNew > 0) this.#published.add(isNew, topic);
+    if (isNew < fresh.length) this.#known.add(fresh.length - isNew, topic);
+  }
+
+  retention(subscription: Subscription): RetentionMeters {
+    const labels = labelsOf(subscription);
+    const lost = this.#lost.of(...labels);
+    return { used: (part) => this.#used.set(part, ...labels), lost: (events) => lost.add(events) };
   }
 
   of({ group, from, name }: Subscription): ConsumerMeters {
-    const labels = [group, `${from === "topic" ? "topic" : "log"}:${name}`] as const;
+    const labels = labelsOf({ group, from, name });
     const [delivered, skipped, retried, parked] = [this.#delivered, this.#skipped, this.#retried, this.#parked].map((one) =>
       one.of(...labels),
     );
@@ -38,4 +66,8 @@ export class EventingMeters {
       },
     };
   }
+}
+
+function labelsOf({ group, from, name }: Pick<Subscription, "group" | "from" | "name">): readonly [group: string, source: string] {
+  return [group, `${from === "topic" ? "topic" : "log"}:${name}`];
 }

@@ -163,13 +163,11 @@ function contentTypeOf(payload: Payload): { readonly type: string; readonly cont
   }
 }
 
-/** The component that appends; `undefined` when nothing is published. `appended`: a topic has something new. */
-export function topicsComponent(
-  components: readonly Component[],
-  log: TopicLog,
-  clock: Clock,
-  appended: (topic: string) => void,
-): Component | undefined {
+/** Hears that a topic was appended to; `isNew`: the log did not have the message before. */
+type Appended = (topic: string, isNew: boolean) => void;
+
+/** The component that appends; `undefined` when nothing is published. */
+export function topicsComponent(components: readonly Component[], log: TopicLog, clock: Clock, appended: Appended): Component | undefined {
   const topics = new Set(components.flatMap(({ methods }) => [...methods.values()].flatMap(({ publishes }) => publishes ?? [])));
   if (topics.size === 0) return undefined;
   const any = messageTypeUrl("google.protobuf.Any");
@@ -201,16 +199,11 @@ class Append implements ActionCall {
   readonly #topic: string;
   readonly #metadata: CommandMetadata;
   readonly #events: ActionCallEvents;
-  readonly #to: { readonly log: TopicLog; readonly clock: Clock; readonly appended: (topic: string) => void };
+  readonly #to: { readonly log: TopicLog; readonly clock: Clock; readonly appended: Appended };
   #payload: Payload | undefined;
   #over = false;
 
-  constructor(
-    topic: string,
-    open: ActionOpen,
-    events: ActionCallEvents,
-    to: { log: TopicLog; clock: Clock; appended: (topic: string) => void },
-  ) {
+  constructor(topic: string, open: ActionOpen, events: ActionCallEvents, to: { log: TopicLog; clock: Clock; appended: Appended }) {
     this.#topic = topic;
     this.#metadata = open.metadata ?? [];
     this.#events = events;
@@ -227,8 +220,8 @@ class Append implements ActionCall {
     if (this.#payload === undefined) return;
     const message = topicMessage(this.#topic, this.#metadata, this.#payload, clock.wall());
     log.append([message]).then(
-      () => {
-        appended(this.#topic);
+      ([isNew = false]) => {
+        appended(this.#topic, isNew);
         if (this.#over) return;
         this.#events.response({ action: { do: "nothing" }, effects: [] });
         this.#events.closed(0, "");

@@ -21,6 +21,7 @@ import { admit, admittedExchange, preflight } from "./guard.ts";
 import { commandId, headersOfReply, metadataOfHeaders, traceOf } from "./headers.ts";
 import type { IngressMeters } from "./meters.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { isTopicPath, type Publish, publishFrom } from "./publish.ts";
 import { checkLinesType, isByLines, messagesOfLines } from "./request-lines.ts";
 import { streamForm } from "./stream-forms.ts";
 import { type HttpTarget, type IngressTable, nameOf } from "./table.ts";
@@ -38,6 +39,8 @@ export interface HttpDeps {
   readonly web: CallRouter;
   /** The same for server-streaming methods over HTTP. */
   readonly streams: CallRouter;
+  /** Where events for topics go; absent: there are no topics. */
+  readonly publish: Publish | undefined;
   /** The table of the moment: a request keeps the one it began with. */
   table(): IngressTable;
 }
@@ -62,13 +65,23 @@ export function httpHandler(deps: HttpDeps): HttpHandler {
         return undefined;
       }
       exchange = admittedExchange(arrived, admitted);
-      const waiting = isGrpcWeb(exchange) ? serveGrpcWeb(exchange, deps.web, webOptions(deps)) : dispatch(exchange, deps);
+      const waiting = isTopicPath(exchange.path)
+        ? toTopic(exchange, deps)
+        : isGrpcWeb(exchange)
+          ? serveGrpcWeb(exchange, deps.web, webOptions(deps))
+          : dispatch(exchange, deps);
       return waiting?.catch(refused);
     } catch (problem) {
       refused(problem);
       return undefined;
     }
   };
+}
+
+function toTopic(exchange: HttpExchange, { publish, options, meters, tracer }: HttpDeps): Promise<void> {
+  if (publish === undefined) throw new Fault("notFound", "there are no topics here");
+  const read = (from: HttpExchange): Promise<Uint8Array> => readBody(from, options);
+  return publishFrom(exchange, { open: options.topics, publish, meters, tracer, readBody: read });
 }
 
 function webOptions({ clock, log, options }: HttpDeps): Parameters<typeof serveGrpcWeb>[2] {

@@ -1,2 +1,3 @@
 export { type Ingress, openIngress } from "./ingress.ts";
+export { isTopicPath } from "./publish.ts";
 export type { IngressOptions } from "./options.ts";

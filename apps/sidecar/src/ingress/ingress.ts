@@ -13,6 +13,7 @@ import { grpcHandler } from "./grpc.ts";
 import { httpHandler } from "./http.ts";
 import { IngressMeters, metered, type Way } from "./meters.ts";
 import { ingressDefaults, type IngressOptions, type ResolvedOptions } from "./options.ts";
+import type { Publish } from "./publish.ts";
 import { buildTable, type Hosted, type IngressTable, type Target } from "./table.ts";
 import { traced } from "./tracing.ts";
 
@@ -24,6 +25,8 @@ export interface IngressDeps {
   readonly metrics?: Metrics;
   /** Records a span for each request. Absent: callers' traces pass through as they come. */
   readonly tracer?: Tracer | undefined;
+  /** Appends to topics; absent: there are none. */
+  readonly publish?: Publish | undefined;
   /** Handlers of paths no component has: reflection, health. */
   readonly otherGrpc?: CallRouter;
 }
@@ -50,6 +53,7 @@ export function openIngress({
   options = {},
   metrics = noMetrics,
   tracer,
+  publish,
   otherGrpc = () => undefined,
 }: IngressDeps): Ingress {
   const meters = new IngressMeters(metrics, clock);
@@ -79,6 +83,7 @@ export function openIngress({
       tracer,
       web: router("grpc-web"),
       streams: router("http"),
+      publish,
       table: () => table,
     }),
     update(hosted) {

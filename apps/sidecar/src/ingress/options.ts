@@ -15,6 +15,8 @@ export interface IngressOptions {
   readonly bodyMaxBytes?: number;
   /** How long an HTTP request may wait for its answer, ms. Default 60 s, the reference's relay timeout. gRPC callers bring a deadline themselves. */
   readonly requestTimeoutMs?: number;
+  /** Topics callers may publish to, at `/_mecha/topics/<name>`. Default none: who publishes commands whoever consumes, and no method of theirs says so. */
+  readonly topics?: readonly string[];
   /** Pass the caller's headers to entities as command metadata. Default false, as Cloudstate 0.2; actions always get them. */
   readonly passHeadersToEntities?: boolean;
 }
@@ -26,5 +28,6 @@ export const ingressDefaults = {
   allowedOrigins: [],
   bodyMaxBytes: 4 * 1024 * 1024,
   requestTimeoutMs: 60_000,
+  topics: [],
   passHeadersToEntities: false,
 } as const satisfies Required<Omit<IngressOptions, "strict">>;

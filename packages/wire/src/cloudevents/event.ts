@@ -91,6 +91,18 @@ export function wrong(what: string): Fault {
   return new Fault("invalid", `the event ${what}`);
 }
 
+/** `make` for each of several events; a refusal says which of them it is about, counted from 1. */
+export function eachOf<T, R>(several: readonly T[], make: (one: T) => R): R[] {
+  return several.map((one, at) => {
+    try {
+      return make(one);
+    } catch (error) {
+      if (!(error instanceof Fault) || several.length === 1) throw error;
+      throw new Fault(error.code, error.message.replace(/^the event/u, `event ${at + 1} of ${several.length}`), { cause: error.cause });
+    }
+  });
+}
+
 /** Text of somebody else's in a message. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);

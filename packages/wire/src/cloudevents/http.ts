@@ -6,7 +6,8 @@
  *     anything else                        ce-… headers, the body is the data
  */
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { type CloudEvent, eventOf, quoted, wrong } from "./event.ts";
+import { Fault } from "@mecha/kit";
+import { type CloudEvent, eachOf, eventOf, quoted, wrong } from "./event.ts";
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -57,9 +58,9 @@ function parsed(body: Uint8Array): unknown {
 }
 
 function batch(value: unknown): readonly CloudEvent[] {
-  if (!Array.isArray(value)) throw wrong("is announced as a batch, which is a JSON list");
-  if (value.length > batchMax) throw wrong(`is one of ${value.length} in a batch; the most is ${batchMax}`);
-  return value.map(structured);
+  if (!Array.isArray(value)) throw new Fault("invalid", "the body is announced as a batch of events, which is a JSON list");
+  if (value.length > batchMax) throw new Fault("invalid", `the batch has ${value.length} events; the most is ${batchMax}`);
+  return eachOf(value as readonly unknown[], structured);
 }
 
 function structured(value: unknown): CloudEvent {

@@ -17,6 +17,7 @@ import type {
 import { type DescriptorSet, loadDescriptors } from "@mecha/wire";
 import { compileProto } from "@mecha/wire/testing";
 import { type IngressOptions, openIngress } from "../index.ts";
+import type { Publish } from "../publish.ts";
 
 export const shopProto = `
 syntax = "proto3";
@@ -119,10 +120,10 @@ export class ScriptedEngine implements StateEngine {
 }
 
 /** Serves Cart as an entity, Desk and Files as actions. Close it with `await using`. */
-export async function serve(options: IngressOptions = {}) {
+export async function serve(options: IngressOptions = {}, publish?: Publish) {
   const engine = new ScriptedEngine();
   const log = new MemoryLog();
-  const ingress = openIngress({ engine, clock: hostClock, log, options });
+  const ingress = openIngress({ engine, clock: hostClock, log, options, publish });
   const components = [component("shop.Cart", "eventSourced"), component("shop.Desk", "action"), component("shop.Files", "action")];
   ingress.update([{ components, descriptors: shop }]);
   const listener = await listen({ host: "127.0.0.1", port: 0, clock: hostClock, log }, ingress);
