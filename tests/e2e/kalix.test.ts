@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
-import { startUp } from "../support/cart.ts";
+import { mechaMain, startUp } from "../support/cart.ts";
 import { tempDir } from "../support/files.ts";
 import { installForeign } from "../support/foreign.ts";
 import { type JsonAnswer, post, request } from "../support/http.ts";
-import { eventually, isAlive } from "../support/program.ts";
+import { eventually, isAlive, startNode } from "../support/program.ts";
 
 let folder: string;
 before(async () => {
@@ -25,10 +25,100 @@ const setPrice = (ingress: string, product: string, cents: number): Promise<Json
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ cents }),
   });
+/** What is shown of an entity after a change of it, or without one. Paths are those of methods without an HTTP rule. */
+async function replicated(ingress: string, service: string, change?: object): Promise<unknown> {
+  const { status, body } = await post(`${ingress}/market.${service}/${change ? "Change" : "Get"}`, { id: "1", ...change });
+  return status === 200 ? JSON.parse((body as { json: string }).json) : body;
+}
+
+const [reverse, custom, customAutoIncrement] = [1, 2, 3];
+
+/** By service of replicated.cjs: changes, and what is shown after each. */
+const histories: Readonly<Record<string, readonly (readonly [change: object, shown: unknown])[]>> = {
+  Counters: [
+    [{ number: 7 }, 7],
+    [{ number: -9 }, -2],
+  ],
+  Sets: [
+    [{ value: "a" }, ["a"]],
+    [{ value: "b" }, ["a", "b"]],
+    [{ value: "a", remove: true }, ["b"]],
+    [{ value: "b", remove: true }, []],
+    [{ value: "c" }, ["c"]],
+  ],
+  Registers: [
+    [{ value: "a", clock: custom, number: 9 }, "a"],
+    [{ value: "b", clock: custom, number: 10 }, "b"],
+    [{ value: "c", clock: customAutoIncrement, number: 1 }, "c"],
+  ],
+  Maps: [
+    [{ key: "n", number: 3 }, { n: 3 }],
+    [
+      { key: "s", value: "a" },
+      { n: 3, s: ["a"] },
+    ],
+    [{ clear: true }, {}],
+    [{ key: "s", value: "b" }, { s: ["b"] }],
+    [
+      { key: "n", number: 2 },
+      { n: 2, s: ["b"] },
+    ],
+    [
+      { key: "n", number: 2 },
+      { n: 4, s: ["b"] },
+    ],
+    [{ key: "s", remove: true }, { n: 4 }],
+  ],
+  CounterMaps: [
+    [{ key: "a", number: 5 }, { a: 5 }],
+    [{ clear: true }, {}],
+    [{ key: "a", number: 2 }, { a: 2 }],
+    [
+      { key: "b", number: -1 },
+      { a: 2, b: -1 },
+    ],
+    [
+      { key: "a", number: 2 },
+      { a: 4, b: -1 },
+    ],
+    [{ key: "b", remove: true }, { a: 4 }],
+  ],
+  RegisterMaps: [
+    [{ key: "a", value: "x" }, { a: "x" }],
+    [
+      { key: "b", value: "y" },
+      { a: "x", b: "y" },
+    ],
+    [
+      { key: "a", value: "z" },
+      { a: "z", b: "y" },
+    ],
+    [{ key: "b", remove: true }, { a: "z" }],
+  ],
+  MultiMaps: [
+    [{ key: "a", value: "x" }, { a: ["x"] }],
+    [{ key: "a", value: "y" }, { a: ["x", "y"] }],
+    [
+      { key: "b", value: "x" },
+      { a: ["x", "y"], b: ["x"] },
+    ],
+    [
+      { key: "a", value: "x", remove: true },
+      { a: ["y"], b: ["x"] },
+    ],
+    [{ key: "b", remove: true }, { a: ["y"] }],
+  ],
+  Votes: [
+    [{ number: 1 }, { vote: true, votesFor: 1, totalVoters: 1 }],
+    [{ number: 0 }, { vote: false, votesFor: 0, totalVoters: 1 }],
+    [{ number: 1 }, { vote: true, votesFor: 1, totalVoters: 1 }],
+  ],
+};
+
 const ok = (body: unknown): unknown => ({ status: 200, body });
 const failed = (http: number, code: number, message: string): unknown => ({ status: http, body: { code, message, details: [] } });
 
-test("events, values and the action over both survive kill -9", async () => {
+test("events, values, replicated entities of every type and the action over them survive kill -9", async () => {
   await using dir = await tempDir("kalix-state");
   const cart = ok({
     lines: [
@@ -44,6 +134,13 @@ test("events, values and the action over both survive kill -9", async () => {
     for (const [product, cents] of Object.entries({ tea: 450, cup: 900, pot: 2_000 }))
       assert.deepEqual(await setPrice(up.ingress, product, cents), ok({}));
     assert.deepEqual(await request(`${up.ingress}/carts/7/total`), ok({ cents: 4_250 }));
+    for (const [service, history] of Object.entries(histories))
+      for (const [change, shown] of history) assert.deepEqual(await replicated(up.ingress, service, change), shown, service);
+    // The first write stays: the function is told so, though it believed otherwise.
+    const first = { value: "c", clock: reverse };
+    assert.deepEqual(await replicated(up.ingress, "Registers", { ...first, id: "2" }), "c");
+    assert.deepEqual(await replicated(up.ingress, "Registers", { ...first, id: "2", value: "d" }), "d");
+    assert.deepEqual(await post(`${up.ingress}/market.Registers/Get`, { id: "2" }), ok({ json: '"c"' }));
     const [functionPid = 0] = await up.program.descendants();
     up.program.kill("SIGKILL");
     await eventually("the function dies with Mecha", async () => !(await isAlive(functionPid)));
@@ -54,7 +151,32 @@ test("events, values and the action over both survive kill -9", async () => {
   assert.deepEqual(await request(`${again.ingress}/carts/7/total`), ok({ cents: 4_250 }));
   assert.deepEqual(await request(`${again.ingress}/prices/tea`, { method: "DELETE" }), ok({}));
   assert.deepEqual(await request(`${again.ingress}/prices/tea`), failed(404, 5, "no price for tea"));
+
+  const none = { vote: false, votesFor: 0, totalVoters: 1 }; // the connection that voted is gone
+  for (const [service, history] of Object.entries(histories)) {
+    assert.deepEqual(await replicated(again.ingress, service), service === "Votes" ? none : history.at(-1)?.[1], service);
+  }
+  await using get = startNode(mechaMain, ["entities", "get", "market.CounterMaps", "1", "--state", dir.path]);
+  assert.equal((await get.exit).code, 0, get.output);
+  assert.match(get.stdout, /type +countermap\nvalue +type\.kalix\.io\/string "a" → 4\nreplica local /u);
+  await replicatedAnswers(again.ingress);
 });
+
+/** What a replicated entity may answer with besides its value. */
+async function replicatedAnswers(ingress: string): Promise<void> {
+  const to = (service: string, command: string, key = ""): Promise<JsonAnswer> =>
+    post(`${ingress}/market.${service}/${command}`, { id: "1", key });
+  assert.deepEqual(await to("Counters", "Change", "forbidden"), failed(400, 3, "Counters take no such key"));
+  const regret = { id: "1", key: "regretted", number: 5 };
+  assert.deepEqual(await post(`${ingress}/market.Counters/Change`, regret), failed(409, 10, "Counters change, and then fail"));
+  assert.equal(await replicated(ingress, "Counters"), -2, "the library's own copy was changed, and is not believed");
+  assert.deepEqual(await to("Counters", "Change", "broken"), failed(500, 2, "Unexpected entity failure"));
+  assert.deepEqual(await to("Counters", "Order", "tea"), ok({}), "a forward");
+  assert.deepEqual(await to("Sets", "Note", "cup"), ok({ json: '["c"]' }), "an effect");
+  assert.deepEqual(await request(`${ingress}/carts/1`), ok({ lines: [{ product: "tea", quantity: 1 }, { product: "cup", quantity: 1 }] })); // prettier-ignore
+  assert.deepEqual(await to("MultiMaps", "Delete"), ok({}));
+  assert.deepEqual(await to("MultiMaps", "Get"), failed(500, 2, "Entity deleted"));
+}
 
 test("a failure arrives with the status the function chose, over HTTP and gRPC, from each kind of component", async () => {
   await using dir = await tempDir("kalix-state");

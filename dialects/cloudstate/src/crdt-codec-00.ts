@@ -10,19 +10,8 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { explain, Fault } from "@mecha/kit";
 import type { CrdtDelta, CrdtEntryDelta, CrdtStateChange, EntityAddress } from "@mecha/state";
 import * as wire from "@mecha/wire/gen/cloudstate/crdt_v0";
-import {
-  actionOf,
-  changeInit,
-  consistencyOf,
-  type CrdtCodec,
-  type CrdtOut,
-  effectOf,
-  idOf,
-  messageOf,
-  payloadOf,
-  registerOf,
-  simpleDeltaOf,
-} from "./crdt-codec.ts";
+import { actionOf, commandInit, type CrdtCodec, type CrdtOut, effectOf, failureOf, idOf, payloadOf, unsayable } from "@mecha/state/remote";
+import { changeInit, consistencyOf, messageOf, registerOf, simpleDeltaOf } from "./crdt-codec.ts";
 
 type StreamIn = NonNullable<MessageInitShape<typeof wire.CrdtStreamInSchema>["message"]>;
 type StateInit = MessageInitShape<typeof wire.CrdtStateSchema>;
@@ -48,7 +37,7 @@ export function codec00(): CrdtCodec {
     deleted: () => streamIn({ case: "deleted", value: {} }),
     cancel: (entityId, commandId) => streamIn({ case: "streamCancelled", value: { entityId, id: BigInt(commandId) } }),
     command: (entityId, commandId, { name, payload }, streamed) =>
-      streamIn({ case: "command", value: { entityId, id: BigInt(commandId), name, payload, streamed } }),
+      streamIn({ case: "command", value: { ...commandInit(entityId, commandId, { name, payload }), streamed } }),
     decode: (bytes) => {
       const out = decodeOut(bytes);
       if (out.kind === "reply" && out.reply.state?.do === "update") holds = true;
@@ -77,6 +66,10 @@ function stateInit(delta: CrdtDelta): StateInit {
       const { selfVote, votesFor, totalVoters } = delta;
       return { state: { case: "vote", value: { selfVote, votesFor, totalVoters } } };
     }
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      throw unsayable(delta.type, "Cloudstate");
   }
 }
 
@@ -108,7 +101,7 @@ function decodeOut(bytes: Uint8Array): CrdtOut {
       return { kind: "cancelled", cancelled: { commandId: idOf(commandId), effects: sideEffects.map(effectOf), ...changeOf(stateAction) } };
     }
     case "failure":
-      return { kind: "failure", commandId: idOf(message.value.commandId), description: message.value.description };
+      return { kind: "failure", failure: failureOf(message.value) };
     case undefined:
       return { kind: "empty" };
   }
@@ -125,7 +118,7 @@ function parse(bytes: Uint8Array): wire.CrdtStreamOut {
 function changeOf(stateAction: wire.CrdtStateAction | undefined): CrdtStateChange {
   if (stateAction === undefined) return { consistency: "local" };
   const { action } = stateAction;
-  const consistency = consistencyOf(stateAction.writeConsistency);
+  const consistency = consistencyOf(stateAction);
   switch (action.case) {
     case "create":
       return { consistency, state: { do: "update", delta: createdBy(action.value, "state_action.create") } };

@@ -7,23 +7,30 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { explain, Fault } from "@mecha/kit";
 import type {
-  ClientAction,
   Command,
-  CommandMetadata,
   CrdtCancelled,
-  CrdtClock,
   CrdtDelta,
   CrdtEntryDelta,
   CrdtMessage,
   CrdtReply,
   CrdtStateChange,
   EntityAddress,
-  Payload,
-  SideEffect,
-  WriteConsistency,
 } from "@mecha/state";
+import {
+  actionOf,
+  clocks,
+  commandInit,
+  consistencies,
+  type CrdtCodec,
+  type CrdtOut,
+  effectOf,
+  failureOf,
+  idOf,
+  known,
+  payloadOf,
+  unsayable,
+} from "@mecha/state/remote";
 import * as wire from "@mecha/wire/gen/cloudstate/crdt";
-import type * as entity from "@mecha/wire/gen/cloudstate/entity";
 
 type DeltaInit = MessageInitShape<typeof wire.CrdtDeltaSchema>;
 type StreamIn = NonNullable<MessageInitShape<typeof wire.CrdtStreamInSchema>["message"]>;
@@ -52,17 +59,7 @@ function encodeCancel(entityId: string, commandId: number): Uint8Array {
 }
 
 function encodeCommand(entityId: string, commandId: number, command: Command, streamed: boolean): Uint8Array {
-  const { name, payload, metadata } = command;
-  const value = { entityId, id: BigInt(commandId), name, payload, streamed };
-  return streamIn({ case: "command", value: metadata?.length ? { ...value, metadata: metadataInit(metadata) } : value });
-}
-
-function metadataInit(metadata: CommandMetadata): MessageInitShape<typeof entity.MetadataSchema> {
-  const entries = metadata.map(([key, value]) => ({
-    key,
-    value: typeof value === "string" ? { case: "stringValue" as const, value } : { case: "bytesValue" as const, value },
-  }));
-  return { entries };
+  return streamIn({ case: "command", value: { ...commandInit(entityId, commandId, command), streamed } });
 }
 
 function deltaInit(delta: CrdtDelta): DeltaInit {
@@ -93,6 +90,10 @@ export function changeInit(delta: SimpleDelta): Exclude<NonNullable<DeltaInit["d
       return { case: "flag", value: { value: delta.value } };
     case "vote":
       return { case: "vote", value: { selfVote: delta.selfVote, votesFor: delta.votesFor, totalVoters: delta.totalVoters } };
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      throw unsayable(delta.type, "Cloudstate");
   }
 }
 
@@ -102,18 +103,6 @@ function entryInit({ key, delta }: CrdtEntryDelta): MessageInitShape<typeof wire
 
 // ---- from the function ----------------------------------------------------------------------------------------------------------------
 
-/** Messages of one stream, both ways. Versions of the protocol differ in nothing else. */
-export interface CrdtCodec {
-  /** `delta` absent: the entity does not exist yet. */
-  init(address: EntityAddress, delta: CrdtDelta | undefined): Uint8Array;
-  delta(delta: CrdtDelta): Uint8Array;
-  deleted(): Uint8Array;
-  cancel(entityId: string, commandId: number): Uint8Array;
-  command(entityId: string, commandId: number, command: Command, streamed: boolean): Uint8Array;
-  /** @throws Fault("invalid") */
-  decode(bytes: Uint8Array): CrdtOut;
-}
-
 export const codec02: CrdtCodec = {
   init: encodeInit,
   delta: encodeDelta,
@@ -122,14 +111,6 @@ export const codec02: CrdtCodec = {
   command: encodeCommand,
   decode: decodeOut,
 };
-
-/** A message of the function's. `empty`: no member of the oneof is set, or one this protocol version does not know. */
-export type CrdtOut =
-  | { readonly kind: "reply"; readonly reply: CrdtReply }
-  | { readonly kind: "message"; readonly message: CrdtMessage }
-  | { readonly kind: "cancelled"; readonly cancelled: CrdtCancelled }
-  | { readonly kind: "failure"; readonly commandId: number; readonly description: string }
-  | { readonly kind: "empty" };
 
 /** @throws Fault("invalid") (D1) */
 export function decodeOut(bytes: Uint8Array): CrdtOut {
@@ -142,7 +123,7 @@ export function decodeOut(bytes: Uint8Array): CrdtOut {
     case "streamCancelledResponse":
       return { kind: "cancelled", cancelled: cancelledOf(message.value) };
     case "failure":
-      return { kind: "failure", commandId: idOf(message.value.commandId), description: message.value.description };
+      return { kind: "failure", failure: failureOf(message.value) };
     case undefined:
       return { kind: "empty" };
   }
@@ -154,11 +135,6 @@ function parse(bytes: Uint8Array): wire.CrdtStreamOut {
   } catch (cause) {
     throw new Fault("invalid", `CrdtStreamOut: ${explain(cause)}`);
   }
-}
-
-/** Ids are ours and small; one that is not a safe integer is nobody's. */
-export function idOf(id: bigint): number {
-  return id >= 0n && id <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(id) : -1;
 }
 
 function replyOf(reply: wire.CrdtReply): CrdtReply {
@@ -175,66 +151,14 @@ function cancelledOf({ commandId, sideEffects, stateAction }: wire.CrdtStreamCan
   return { commandId: idOf(commandId), effects: sideEffects.map(effectOf), ...changeOf(stateAction) };
 }
 
-export function actionOf(action: entity.ClientAction | undefined): ClientAction {
-  const chosen = action?.action;
-  switch (chosen?.case) {
-    case "reply":
-      return { do: "reply", payload: payloadOf(chosen.value.payload), ...metadataOf(chosen.value.metadata) };
-    case "forward": {
-      const { serviceName: service, commandName: command, payload, metadata } = chosen.value;
-      return { do: "forward", service, command, payload: payloadOf(payload), ...metadataOf(metadata) };
-    }
-    case "failure": {
-      // `restart` is for event sourced entities only.
-      const { description, grpcStatusCode: grpcCode } = chosen.value;
-      return { do: "fail", description, restart: false, ...(grpcCode !== 0 && { grpcCode }) };
-    }
-    case undefined:
-      return { do: "nothing" };
-  }
-}
-
-export function effectOf({ serviceName: service, commandName: command, payload, metadata, synchronous }: entity.SideEffect): SideEffect {
-  return { service, command, payload: payloadOf(payload), synchronous, ...metadataOf(metadata) };
-}
-
-export function payloadOf(any: { readonly typeUrl: string; readonly value: Uint8Array } | undefined): Payload {
-  return any === undefined ? { typeUrl: "", value: new Uint8Array() } : { typeUrl: any.typeUrl, value: any.value };
-}
-
-function metadataOf(metadata: entity.Metadata | undefined): { readonly metadata?: CommandMetadata } {
-  if (metadata === undefined || metadata.entries.length === 0) return {};
-  return { metadata: metadata.entries.map(({ key, value }) => [key, value.value ?? ""] as const) };
-}
-
-const consistencies = {
-  [wire.CrdtWriteConsistency.LOCAL]: "local",
-  [wire.CrdtWriteConsistency.MAJORITY]: "majority",
-  [wire.CrdtWriteConsistency.ALL]: "all",
-} as const satisfies Record<wire.CrdtWriteConsistency, WriteConsistency>;
-
-const clocks = {
-  [wire.CrdtClock.DEFAULT]: "default",
-  [wire.CrdtClock.REVERSE]: "reverse",
-  [wire.CrdtClock.CUSTOM]: "custom",
-  [wire.CrdtClock.CUSTOM_AUTO_INCREMENT]: "customAutoIncrement",
-} as const satisfies Record<wire.CrdtClock, CrdtClock>;
-
-/** Enums are open in proto3. */
-function known<T>(table: Readonly<Record<number, T>>, number: number, field: string): T {
-  const found = table[number];
-  if (found === undefined) throw new Fault("invalid", `${field}: ${number} is none of ${Object.keys(table).join(", ")}`);
-  return found;
-}
-
-export function consistencyOf(number: wire.CrdtWriteConsistency): WriteConsistency {
-  return known(consistencies, number, "state_action.write_consistency");
+export function consistencyOf(stateAction: { readonly writeConsistency: number }): CrdtStateChange["consistency"] {
+  return known(consistencies, stateAction.writeConsistency, "state_action.write_consistency");
 }
 
 function changeOf(stateAction: wire.CrdtStateAction | undefined): CrdtStateChange {
   if (stateAction === undefined) return { consistency: "local" };
   const { action } = stateAction;
-  const consistency = consistencyOf(stateAction.writeConsistency);
+  const consistency = consistencyOf(stateAction);
   if (action.case === "update") return { consistency, state: { do: "update", delta: deltaOf(action.value, "state_action.update") } };
   if (action.case === "delete") return { consistency, state: { do: "delete" } };
   return { consistency };

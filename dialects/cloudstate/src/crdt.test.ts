@@ -141,7 +141,7 @@ test("what a function says arrives in the engine's words", () => {
   call.deliver(out({ case: "reply", value: { commandId: 2n, streamed: true, stateAction: { action: { case: "delete", value: {} } } } }));
   call.deliver(out({ case: "streamedMessage", value: { commandId: 2n, clientAction: replied, endStream: true } }));
   call.deliver(out({ case: "streamCancelledResponse", value: { commandId: 2n } }));
-  call.deliver(out({ case: "failure", value: { commandId: 3n, description: "no" } }));
+  call.deliver(out({ case: "failure", value: { commandId: 3n, description: "no", grpcStatusCode: 5 } }));
   call.end();
   const reply = { do: "reply", payload: a };
   const effects = [{ service: "shop.Desk", command: "Do", payload: b, synchronous: true }];
@@ -151,7 +151,7 @@ test("what a function says arrives in the engine's words", () => {
     ["reply", { commandId: 2, action: { do: "nothing" }, effects: [], streamed: true, consistency: "local", state: { do: "delete" } }],
     ["message", { commandId: 2, action: reply, effects: [], end: true }],
     ["cancelled", { commandId: 2, effects: [], consistency: "local" }],
-    ["failure", { kind: "failure", commandId: 3, description: "no" }],
+    ["failure", { commandId: 3, description: "no", grpcCode: 5 }],
     ["closed"],
   ]);
 });

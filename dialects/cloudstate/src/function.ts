@@ -1,11 +1,10 @@
 /** The engine's FunctionPort over the Cloudstate protocol. */
 import type { FunctionPort } from "@mecha/state";
-import { remoteFunction, type RemoteFunctionOptions } from "@mecha/state/remote";
+import { crdtPort, remoteFunction, type RemoteFunctionOptions } from "@mecha/state/remote";
 import type { Channel } from "@mecha/wire";
 import { codec02 } from "./crdt-codec.ts";
 import { codec00 } from "./crdt-codec-00.ts";
-import { crdtPort } from "./crdt-stream.ts";
-import { protocol00, protocol02 } from "./protocol.ts";
+import { crdtPath, protocol00, protocol02 } from "./protocol.ts";
 
 export type CloudstateFunctionOptions = RemoteFunctionOptions;
 
@@ -13,6 +12,7 @@ export type CloudstateFunctionOptions = RemoteFunctionOptions;
 export function cloudstateFunction(channel: Channel, options: CloudstateFunctionOptions = {}): FunctionPort {
   const main = remoteFunction(channel, protocol02, options);
   const crdt = crdtPort(channel, {
+    path: crdtPath,
     codec: () => codec02,
     commandMetadata: options.entityCommandMetadata ?? false,
     report: (message) => main.reportError(message),
@@ -23,6 +23,11 @@ export function cloudstateFunction(channel: Channel, options: CloudstateFunction
 /** The user function behind `channel`, which speaks 0.0. Does not own the channel. */
 export function cloudstateFunction00(channel: Channel, options: CloudstateFunctionOptions = {}): FunctionPort {
   const main = remoteFunction(channel, protocol00, options);
-  const crdt = crdtPort(channel, { codec: codec00, commandMetadata: false, report: (message) => main.reportError(message) });
+  const crdt = crdtPort(channel, {
+    path: crdtPath,
+    codec: () => codec00(),
+    commandMetadata: false,
+    report: (message) => main.reportError(message),
+  });
   return { ...main, crdt };
 }

@@ -65,6 +65,7 @@ function rulesFor(info: FunctionInfo, compatibility: ProtocolCompatibility): Spe
   return {
     // A library that speaks 0.2 and only forgot to say so has 0.2's types.
     kinds: old ? { ...entityTypes, ...oldEntityTypes } : entityTypes,
+    crdtsStream: true,
     entityKeyOption: "(cloudstate.entity_key) = true",
     versionProblem: ({ protocol }) => (compatibility === "any" ? undefined : versionProblem(protocol)),
   };

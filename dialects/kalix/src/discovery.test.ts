@@ -5,7 +5,13 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { Fault } from "@mecha/kit";
 import { MemoryLog } from "@mecha/kit/testing";
 import { descriptorSet, FakeChannel, type MethodType, shopFile } from "@mecha/state/remote/testing";
-import { ProxyInfoSchema, type Spec, SpecSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/kalix/protocol/discovery";
+import {
+  ProxyInfoSchema,
+  type ReplicatedWriteConsistency,
+  type Spec,
+  SpecSchema,
+  UserFunctionErrorSchema,
+} from "@mecha/wire/gen/kalix/protocol/discovery";
 import { discover } from "./discovery.ts";
 import { discoverPath, healthCheckPath, proxyTerminatedPath, reportErrorPath } from "./protocol.ts";
 
@@ -13,10 +19,15 @@ type SpecInit = Pick<Exclude<MessageInitShape<typeof SpecSchema>, Spec>, "proto"
 
 const eventSourced = "kalix.component.eventsourcedentity.EventSourcedEntities";
 const value = "kalix.component.valueentity.ValueEntities";
+const replicated = "kalix.component.replicatedentity.ReplicatedEntities";
 const action = "kalix.component.action.Actions";
 const add: MethodType = { name: "AddItem", input: "Add" };
 const cart = { componentType: eventSourced, serviceName: "shop.Cart" };
 const version = { protocolMajorVersion: 1, protocolMinorVersion: 1 };
+const consistency = (writeConsistency: ReplicatedWriteConsistency) => ({
+  case: "entity" as const,
+  value: { specificSettings: { case: "replicatedEntity" as const, value: { writeConsistency } } },
+});
 const ok = toBinary(EmptySchema, create(EmptySchema));
 
 function spec(changes: SpecInit = {}): SpecInit {
@@ -45,7 +56,7 @@ test("the function is told who asks and where calls to other components go", asy
     protocolMinorVersion: 1,
     proxyName: "mecha",
     proxyVersion: "1.2.3",
-    supportedEntityTypes: [eventSourced, value, action],
+    supportedEntityTypes: [eventSourced, value, replicated, action],
     devMode: false,
     proxyHostname: "127.0.0.1",
     internalProxyHostname: "127.0.0.1",
@@ -76,6 +87,19 @@ const rejections: readonly [what: string, said: SpecInit, text: RegExp][] = [
     "no entity key",
     spec({ proto: descriptorSet(shopFile("Cart", [{ name: "Get", input: "Plain" }])) }),
     /\(kalix\.field\)\.entity_key = true/,
+  ],
+  [
+    "a replicated entity whose method answers with a stream",
+    spec({
+      proto: descriptorSet(shopFile("Cart", [{ ...add, streamedOut: true }])),
+      components: [{ ...cart, componentType: replicated }],
+    }),
+    /Method shop\.Cart\.AddItem is streamed, which entities cannot serve/,
+  ],
+  [
+    "a write consistency nobody knows",
+    spec({ components: [{ ...cart, componentType: replicated, componentSettings: consistency(7 as ReplicatedWriteConsistency) }] }),
+    /Service shop\.Cart wants the write consistency 7; there are 0, 1, 2\./,
   ],
 ];
 for (const [what, said, text] of rejections) {

@@ -7,19 +7,12 @@
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Fault, type Log, noLog } from "@mecha/kit";
-import { accepted, ask, type Discovered, type DiscoveryOptions, remoteFunction } from "@mecha/state/remote";
+import { accepted, ask, type Discovered, type DiscoveryOptions } from "@mecha/state/remote";
 import { type Channel, unary } from "@mecha/wire";
 import { ProxyInfoSchema } from "@mecha/wire/gen/kalix/protocol/discovery";
-import {
-  componentTypes,
-  discoverPath,
-  healthCheckPath,
-  kalixProtocol,
-  protocolVersion,
-  proxyTerminatedPath,
-  reportErrorPath,
-} from "./protocol.ts";
-import { readSpec } from "./spec.ts";
+import { kalixFunction } from "./function.ts";
+import { componentTypes, discoverPath, healthCheckPath, protocolVersion, proxyTerminatedPath, reportErrorPath } from "./protocol.ts";
+import { type KalixSpec, readSpec } from "./spec.ts";
 
 /** How long a function may take to hear that its sidecar goes away, ms. It has nothing to do before it answers. */
 export const goodbyeTimeoutMs = 1_000;
@@ -35,11 +28,16 @@ const empty = new Uint8Array(0);
 export async function discover(channel: Channel, options: DiscoveryOptions): Promise<Discovered> {
   const answer = await ask(channel, discoverPath, toBinary(ProxyInfoSchema, proxyInfo(options)), options.signal);
   await isHealthy(channel, options.signal); // keeps D1
-  const main = remoteFunction(channel, kalixProtocol, options);
+  let consistency: KalixSpec["consistency"] = new Map();
+  const main = kalixFunction(channel, { ...options, consistency: (service) => consistency.get(service) ?? "local" });
   const found = await accepted(channel, {
     reportPath: reportErrorPath,
     log: options.log,
-    check: () => readSpec(answer, options.protocolCompatibility ?? "strict"),
+    check: () => {
+      const read = readSpec(answer, options.protocolCompatibility ?? "strict");
+      consistency = read.consistency;
+      return read;
+    },
     port: () => main,
     main,
   });

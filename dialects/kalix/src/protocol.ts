@@ -12,13 +12,18 @@ export const proxyTerminatedPath = "/kalix.protocol.Discovery/ProxyTerminated";
 
 const eventSourced = "kalix.component.eventsourcedentity.EventSourcedEntities";
 const value = "kalix.component.valueentity.ValueEntities";
+const replicated = "kalix.component.replicatedentity.ReplicatedEntities";
 const action = "kalix.component.action.Actions";
 
 /** `component_type` of each kind: the full name of the protocol service that runs it. */
-export const componentTypes = { [eventSourced]: "eventSourced", [value]: "value", [action]: "action" } as const satisfies Record<
-  string,
-  ComponentKind
->;
+export const componentTypes = {
+  [eventSourced]: "eventSourced",
+  [value]: "value",
+  [replicated]: "crdt",
+  [action]: "action",
+} as const satisfies Record<string, ComponentKind>;
+
+export const replicatedPath = `/${replicated}/Handle`;
 
 export const kalixProtocol: RemoteProtocol = {
   entityPaths: { eventSourced: `/${eventSourced}/Handle`, value: `/${value}/Handle` },

@@ -1,5 +1,6 @@
 /** A shop for the Kalix SDK, as its users write one: a cart of events, prices as values, a checkout that calls both. Listens on HOST:PORT. */
 const { Action, EventSourcedEntity, GrpcStatus, Kalix, ValueEntity, replies } = require("@kalix-io/kalix-javascript-sdk");
+const { replicated } = require("./replicated.cjs");
 
 const carts = new EventSourcedEntity(["shop.proto"], "market.Carts", "carts", { snapshotEvery: 3 });
 const Cart = carts.lookupType("market.Cart");
@@ -62,4 +63,4 @@ checkout.setCommandHandlers({
   },
 });
 
-new Kalix({ serviceName: "shop", serviceVersion: "1.0.0" }).addComponent(carts, prices, checkout).start();
+new Kalix({ serviceName: "shop", serviceVersion: "1.0.0" }).addComponent(carts, prices, checkout, ...replicated(carts)).start();

@@ -38,6 +38,9 @@ function valueJson(value: CrdtValue, decode: Decode): CrdtValueJson {
     case "flag":
       return value.value;
     case "ormap":
+    case "countermap":
+    case "registermap":
+    case "multimap":
       return sorted(value.entries).map((entry) => ({
         key: decode(entry.key),
         type: entry.value.type,

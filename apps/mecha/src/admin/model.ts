@@ -102,7 +102,10 @@ export interface EntityDetailJson extends EntityJson {
 export interface CrdtJson {
   /** For good: a tombstone is left. */
   readonly deleted: boolean;
-  /** `gcounter`, `pncounter`, `gset`, `orset`, `lwwregister`, `flag`, `ormap`, `vote`. Absent: nobody has changed it yet, or it was deleted. */
+  /**
+   * `gcounter`, `pncounter`, `gset`, `orset`, `lwwregister`, `flag`, `ormap`, `vote`, `countermap`, `registermap`, `multimap`. Absent: nobody has
+   * changed it yet, or it was deleted.
+   */
   readonly type?: string;
   readonly value?: CrdtValueJson;
   /** Who has a row in this store: each run of each node has its own; `retired` is what ended runs of a node left. */

@@ -17,7 +17,7 @@
  */
 import { Fault } from "@mecha/kit";
 import type { Payload } from "../model.ts";
-import { crdtTypes, elementKey } from "./delta.ts";
+import { type CrdtType, crdtTypes, elementKey, entryTypes } from "./delta.ts";
 import type { Context, Seen } from "./types/context.ts";
 import type { Dots, Dotted } from "./types/dots.ts";
 import type { CrdtState, MapInstance, Slots } from "./types/state.ts";
@@ -74,6 +74,9 @@ function writeState(state: CrdtState, out: Bytes, names: Names, depth: number): 
       out.byte(state.on ? 1 : 0);
       return;
     case "ormap":
+    case "countermap":
+    case "registermap":
+    case "multimap":
       writeDots(state.dots, out, names, (instance) => {
         writeCounts(instance.writers, out, names);
         writeState(instance.state, out, names, depth + 1);
@@ -233,14 +236,21 @@ function readState(input: Input, depth: number): CrdtState {
       return { type, on: input.byte() === 1 };
     case "ormap":
       return { type, dots: readDots(input, () => readInstance(input, depth)) };
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return { type, dots: readDots(input, () => readInstance(input, depth, entryTypes[type])) };
     case "vote":
       return { type, voters: readCounts(input) };
   }
 }
 
-function readInstance(input: Input, depth: number): MapInstance {
+/** @param type The one type its state may have; absent: any. */
+function readInstance(input: Input, depth: number, type?: CrdtType): MapInstance {
   const writers = readCounts(input);
-  return { writers, state: readState(input, depth + 1) };
+  const state = readState(input, depth + 1);
+  if (type !== undefined && state.type !== type) throw input.fault(`a ${state.type} in a map of ${type}`);
+  return { writers, state };
 }
 
 function readSlots(input: Input): Slots {

@@ -4,9 +4,30 @@
  */
 import type { Payload } from "../model.ts";
 
-/** The CRDTs there are, in the order that decides when two replicas created one entity as different types: the later one stays. */
-export const crdtTypes = ["gcounter", "pncounter", "gset", "orset", "lwwregister", "flag", "ormap", "vote"] as const;
+/**
+ * The CRDTs there are, in the order that decides when two replicas created one entity as different types: the later one stays. What is stored
+ * names a type by its place here (codec.ts), so new ones go to the end.
+ */
+export const crdtTypes = [
+  "gcounter",
+  "pncounter",
+  "gset",
+  "orset",
+  "lwwregister",
+  "flag",
+  "ormap",
+  "vote",
+  "countermap",
+  "registermap",
+  "multimap",
+] as const;
 export type CrdtType = (typeof crdtTypes)[number];
+
+/** Maps whose values are all of one type, and that type. Kalix has them; Cloudstate has only `ormap`, whose values are of any. */
+export const entryTypes = { countermap: "pncounter", registermap: "lwwregister", multimap: "orset" } as const satisfies Partial<
+  Record<CrdtType, CrdtType>
+>;
+export type UniformMapType = keyof typeof entryTypes;
 
 /** How a register orders its writes. */
 export type CrdtClock = "default" | "reverse" | "custom" | "customAutoIncrement";
@@ -40,6 +61,13 @@ export type CrdtDelta =
       readonly removed: readonly Payload[];
       readonly updated: readonly CrdtEntryDelta[];
       readonly added: readonly CrdtEntryDelta[];
+    }
+  | {
+      readonly type: UniformMapType;
+      readonly cleared: boolean;
+      readonly removed: readonly Payload[];
+      /** Changes of the type in `entryTypes`. An entry that is not there begins with its change. */
+      readonly updated: readonly CrdtEntryDelta[];
     }
   | {
       readonly type: "vote";

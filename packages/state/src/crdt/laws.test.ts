@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Fault } from "@mecha/kit";
 import { decodeState, encodeState } from "./codec.ts";
 import { crdtTypes } from "./delta.ts";
-import { acts, both, canonical, changeOf, replicaIds, run } from "./testing.ts";
+import { acts, both, canonical, changeOf, replicaIds, run, text } from "./testing.ts";
 import { type CrdtState, join, joinAll, mutate, withoutVotes } from "./types/index.ts";
 import { apply, difference, valueOf, wholeDelta } from "./value.ts";
 
@@ -124,6 +124,16 @@ test("no vote is stored, and joining a stored state with a live one brings the v
     }),
     runs,
   );
+});
+
+test("a map of one type that holds another is not read", () => {
+  const entry = { key: text("a"), delta: { type: "flag" as const, value: true } };
+  const map = mutate(undefined, { type: "ormap", cleared: false, removed: [], updated: [], added: [entry] }, { replica: "n1", nowMs: 0 });
+  const bytes = encodeState(map).slice();
+  const names = 2 + "n1".length + 1 + entry.key.typeUrl.length + 1;
+  assert.equal(bytes[names], crdtTypes.indexOf("ormap"));
+  bytes[names] = crdtTypes.indexOf("multimap");
+  assert.throws(() => decodeState(bytes), /a flag in a map of orset/);
 });
 
 test("any bytes are a state or a Fault that says where they stop making sense", () => {

@@ -53,12 +53,19 @@ export interface CrdtCancelled extends CrdtStateChange {
   readonly effects: readonly SideEffect[];
 }
 
+/** A command that failed without a reply. `grpcCode`: the status the function chose; absent: none. */
+export interface CrdtFailure {
+  readonly commandId: number;
+  readonly description: string;
+  readonly grpcCode?: number;
+}
+
 /** One activation's stream, function → engine. Ids are not checked by the dialect. */
 export interface CrdtStreamEvents {
   reply(reply: CrdtReply): void;
   message(message: CrdtMessage): void;
   cancelled(cancelled: CrdtCancelled): void;
-  failure(failure: { readonly commandId: number; readonly description: string }): void;
+  failure(failure: CrdtFailure): void;
   /** The function broke the protocol; the dialect has told it and cut the stream. `closed` follows at once. */
   violation(problem: string): void;
   /** Last callback; meanings as in `EntityStreamEvents`. */

@@ -1,7 +1,7 @@
 /** Histories of replicas that change one CRDT and hear of each other now and then, for property tests. */
 import fc from "fast-check";
 import type { Payload } from "../model.ts";
-import type { CrdtDelta, CrdtType } from "./delta.ts";
+import { type CrdtDelta, type CrdtType, elementKey, entryTypes } from "./delta.ts";
 import type { Dots } from "./types/dots.ts";
 import { type CrdtState, join, mutate } from "./types/index.ts";
 import { type CrdtValue, valueOf } from "./value.ts";
@@ -47,7 +47,8 @@ class Dice {
 }
 
 const letters = ["a", "b", "c", "d", "e"].map(text);
-const nestedTypes: readonly CrdtType[] = ["gcounter", "pncounter", "orset", "lwwregister", "flag", "ormap", "gset", "vote"];
+const flatTypes: readonly CrdtType[] = ["gcounter", "pncounter", "orset", "lwwregister", "flag", "gset", "vote"];
+const nestedTypes: readonly CrdtType[] = [...flatTypes, "ormap", "countermap", "registermap", "multimap"];
 
 /** A change of `value` that a function may ask for. */
 export function changeOf(type: CrdtType, value: CrdtValue | undefined, wish: Wish): CrdtDelta {
@@ -78,11 +79,21 @@ function change(type: CrdtType, value: CrdtValue | undefined, dice: Dice, depth:
       const updated = entries
         .filter(() => dice.below(2) === 0)
         .map(({ key, value: entry }) => ({ key, delta: change(entry.type, entry, dice, depth + 1) }));
-      const kinds = depth < 2 ? nestedTypes : nestedTypes.filter((kind) => kind !== "ormap");
+      const kinds = depth < 2 ? nestedTypes : flatTypes;
       const added = some().map((key) => ({ key, delta: change(kinds[dice.below(kinds.length)] ?? "flag", undefined, dice, depth + 1) }));
       // A function adds what it does not have, or has just removed.
       const removed = [...some(), ...added.map(({ key }) => key)];
       return { type, cleared: dice.below(8) === 0, removed, updated: updated.filter(({ key }) => !removed.includes(key)), added };
+    }
+    case "countermap":
+    case "registermap":
+    case "multimap": {
+      const cleared = dice.below(8) === 0;
+      const removed = some();
+      const has = new Map(value !== undefined && "entries" in value && !cleared ? value.entries : []);
+      for (const key of removed) has.delete(elementKey(key));
+      const updated = some().map((key) => ({ key, delta: change(entryTypes[type], has.get(elementKey(key))?.value, dice, depth + 1) }));
+      return { type, cleared, removed, updated };
     }
   }
 }
@@ -145,7 +156,10 @@ function plain(state: CrdtState | undefined): unknown {
     case "flag":
       return ["flag", state.on];
     case "ormap":
-      return ["ormap", plainDots(state.dots, ({ state: value, writers }) => [sorted(writers), plain(value)])];
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return [state.type, plainDots(state.dots, ({ state: value, writers }) => [sorted(writers), plain(value)])];
     case "vote":
       return ["vote", sorted(state.voters)];
   }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Payload } from "../model.ts";
 import { decodeState, encodeState } from "./codec.ts";
-import type { CrdtClock, CrdtDelta, CrdtEntryDelta } from "./delta.ts";
+import type { CrdtClock, CrdtDelta, CrdtEntryDelta, UniformMapType } from "./delta.ts";
 import { text } from "./testing.ts";
 import { type CrdtState, join, mutate } from "./types/index.ts";
 import { apply, type CrdtValue, difference, valueOf, wholeDelta } from "./value.ts";
@@ -342,6 +342,91 @@ table("LWWRegister", 8, [
     acts: [{ own: write(a, "customAutoIncrement", 9n) }, { peer: write(b, "customAutoIncrement", 5n) }, { expect: write(b) }],
   },
   { what: "another type's change is refused", acts: [{ own: write(a) }, { refused: inc(1), by: wrongType }] },
+]);
+
+// Not in the reference: Kalix's maps whose values are all of one type.
+type UniformParts = Partial<Omit<Extract<CrdtDelta, { type: UniformMapType }>, "type">>;
+const uniform =
+  (type: UniformMapType) =>
+  (parts: UniformParts): CrdtDelta => ({ type, cleared: false, removed: [], updated: [], ...parts });
+const [counters, registers, multi] = [uniform("countermap"), uniform("registermap"), uniform("multimap")];
+
+table("CounterMap, RegisterMap, MultiMap", 11, [
+  { what: "an entry begins with its first change", acts: [{ own: counters({ updated: [at(a, by(-5))] }) }, nothing] },
+  {
+    what: "one that a peer created is told whole",
+    acts: [{ peer: registers({ updated: [at(a, write(b))] }) }, { expect: registers({ updated: [at(a, write(b))] }) }],
+  },
+  { what: "an empty one is told too", acts: [{ peer: multi({}) }, { expect: multi({}) }] },
+  {
+    what: "changes of one entry on both sides are all kept",
+    acts: [
+      { own: counters({ updated: [at(a, by(1))] }) },
+      { away: counters({ updated: [at(a, by(2))] }) },
+      { own: counters({ updated: [at(a, by(4))] }) },
+      { expect: counters({ updated: [at(a, by(2))] }) },
+    ],
+  },
+  {
+    what: "removal, change and addition are told in one delta",
+    acts: [
+      { own: counters({ updated: [at(a, by(1)), at(b, by(1))] }) },
+      { peer: counters({ removed: [a], updated: [at(b, by(2)), at(c, by(3))] }) },
+      { expect: counters({ removed: [a], updated: [at(b, by(2)), at(c, by(3))] }) },
+    ],
+  },
+  {
+    what: "one that a peer emptied is told as cleared",
+    acts: [
+      { own: multi({ updated: [at(a, set({ added: [b] }))] }) },
+      { peer: multi({ removed: [a] }) },
+      { expect: multi({ cleared: true }) },
+    ],
+  },
+  {
+    what: "a key removed and changed at once begins anew, here and at a peer, who is told the difference",
+    acts: [
+      { own: counters({ updated: [at(a, by(9))] }) },
+      { peer: counters({ removed: [a], updated: [at(a, by(1))] }) },
+      { expect: counters({ updated: [at(a, by(-8))] }) },
+      { own: counters({ removed: [a], updated: [at(a, by(3))] }) },
+      nothing,
+    ],
+  },
+  {
+    what: "a change of an entry survives a removal that has not seen it, with everything it knew",
+    acts: [
+      { own: multi({ updated: [at(a, set({ added: [b] }))] }) },
+      { away: multi({ removed: [a] }) },
+      { own: multi({ updated: [at(a, set({ added: [c] }))] }) },
+      nothing,
+    ],
+  },
+  {
+    what: "elements of a key's set are told as their differences",
+    acts: [
+      { own: multi({ updated: [at(a, set({ added: [b, c] }))] }) },
+      { peer: multi({ updated: [at(a, set({ added: [d], removed: [b] }))] }) },
+      { expect: multi({ updated: [at(a, set({ added: [d], removed: [b] }))] }) },
+    ],
+  },
+  {
+    what: "a register's clock counts within its entry",
+    acts: [
+      { own: registers({ updated: [at(a, write(b, "custom", 9n))] }) },
+      { own: registers({ updated: [at(a, write(c, "custom", 5n))] }) },
+      { expect: registers({ updated: [at(a, write(b))] }) },
+    ],
+  },
+  {
+    what: "another type's change is refused, of the map as of an entry",
+    acts: [
+      { own: counters({ updated: [at(a, by(1))] }) },
+      { refused: registers({}), by: wrongType },
+      { refused: map({}), by: wrongType },
+      { refused: counters({ updated: [at(b, by(1)), at(a, inc(1))] }), by: /^Fault: countermap\.updated\[1\]: a gcounter/ },
+    ],
+  },
 ]);
 
 const flag = (value: boolean): CrdtDelta => ({ type: "flag", value });

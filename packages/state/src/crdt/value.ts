@@ -7,7 +7,7 @@
  * A2 no difference, no delta: a function is never told what it knows
  */
 import type { Payload } from "../model.ts";
-import { type CrdtDelta, type CrdtEntryDelta, elementKey } from "./delta.ts";
+import { type CrdtDelta, type CrdtEntryDelta, elementKey, type UniformMapType } from "./delta.ts";
 import { type CrdtState, entryState } from "./types/index.ts";
 import { valueOfGCounter, valueOfPNCounter } from "./types/counters.ts";
 import { voteOf } from "./types/vote.ts";
@@ -26,6 +26,7 @@ export type CrdtValue =
   | { readonly type: "lwwregister"; readonly value: Payload }
   | { readonly type: "flag"; readonly value: boolean }
   | { readonly type: "ormap"; readonly entries: Entries }
+  | { readonly type: UniformMapType; readonly entries: Entries }
   | { readonly type: "vote"; readonly selfVote: boolean; readonly votesFor: number; readonly totalVoters: number };
 
 /** Whose eyes a value is seen with: votes differ. */
@@ -50,7 +51,10 @@ export function valueOf(state: CrdtState, viewer: Viewer): CrdtValue {
       return { type: state.type, value: state.value };
     case "flag":
       return { type: state.type, value: state.on };
-    case "ormap": {
+    case "ormap":
+    case "countermap":
+    case "registermap":
+    case "multimap": {
       const entries = [...state.dots.entries];
       return {
         type: state.type,
@@ -85,6 +89,10 @@ export function wholeDelta(value: CrdtValue): CrdtDelta {
       return { type: value.type, value: value.value };
     case "ormap":
       return { type: value.type, cleared: false, removed: noPayloads, updated: [], added: added(value.entries.values()) };
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return { type: value.type, cleared: false, removed: noPayloads, updated: added(value.entries.values()) };
     case "vote":
       return value;
   }
@@ -124,6 +132,10 @@ export function difference(has: CrdtValue, now: CrdtValue): Difference {
       return now.value ? wholeDelta(now) : "replaced";
     case "ormap":
       return mapDifference((has as typeof now).entries, now.entries);
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return uniformMapDifference(now.type, (has as typeof now).entries, now.entries);
     case "vote":
       return sameVote(has as typeof now, now) ? undefined : now;
   }
@@ -165,6 +177,14 @@ function mapDifference(has: Entries, now: Entries): CrdtDelta | undefined {
   return { type: "ormap", cleared: false, removed, updated, added: added(fresh) };
 }
 
+/** The same, in one list: an entry that is not there begins with what it is told. */
+function uniformMapDifference(type: UniformMapType, has: Entries, now: Entries): CrdtDelta | undefined {
+  const change = mapDifference(has, now);
+  if (change?.type !== "ormap") return undefined;
+  const { cleared, removed, updated, added: fresh } = change;
+  return { type, cleared, removed, updated: [...updated, ...fresh] };
+}
+
 type VoteValue = Extract<CrdtValue, { type: "vote" }>;
 
 function sameVote(a: VoteValue, b: VoteValue): boolean {
@@ -193,7 +213,11 @@ export function apply(value: CrdtValue | undefined, delta: CrdtDelta, by: Applie
     case "flag":
       return { type: delta.type, value: delta.value };
     case "ormap":
-      return { type: delta.type, entries: entriesAfter(value?.type === "ormap" ? value.entries : new Map(), delta, by) };
+      return { type: delta.type, entries: entriesAfter(entriesOf(value), delta, by) };
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return { type: delta.type, entries: uniformEntriesAfter(entriesOf(value), delta, by) };
     case "vote":
       if (by === "asTold") return { ...delta };
       return voteAfter(value?.type === "vote" ? value : { type: "vote", selfVote: false, votesFor: 0, totalVoters: 1 }, delta.selfVote);
@@ -217,6 +241,10 @@ function elementsAfter(elements: Elements, cleared: boolean, removed: readonly P
   return after;
 }
 
+function entriesOf(value: CrdtValue | undefined): Entries {
+  return value !== undefined && "entries" in value ? value.entries : new Map();
+}
+
 function entriesAfter(entries: Entries, delta: Extract<CrdtDelta, { type: "ormap" }>, by: AppliedBy): Entries {
   const after = new Map(delta.cleared ? [] : entries);
   for (const key of delta.removed) after.delete(elementKey(key));
@@ -225,5 +253,15 @@ function entriesAfter(entries: Entries, delta: Extract<CrdtDelta, { type: "ormap
     if (before !== undefined) after.set(elementKey(key), { key, value: apply(before.value, change, by) });
   }
   for (const { key, delta: change } of delta.added) after.set(elementKey(key), { key, value: apply(undefined, change, by) });
+  return after;
+}
+
+function uniformEntriesAfter(entries: Entries, delta: Extract<CrdtDelta, { type: UniformMapType }>, by: AppliedBy): Entries {
+  const after = new Map(delta.cleared ? [] : entries);
+  for (const key of delta.removed) after.delete(elementKey(key));
+  for (const { key, delta: change } of delta.updated) {
+    const id = elementKey(key);
+    after.set(id, { key, value: apply(after.get(id)?.value, change, by) });
+  }
   return after;
 }

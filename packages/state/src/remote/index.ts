@@ -1,3 +1,18 @@
+export {
+  actionOf,
+  clocks,
+  commandInit,
+  consistencies,
+  type CrdtCodec,
+  type CrdtOut,
+  effectOf,
+  failureOf,
+  idOf,
+  known,
+  payloadOf,
+  unsayable,
+} from "./crdt/codec.ts";
+export { crdtPort, type CrdtPortOptions } from "./crdt/stream.ts";
 export { timersExtension } from "./codec/timers.ts";
 export { accepted, ask, type Discovered, type DiscoveryOptions, discoverTimeoutMs } from "./discovery.ts";
 export { remoteFunction, type RemoteFunctionOptions } from "./function.ts";

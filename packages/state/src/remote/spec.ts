@@ -73,6 +73,8 @@ export interface DeclaredService {
 export interface SpecRules {
   /** Kinds by the protocol's word. */
   readonly kinds: Readonly<Record<string, ComponentKind>>;
+  /** Whether a CRDT's method may answer with a stream. */
+  readonly crdtsStream: boolean;
   /** How a field becomes an entity key: `(cloudstate.entity_key) = true`. */
   readonly entityKeyOption: string;
   /** What is wrong with the protocol version; `undefined` = nothing. Whole sentences. */
@@ -209,9 +211,10 @@ function readEntityMethod(
   problems: string[],
 ): ComponentMethod {
   const where = `${service.typeName}.${method.name}`;
-  if (kind === "crdt" && read.streamedIn) {
+  const mayStream = kind === "crdt" && rules.crdtsStream;
+  if (mayStream && read.streamedIn) {
     problems.push(`Method ${where} takes a stream, which CRDTs cannot serve: they take one message; the answer may be a stream.`);
-  } else if (kind !== "crdt" && (read.streamedIn || read.streamedOut)) {
+  } else if (!mayStream && (read.streamedIn || read.streamedOut)) {
     problems.push(`Method ${where} is streamed, which entities cannot serve: make it unary, or its service an action.`);
   }
   const entityId = readEntityKey(method, where, rules, problems);

@@ -63,6 +63,9 @@ export function digest(state: CrdtState): bigint {
     case "flag":
       return hashList(state.type, state.on ? 1 : 0);
     case "ormap":
+    case "countermap":
+    case "registermap":
+    case "multimap":
       return hashList(
         state.type,
         digestDots(state.dots, (instance) => hashList(digest(instance.state), pairs(instance.writers))),

@@ -7,6 +7,7 @@ import { FakeClock, settle } from "@mecha/kit/testing";
 import { type ServerCall, Metadata } from "@mecha/wire";
 import { FrameSchema } from "@mecha/wire/gen/mecha/sidecar/v1/replication";
 import type { CrdtDelta } from "../crdt/delta.ts";
+import { text } from "../crdt/testing.ts";
 import type { EngineOptions } from "../limits.ts";
 import { CrdtBench, CuttableWire, ReplicaStore } from "../testing/crdt.ts";
 import { exchangePath } from "./frames.ts";
@@ -55,6 +56,27 @@ test("an answer that wants all leaves when the other's row is durable, not befor
   await settle();
   assert.equal(told.outcome, "ok");
   two.b.store.holding = false;
+});
+
+test("a map of one type comes to the other as that, whole and as changes", async () => {
+  await using two = await pair();
+  const entry = (key: string, change: bigint) => ({ key: text(key), delta: { type: "pncounter", change } as const });
+  const map = (...updated: ReturnType<typeof entry>[]): CrdtDelta => ({ type: "countermap", cleared: false, removed: [], updated });
+  two.a.send();
+  await settle();
+  two.a.stream.reply(1, { update: map(entry("x", 5n)) });
+  await settle();
+  two.b.send();
+  await settle();
+  assert.equal(two.b.stream.init, "countermap -[] [x: +5]");
+  two.b.stream.reply(1, { update: map(entry("x", -2n), entry("y", 1n)) });
+  await settle();
+  assert.equal(two.a.stream.sent.at(-1), "countermap -[] [x: -2, y: +1]");
+  two.a.send();
+  await settle();
+  two.a.stream.reply(2, { update: { type: "countermap", cleared: false, removed: [text("x")], updated: [] } });
+  await settle();
+  assert.equal(two.b.stream.sent.at(-1), "countermap -[x] []");
 });
 
 for (const [bareTexts, more] of [

@@ -33,6 +33,12 @@ export function showDelta(delta: CrdtDelta): string {
       return `vote ${delta.selfVote} ${delta.votesFor}/${delta.totalVoters}`;
     case "orset":
       return `${delta.cleared ? "clear " : ""}-[${delta.removed.map(textOf).join()}] +[${delta.added.map(textOf).join()}]`;
+    case "countermap":
+    case "registermap":
+    case "multimap": {
+      const updated = delta.updated.map(({ key, delta: change }) => `${textOf(key)}: ${showDelta(change)}`);
+      return `${delta.type} ${delta.cleared ? "clear " : ""}-[${delta.removed.map(textOf).join()}] [${updated.join(", ")}]`;
+    }
     default:
       return delta.type;
   }

@@ -85,6 +85,14 @@ test("for people: JSON where the type is known, else base64 and the reason", () 
     json: "/w==",
   });
   assert.deepEqual(anyToJson(packJson("x", [1]), registry), { type: "json.cloudstate.io/x", json: [1] });
+  const kalix = { typeUrl: "type.kalix.io/string", value: Uint8Array.of(0x0a, 2, 0x68, 0x69) };
+  assert.deepEqual(anyToJson(kalix, registry), { type: kalix.typeUrl, json: "hi" });
+  const object = { typeUrl: "json.kalix.io/object", value: Uint8Array.of(0x0a, 7, ...new TextEncoder().encode('{"a":1}')) };
+  assert.deepEqual(anyToJson(object, registry), { type: object.typeUrl, json: { a: 1 } });
+  for (const payload of [kalix, object]) {
+    const exact = anyToExactJson(payload, registry) ?? null;
+    assert.deepEqual(anyFromJson(payload.typeUrl, exact, registry), payload);
+  }
   const foreign = { typeUrl: "type.googleapis.com/shop.Unknown", value: Uint8Array.of(1, 2) };
   assert.deepEqual(anyToJson(foreign, registry), {
     type: foreign.typeUrl,

@@ -2,11 +2,12 @@
 import { type DescMessage, fromJson, type JsonValue, type Registry, toBinary } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
 import { anyToJson } from "./json.ts";
-import { jsonPrefix, messageTypeName, packJson, primitiveSchema, type TypedPayload } from "./payload.ts";
+import { jsonType, messageTypeName, packJson, primitiveSchema, type TypedPayload } from "./payload.ts";
 
 /** @throws Fault("invalid") when no type of that name is known, or the JSON is not one of it. */
 export function anyFromJson(typeUrl: string, json: JsonValue, registry: Registry): TypedPayload {
-  if (typeUrl.startsWith(jsonPrefix)) return packJson(typeUrl.slice(jsonPrefix.length), json);
+  const type = jsonType(typeUrl);
+  if (type !== undefined) return { typeUrl, value: packJson(type, json).value };
   const schema = primitiveSchema(typeUrl) ?? messageSchema(typeUrl, registry);
   try {
     return { typeUrl, value: toBinary(schema, fromJson(schema, json, { registry })) };

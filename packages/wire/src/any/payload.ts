@@ -4,6 +4,8 @@
  *   type.googleapis.com/shop.Cart     value: the serialized message
  *   p.cloudstate.io/int64             value: a message with the primitive in field 1; its default is empty bytes
  *   json.cloudstate.io/cart-created   value: UTF-8 JSON in field 1
+ *
+ * Kalix has the same two with other names, type.kalix.io/ and json.kalix.io/; they are read, and written by nobody here.
  */
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import {
@@ -28,6 +30,20 @@ export interface TypedPayload {
 export const messagePrefix = "type.googleapis.com/";
 export const primitivePrefix = "p.cloudstate.io/";
 export const jsonPrefix = "json.cloudstate.io/";
+
+const primitivePrefixes = [primitivePrefix, "type.kalix.io/"];
+const jsonPrefixes = [jsonPrefix, "json.kalix.io/"];
+
+/** What follows the prefix; `undefined`: it has none of them. */
+function afterPrefix(typeUrl: string, prefixes: readonly string[]): string | undefined {
+  const prefix = prefixes.find((one) => typeUrl.startsWith(one));
+  return prefix === undefined ? undefined : typeUrl.slice(prefix.length);
+}
+
+/** The user's name for the shape of a JSON payload; `undefined`: it is no JSON. */
+export function jsonType(typeUrl: string): string | undefined {
+  return afterPrefix(typeUrl, jsonPrefixes);
+}
 
 /** A primitive with its protobuf type. 64-bit numbers are bigints. */
 export type Primitive =
@@ -57,7 +73,7 @@ export function messageTypeUrl(typeName: string): string {
 
 /** The message's full name in a type URL: what follows its last slash; `undefined` for primitives, JSON and URLs without one. */
 export function messageTypeName(typeUrl: string): string | undefined {
-  if (typeUrl.startsWith(primitivePrefix) || typeUrl.startsWith(jsonPrefix)) return undefined;
+  if (afterPrefix(typeUrl, [...primitivePrefixes, ...jsonPrefixes]) !== undefined) return undefined;
   const slash = typeUrl.lastIndexOf("/");
   return slash < 0 || slash === typeUrl.length - 1 ? undefined : typeUrl.slice(slash + 1);
 }
@@ -89,21 +105,22 @@ export function packPrimitive(primitive: Primitive): TypedPayload {
  * @throws Fault("invalid") for a primitive of unknown type or malformed bytes.
  */
 export function unpackPrimitive(payload: TypedPayload): Primitive | undefined {
-  if (!payload.typeUrl.startsWith(primitivePrefix)) return undefined;
   const type = primitiveType(payload.typeUrl);
+  if (type === undefined) return undefined;
   const { value } = decode(wrappers[type] as DescMessage, payload) as unknown as Primitive;
   return { type, value } as Primitive;
 }
 
 /** The message whose only field is the primitive; `undefined` when the type URL is none. @throws Fault("invalid") for a primitive of unknown type. */
 export function primitiveSchema(typeUrl: string): DescMessage | undefined {
-  if (!typeUrl.startsWith(primitivePrefix)) return undefined;
-  return wrappers[primitiveType(typeUrl)];
+  const type = primitiveType(typeUrl);
+  return type && wrappers[type];
 }
 
-function primitiveType(typeUrl: string): Primitive["type"] {
-  const type = typeUrl.slice(primitivePrefix.length);
-  if (isPrimitiveType(type)) return type;
+/** `undefined`: it is no primitive. @throws Fault("invalid") for one that is unknown. */
+function primitiveType(typeUrl: string): Primitive["type"] | undefined {
+  const type = afterPrefix(typeUrl, primitivePrefixes);
+  if (type === undefined || isPrimitiveType(type)) return type;
   throw new Fault("invalid", `${JSON.stringify(typeUrl)} is no primitive; known are ${Object.keys(wrappers).join(", ")}`);
 }
 
@@ -131,10 +148,11 @@ function sortKeys(_key: string, value: unknown): unknown {
  * @throws Fault("invalid") when the bytes are not a field 1 with UTF-8 JSON.
  */
 export function unpackJson(payload: TypedPayload): { readonly type: string; readonly value: unknown } | undefined {
-  if (!payload.typeUrl.startsWith(jsonPrefix)) return undefined;
+  const type = jsonType(payload.typeUrl);
+  if (type === undefined) return undefined;
   const { value: text } = decode(StringValueSchema, payload);
   try {
-    return { type: payload.typeUrl.slice(jsonPrefix.length), value: JSON.parse(text) as unknown };
+    return { type, value: JSON.parse(text) as unknown };
   } catch (cause) {
     throw new Fault("invalid", `${JSON.stringify(payload.typeUrl)} does not hold JSON`, { cause });
   }

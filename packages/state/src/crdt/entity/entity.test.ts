@@ -186,6 +186,22 @@ describe("commands", () => {
     );
   });
 
+  test("after a failure that asks for a restart what is at the function is answered, then it is loaded anew (K6)", async () => {
+    await using bench = await counter();
+    const [failing, other] = [bench.send(), bench.send()];
+    bench.stream.reply(2, { action: { do: "fail", description: "no", restart: true } });
+    const later = bench.send();
+    assert.deepEqual(bench.stream.sent, ["1 Do", "2 Do", "3 Do"]);
+    bench.stream.reply(3, { update: inc(5) });
+    assert.deepEqual(bench.stream.sent.slice(3), ["half-close"]);
+    bench.stream.end();
+    await settle();
+    assert.deepEqual([bench.stream.init, bench.stream.sent], ["+10", ["1 Do"]]);
+    bench.stream.reply(1);
+    await settle();
+    assert.deepEqual([failing.outcome, other.outcome, later.outcome], ["unknown: no", "ok", "ok"]);
+  });
+
   test("those that come while it loads are sent together", async () => {
     await using bench = new CrdtBench();
     bench.send();

@@ -11,9 +11,11 @@
  * K3 deleted is for ever: commands fail with `Entity deleted`
  * K4 a function that says nothing about a called-off command is waited for `closeTimeoutMs`, then no more; what it says later still counts
  * K5 passivation only with nothing at the function, no streamed command open and every answer given; half-close, then `closeTimeoutMs`
+ * K6 after a failure that asks for a restart nothing more is sent on the stream: what is at the function is answered, then the entity is loaded
+ *    anew. Kalix's library has changed its own copy by then, and says so to nobody
  * M1 callers are told last, or in a phase in which a call back only queues
  */
-import { assert, Fault } from "@mecha/kit";
+import { assert, Fault, type FaultCode } from "@mecha/kit";
 import type { Envelope } from "../../envelope.ts";
 import type { EngineLimits } from "../../limits.ts";
 import type { CrdtCancelled, CrdtMessage, CrdtReply, CrdtStateChange } from "../port.ts";
@@ -50,6 +52,8 @@ export class CrdtMachine {
   #replica: Replica | undefined = undefined;
   /** What the function holds. */
   #known: CrdtValue | undefined = undefined;
+  /** The function's copy of the value is wrong (K6). */
+  #stale = false;
   #resting = false;
   #sinceMs = 0;
   #startingSinceMs = -1;
@@ -86,7 +90,7 @@ export class CrdtMachine {
       this.#out.fail(envelope, new Fault("exhausted", `${this.#name}: ${room} commands wait already (mailboxMax); slow down and retry`));
     } else if (this.#replica?.deleted === true) {
       this.#out.fail(envelope, deleted()); // keeps K3
-    } else if (this.#phase === "active") {
+    } else if (this.#phase === "active" && !this.#stale) {
       this.#send(envelope, nowMs);
     } else {
       this.#queue.push(envelope);
@@ -216,6 +220,7 @@ export class CrdtMachine {
     const goesOn = reply.streamed && !command.ended;
     const { action, effects, consistency } = reply;
     this.#answer({ envelope, commandName: envelope.command.name, action, effects, consistency, last: !goesOn });
+    if (action.do === "fail" && action.restart) this.#stale = true; // keeps K6
     if (goesOn) this.#streams.set(commandId, envelope);
     if (goesOn && envelope instanceof StreamedEnvelope && envelope.over) this.#callOff(commandId, envelope, this.#goneAway(), nowMs);
     this.#afterChange(nowMs);
@@ -258,7 +263,7 @@ export class CrdtMachine {
   }
 
   /** The function declared that a command failed: just that one. */
-  failure(commandId: number, description: string, nowMs: number): void {
+  failure(commandId: number, description: string, nowMs: number, code: FaultCode): void {
     if (this.#phase !== "active") return;
     this.#out.warn("function declared a failure", { entity: this.#name, command: commandId, description });
     const envelope = this.#atFunction.get(commandId)?.envelope ?? this.#streams.get(commandId);
@@ -266,7 +271,7 @@ export class CrdtMachine {
     this.#alive();
     this.#atFunction.delete(commandId);
     this.#streams.delete(commandId);
-    this.#out.fail(envelope, new Fault("unknown", crdtTexts.failure));
+    this.#out.fail(envelope, new Fault(code, crdtTexts.failure));
     this.#afterChange(nowMs);
   }
 
@@ -316,6 +321,7 @@ export class CrdtMachine {
     this.#releaseDurable();
     if (this.#phase !== "active") return; // a caller called back, and it ended
     if (this.#replica?.deleted === true) this.#endDeleted(nowMs, false);
+    else if (this.#stale) this.#closeStale(nowMs);
     else this.#tell(nowMs);
   }
 
@@ -330,7 +336,7 @@ export class CrdtMachine {
 
   /** keeps K1 */
   #tell(nowMs: number): void {
-    if (this.#phase !== "active" || this.#atFunction.size > 0 || this.#calledOff.size > 0) return;
+    if (this.#phase !== "active" || this.#stale || this.#atFunction.size > 0 || this.#calledOff.size > 0) return;
     const now = this.#replica?.value();
     if (now !== undefined) {
       const delta = this.#known === undefined ? wholeDelta(now) : difference(this.#known, now);
@@ -440,9 +446,14 @@ export class CrdtMachine {
     this.#terminate(nowMs);
   }
 
+  #closeStale(nowMs: number): void {
+    if (this.#atFunction.size === 0) this.#close(nowMs);
+  }
+
   #leaveStream(): void {
     this.#out.reset();
     this.#endRest();
+    this.#stale = false;
     this.#calledOff.clear();
     this.#known = undefined;
     this.#phase = "settling";

@@ -1,5 +1,5 @@
 /** Carries out what one CRDT's machine decides, against its replica, the function and the wheel, and brings back what comes of it. */
-import type { Fault } from "@mecha/kit";
+import { type Fault, faultCodeOfGrpc } from "@mecha/kit";
 import type { Envelope } from "../../envelope.ts";
 import type { EntityHost, HostedEntity } from "../../entity/host.ts";
 import { OccupantShell } from "../../entity/occupant-shell.ts";
@@ -7,7 +7,7 @@ import type { ClientAction, Reply, SideEffect } from "../../model.ts";
 import type { EngineParts } from "../../parts.ts";
 import { chosenFailure, Tail } from "../../tail.ts";
 import type { CrdtDelta } from "../delta.ts";
-import type { CrdtCancelled, CrdtMessage, CrdtPort, CrdtReply, CrdtStream, CrdtStreamEvents } from "../port.ts";
+import type { CrdtCancelled, CrdtFailure, CrdtMessage, CrdtPort, CrdtReply, CrdtStream, CrdtStreamEvents } from "../port.ts";
 import type { Replica } from "../replica.ts";
 import type { ReplicaUser, Resident } from "../residence.ts";
 import type { CrdtState } from "../types/index.ts";
@@ -30,8 +30,8 @@ class StreamListener implements CrdtStreamEvents {
   cancelled(cancelled: CrdtCancelled): void {
     this.#shell.streamCancelled(this, cancelled);
   }
-  failure(failure: { readonly commandId: number; readonly description: string }): void {
-    this.#shell.streamFailure(this, failure.commandId, failure.description);
+  failure(failure: CrdtFailure): void {
+    this.#shell.streamFailure(this, failure);
   }
   violation(problem: string): void {
     this.#shell.streamViolation(this, problem);
@@ -143,11 +143,12 @@ export class CrdtShell extends OccupantShell implements CrdtActions, HostedEntit
     if (from === this.#listener) this.machine.cancelled(cancelled, this.nowMs(), this.parts.clock.wall());
   }
   /** @internal */
-  streamFailure(from: StreamListener, commandId: number, description: string): void {
+  streamFailure(from: StreamListener, { commandId, description, grpcCode }: CrdtFailure): void {
     if (from !== this.#listener) return;
     this.host.gate.alive();
-    this.endSpan(this.machine.atFunction(commandId)?.envelope, { code: "unknown", message: description });
-    this.machine.failure(commandId, description, this.nowMs());
+    const code = grpcCode === undefined ? "unknown" : faultCodeOfGrpc(grpcCode);
+    this.endSpan(this.machine.atFunction(commandId)?.envelope, { code, message: description });
+    this.machine.failure(commandId, description, this.nowMs(), code);
   }
   /** @internal */
   streamViolation(from: StreamListener, problem: string): void {

@@ -2,7 +2,7 @@
 import { Fault } from "@mecha/kit";
 import { type CrdtDelta, type CrdtType, crdtTypes } from "../delta.ts";
 import { changePNCounter, emptyGCounter, emptyPNCounter, incrementGCounter, joinGCounters, joinPNCounters } from "./counters.ts";
-import { changeORMap, emptyORMap, instanceOf, joinORMaps, type NestedOperations } from "./map.ts";
+import { changeORMap, changeUniformMap, emptyORMap, emptyUniformMap, instanceOf, joinMaps, type NestedOperations } from "./map.ts";
 import { joinRegisters, writeRegister } from "./register.ts";
 import { addToGSet, changeORSet, emptyORSet, joinGSets, joinORSets } from "./sets.ts";
 import type { CrdtState, MapInstance, Mutation, ORMap } from "./state.ts";
@@ -28,7 +28,10 @@ export function join(a: CrdtState, b: CrdtState): CrdtState {
     case "flag":
       return a.on ? a : b;
     case "ormap":
-      return joinORMaps(a, b as typeof a, nested);
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return joinMaps(a, b as typeof a, nested);
     case "vote":
       return joinVotes(a, b as typeof a);
   }
@@ -66,6 +69,10 @@ export function mutate(state: CrdtState | undefined, delta: CrdtDelta, by: Mutat
       return { type: "flag", on: delta.value };
     case "ormap":
       return changeORMap(before(emptyORMap), delta, by, nested);
+    case "countermap":
+    case "registermap":
+    case "multimap":
+      return changeUniformMap(before(emptyUniformMap(delta.type)), delta, by, nested);
     case "vote":
       return castVote(before(emptyVote), delta.selfVote, by.replica);
   }
@@ -106,6 +113,9 @@ const names: Readonly<Record<CrdtType, string>> = {
   flag: "Flag",
   ormap: "ORMap",
   vote: "Vote",
+  countermap: "CounterMap",
+  registermap: "RegisterMap",
+  multimap: "MultiMap",
 };
 
 /** The type as people write it. */

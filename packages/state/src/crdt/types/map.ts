@@ -1,14 +1,21 @@
 /**
- * ORMap: observed-remove on its keys, add wins, values are CRDTs. Each update of an entry is a new dot with the whole new value, in place of
+ * Maps: observed-remove on their keys, add wins, values are CRDTs; of any type in an ORMap, of one in the others. Each update of an entry is a new dot with the whole new value, in place of
  * those it saw; values of concurrent updates are joined when read. So an update survives a removal that has not seen it, with everything it
  * knew, and a key that was removed and added again begins with nothing.
  */
-import { type CrdtDelta, type CrdtEntryDelta, elementKey } from "../delta.ts";
+import { Fault } from "@mecha/kit";
+import { type CrdtDelta, type CrdtEntryDelta, elementKey, entryTypes, type UniformMapType } from "../delta.ts";
 import { nextNumber } from "./context.ts";
-import { type DotEntry, DotsDelta, joinDots, noDots } from "./dots.ts";
-import type { CrdtState, MapInstance, Mutation, ORMap } from "./state.ts";
+import { type DotEntry, type Dots, DotsDelta, joinDots, noDots } from "./dots.ts";
+import type { CrdtState, MapInstance, Mutation, ORMap, UniformMap } from "./state.ts";
 
 export const emptyORMap: ORMap = { type: "ormap", dots: noDots };
+
+export function emptyUniformMap(type: UniformMapType): UniformMap {
+  return { type, dots: noDots };
+}
+
+type Entries = Dots<MapInstance>;
 
 /** The operations on the values; they know all types. */
 export interface NestedOperations {
@@ -16,9 +23,9 @@ export interface NestedOperations {
   mutate(state: CrdtState | undefined, delta: CrdtDelta, by: Mutation): CrdtState;
 }
 
-export function joinORMaps(a: ORMap, b: ORMap, nested: NestedOperations): ORMap {
-  if (a === b) return a;
-  return { type: "ormap", dots: joinDots(a.dots, b.dots, (mine, theirs) => joinInstances(mine, theirs, nested)) };
+/** Of two maps of one type. */
+export function joinMaps<M extends ORMap | UniformMap>(a: M, b: M, nested: NestedOperations): M {
+  return a === b ? a : { ...a, dots: joinDots(a.dots, b.dots, (mine, theirs) => joinInstances(mine, theirs, nested)) };
 }
 
 function joinInstances(a: MapInstance, b: MapInstance, nested: NestedOperations): MapInstance {
@@ -33,9 +40,29 @@ export function instanceOf({ dots }: DotEntry<MapInstance>, nested: NestedOperat
   return dots.map(({ value }) => value).reduce((a, b) => joinInstances(a, b, nested));
 }
 
+type MapChange = Omit<Extract<CrdtDelta, { type: "ormap" }>, "type">;
+
 /** What the change does to `state`, as a delta. @throws Fault("invalid") for a nested change that cannot be. */
-export function changeORMap(state: ORMap, change: Extract<CrdtDelta, { type: "ormap" }>, by: Mutation, nested: NestedOperations): ORMap {
-  const { entries, context } = state.dots;
+export function changeORMap(state: ORMap, change: MapChange, by: Mutation, nested: NestedOperations): ORMap {
+  return { type: "ormap", dots: changed(state.dots, change, by, nested) };
+}
+
+/** The same for a map of one type. @throws Fault("invalid"), also for a nested change of another type. */
+export function changeUniformMap(
+  state: UniformMap,
+  { cleared, removed, updated }: Extract<CrdtDelta, { type: UniformMapType }>,
+  by: Mutation,
+  nested: NestedOperations,
+): UniformMap {
+  const { type } = state;
+  for (const [at, { delta }] of updated.entries()) {
+    if (delta.type !== entryTypes[type])
+      throw new Fault("invalid", `${type}.updated[${at}]: a ${delta.type}; its values are of type ${entryTypes[type]}`);
+  }
+  return { type, dots: changed(state.dots, { cleared, removed, updated: [], added: updated }, by, nested) };
+}
+
+function changed({ entries, context }: Entries, change: MapChange, by: Mutation, nested: NestedOperations): Entries {
   const delta = new DotsDelta<MapInstance>();
   const gone = new Set<string>();
   let number = nextNumber(context, by.replica);
@@ -65,5 +92,5 @@ export function changeORMap(state: ORMap, change: Extract<CrdtDelta, { type: "or
     const instance = before && instanceOf(before, nested);
     put(entry, instance?.state.type === entry.delta.type ? instance : undefined);
   }
-  return { type: "ormap", dots: delta.done() };
+  return delta.done();
 }

@@ -7,6 +7,7 @@
  * J3 only the replica itself ever writes under its id, so "the highest of each replica" loses nothing
  */
 import type { Payload } from "../../model.ts";
+import type { UniformMapType } from "../delta.ts";
 import type { Dots } from "./dots.ts";
 
 /** By replica, each the highest it has said. */
@@ -60,13 +61,19 @@ export interface ORMap {
   readonly dots: Dots<MapInstance>;
 }
 
+/** A map whose values are all of one type; otherwise as `ORMap`. */
+export interface UniformMap {
+  readonly type: UniformMapType;
+  readonly dots: Dots<MapInstance>;
+}
+
 export interface Vote {
   readonly type: "vote";
   /** How often each replica changed its mind; odd = for. */
   readonly voters: ReadonlyMap<string, number>;
 }
 
-export type CrdtState = GCounter | PNCounter | GSet | ORSet | LWWRegister | Flag | ORMap | Vote;
+export type CrdtState = GCounter | PNCounter | GSet | ORSet | LWWRegister | Flag | ORMap | UniformMap | Vote;
 
 /** Who changes a state, and when. */
 export interface Mutation {

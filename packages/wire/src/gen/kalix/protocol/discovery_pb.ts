@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kalix/protocol/discovery.proto.
  */
 export const file_kalix_protocol_discovery: GenFile = /*@__PURE__*/
-  fileDesc("Ch5rYWxpeC9wcm90b2NvbC9kaXNjb3ZlcnkucHJvdG8SDmthbGl4LnByb3RvY29sIrYCCglQcm94eUluZm8SHgoWcHJvdG9jb2xfbWFqb3JfdmVyc2lvbhgBIAEoBRIeChZwcm90b2NvbF9taW5vcl92ZXJzaW9uGAIgASgFEhIKCnByb3h5X25hbWUYAyABKAkSFQoNcHJveHlfdmVyc2lvbhgEIAEoCRIeChZzdXBwb3J0ZWRfZW50aXR5X3R5cGVzGAUgAygJEhAKCGRldl9tb2RlGAYgASgIEhYKDnByb3h5X2hvc3RuYW1lGAcgASgJEj8KE2lkZW50aWZpY2F0aW9uX2luZm8YCCABKAsyIi5rYWxpeC5wcm90b2NvbC5JZGVudGlmaWNhdGlvbkluZm8SHwoXaW50ZXJuYWxfcHJveHlfaG9zdG5hbWUYCSABKAkSEgoKcHJveHlfcG9ydBgKIAEoBSKgAQoSSWRlbnRpZmljYXRpb25JbmZvEiIKGnNlbGZfaWRlbnRpZmljYXRpb25faGVhZGVyGAEgASgJEiEKGXNlbGZfaWRlbnRpZmljYXRpb25fdG9rZW4YAiABKAkSJQodc2VydmljZV9pZGVudGlmaWNhdGlvbl9oZWFkZXIYAyABKAkSHAoUc2VsZl9kZXBsb3ltZW50X25hbWUYBCABKAkidwoEU3BlYxINCgVwcm90bxgBIAEoDBItCgpjb21wb25lbnRzGAIgAygLMhkua2FsaXgucHJvdG9jb2wuQ29tcG9uZW50EjEKDHNlcnZpY2VfaW5mbxgDIAEoCzIbLmthbGl4LnByb3RvY29sLlNlcnZpY2VJbmZvIrMCCgtTZXJ2aWNlSW5mbxIUCgxzZXJ2aWNlX25hbWUYASABKAkSFwoPc2VydmljZV92ZXJzaW9uGAIgASgJEhcKD3NlcnZpY2VfcnVudGltZRgDIAEoCRIcChRzdXBwb3J0X2xpYnJhcnlfbmFtZRgEIAEoCRIfChdzdXBwb3J0X2xpYnJhcnlfdmVyc2lvbhgFIAEoCRIeChZwcm90b2NvbF9tYWpvcl92ZXJzaW9uGAYgASgFEh4KFnByb3RvY29sX21pbm9yX3ZlcnNpb24YByABKAUSMQoDZW52GAggAygLMiQua2FsaXgucHJvdG9jb2wuU2VydmljZUluZm8uRW52RW50cnkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLAAQoJQ29tcG9uZW50EhYKDmNvbXBvbmVudF90eXBlGAEgASgJEhQKDHNlcnZpY2VfbmFtZRgCIAEoCRIwCgZlbnRpdHkYAyABKAsyHi5rYWxpeC5wcm90b2NvbC5FbnRpdHlTZXR0aW5nc0gAEj0KCWNvbXBvbmVudBgEIAEoCzIoLmthbGl4LnByb3RvY29sLkdlbmVyaWNDb21wb25lbnRTZXR0aW5nc0gAQhQKEmNvbXBvbmVudF9zZXR0aW5ncyIzChhHZW5lcmljQ29tcG9uZW50U2V0dGluZ3MSFwoPZm9yd2FyZF9oZWFkZXJzGAEgAygJIoEBCg5FbnRpdHlTZXR0aW5ncxITCgtlbnRpdHlfdHlwZRgDIAEoCRJBChRwYXNzaXZhdGlvbl9zdHJhdGVneRgEIAEoCzIjLmthbGl4LnByb3RvY29sLlBhc3NpdmF0aW9uU3RyYXRlZ3kSFwoPZm9yd2FyZF9oZWFkZXJzGAUgAygJImAKE1Bhc3NpdmF0aW9uU3RyYXRlZ3kSPQoHdGltZW91dBgBIAEoCzIqLmthbGl4LnByb3RvY29sLlRpbWVvdXRQYXNzaXZhdGlvblN0cmF0ZWd5SABCCgoIc3RyYXRlZ3kiLQoaVGltZW91dFBhc3NpdmF0aW9uU3RyYXRlZ3kSDwoHdGltZW91dBgBIAEoAyK/AQoRVXNlckZ1bmN0aW9uRXJyb3ISDwoHbWVzc2FnZRgBIAEoCRIMCgRjb2RlGAIgASgJEg4KBmRldGFpbBgDIAEoCRI8CghzZXZlcml0eRgHIAEoDjIqLmthbGl4LnByb3RvY29sLlVzZXJGdW5jdGlvbkVycm9yLlNldmVyaXR5Ij0KCFNldmVyaXR5Eg8KC1VOU1BFQ0lGSUVEEAASCQoFRVJST1IQARILCgdXQVJOSU5HEAISCAoESU5GTxADMpQCCglEaXNjb3ZlcnkSOwoIRGlzY292ZXISGS5rYWxpeC5wcm90b2NvbC5Qcm94eUluZm8aFC5rYWxpeC5wcm90b2NvbC5TcGVjEkgKC1JlcG9ydEVycm9yEiEua2FsaXgucHJvdG9jb2wuVXNlckZ1bmN0aW9uRXJyb3IaFi5nb29nbGUucHJvdG9idWYuRW1wdHkSQQoPUHJveHlUZXJtaW5hdGVkEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ej0KC0hlYWx0aENoZWNrEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5YgZwcm90bzM", [file_google_protobuf_empty]);
+  fileDesc("Ch5rYWxpeC9wcm90b2NvbC9kaXNjb3ZlcnkucHJvdG8SDmthbGl4LnByb3RvY29sIrYCCglQcm94eUluZm8SHgoWcHJvdG9jb2xfbWFqb3JfdmVyc2lvbhgBIAEoBRIeChZwcm90b2NvbF9taW5vcl92ZXJzaW9uGAIgASgFEhIKCnByb3h5X25hbWUYAyABKAkSFQoNcHJveHlfdmVyc2lvbhgEIAEoCRIeChZzdXBwb3J0ZWRfZW50aXR5X3R5cGVzGAUgAygJEhAKCGRldl9tb2RlGAYgASgIEhYKDnByb3h5X2hvc3RuYW1lGAcgASgJEj8KE2lkZW50aWZpY2F0aW9uX2luZm8YCCABKAsyIi5rYWxpeC5wcm90b2NvbC5JZGVudGlmaWNhdGlvbkluZm8SHwoXaW50ZXJuYWxfcHJveHlfaG9zdG5hbWUYCSABKAkSEgoKcHJveHlfcG9ydBgKIAEoBSKgAQoSSWRlbnRpZmljYXRpb25JbmZvEiIKGnNlbGZfaWRlbnRpZmljYXRpb25faGVhZGVyGAEgASgJEiEKGXNlbGZfaWRlbnRpZmljYXRpb25fdG9rZW4YAiABKAkSJQodc2VydmljZV9pZGVudGlmaWNhdGlvbl9oZWFkZXIYAyABKAkSHAoUc2VsZl9kZXBsb3ltZW50X25hbWUYBCABKAkidwoEU3BlYxINCgVwcm90bxgBIAEoDBItCgpjb21wb25lbnRzGAIgAygLMhkua2FsaXgucHJvdG9jb2wuQ29tcG9uZW50EjEKDHNlcnZpY2VfaW5mbxgDIAEoCzIbLmthbGl4LnByb3RvY29sLlNlcnZpY2VJbmZvIrMCCgtTZXJ2aWNlSW5mbxIUCgxzZXJ2aWNlX25hbWUYASABKAkSFwoPc2VydmljZV92ZXJzaW9uGAIgASgJEhcKD3NlcnZpY2VfcnVudGltZRgDIAEoCRIcChRzdXBwb3J0X2xpYnJhcnlfbmFtZRgEIAEoCRIfChdzdXBwb3J0X2xpYnJhcnlfdmVyc2lvbhgFIAEoCRIeChZwcm90b2NvbF9tYWpvcl92ZXJzaW9uGAYgASgFEh4KFnByb3RvY29sX21pbm9yX3ZlcnNpb24YByABKAUSMQoDZW52GAggAygLMiQua2FsaXgucHJvdG9jb2wuU2VydmljZUluZm8uRW52RW50cnkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLAAQoJQ29tcG9uZW50EhYKDmNvbXBvbmVudF90eXBlGAEgASgJEhQKDHNlcnZpY2VfbmFtZRgCIAEoCRIwCgZlbnRpdHkYAyABKAsyHi5rYWxpeC5wcm90b2NvbC5FbnRpdHlTZXR0aW5nc0gAEj0KCWNvbXBvbmVudBgEIAEoCzIoLmthbGl4LnByb3RvY29sLkdlbmVyaWNDb21wb25lbnRTZXR0aW5nc0gAQhQKEmNvbXBvbmVudF9zZXR0aW5ncyIzChhHZW5lcmljQ29tcG9uZW50U2V0dGluZ3MSFwoPZm9yd2FyZF9oZWFkZXJzGAEgAygJIt0BCg5FbnRpdHlTZXR0aW5ncxITCgtlbnRpdHlfdHlwZRgDIAEoCRJBChRwYXNzaXZhdGlvbl9zdHJhdGVneRgEIAEoCzIjLmthbGl4LnByb3RvY29sLlBhc3NpdmF0aW9uU3RyYXRlZ3kSFwoPZm9yd2FyZF9oZWFkZXJzGAUgAygJEkUKEXJlcGxpY2F0ZWRfZW50aXR5GAYgASgLMigua2FsaXgucHJvdG9jb2wuUmVwbGljYXRlZEVudGl0eVNldHRpbmdzSABCEwoRc3BlY2lmaWNfc2V0dGluZ3MiYQoYUmVwbGljYXRlZEVudGl0eVNldHRpbmdzEkUKEXdyaXRlX2NvbnNpc3RlbmN5GAEgASgOMioua2FsaXgucHJvdG9jb2wuUmVwbGljYXRlZFdyaXRlQ29uc2lzdGVuY3kiYAoTUGFzc2l2YXRpb25TdHJhdGVneRI9Cgd0aW1lb3V0GAEgASgLMioua2FsaXgucHJvdG9jb2wuVGltZW91dFBhc3NpdmF0aW9uU3RyYXRlZ3lIAEIKCghzdHJhdGVneSItChpUaW1lb3V0UGFzc2l2YXRpb25TdHJhdGVneRIPCgd0aW1lb3V0GAEgASgDIr8BChFVc2VyRnVuY3Rpb25FcnJvchIPCgdtZXNzYWdlGAEgASgJEgwKBGNvZGUYAiABKAkSDgoGZGV0YWlsGAMgASgJEjwKCHNldmVyaXR5GAcgASgOMioua2FsaXgucHJvdG9jb2wuVXNlckZ1bmN0aW9uRXJyb3IuU2V2ZXJpdHkiPQoIU2V2ZXJpdHkSDwoLVU5TUEVDSUZJRUQQABIJCgVFUlJPUhABEgsKB1dBUk5JTkcQAhIICgRJTkZPEAMqoQEKGlJlcGxpY2F0ZWRXcml0ZUNvbnNpc3RlbmN5EjIKLlJFUExJQ0FURURfV1JJVEVfQ09OU0lTVEVOQ1lfTE9DQUxfVU5TUEVDSUZJRUQQABIpCiVSRVBMSUNBVEVEX1dSSVRFX0NPTlNJU1RFTkNZX01BSk9SSVRZEAESJAogUkVQTElDQVRFRF9XUklURV9DT05TSVNURU5DWV9BTEwQAjKUAgoJRGlzY292ZXJ5EjsKCERpc2NvdmVyEhkua2FsaXgucHJvdG9jb2wuUHJveHlJbmZvGhQua2FsaXgucHJvdG9jb2wuU3BlYxJICgtSZXBvcnRFcnJvchIhLmthbGl4LnByb3RvY29sLlVzZXJGdW5jdGlvbkVycm9yGhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkEKD1Byb3h5VGVybWluYXRlZBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRI9CgtIZWFsdGhDaGVjaxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eWIGcHJvdG8z", [file_google_protobuf_empty]);
 
 /**
  * Who asks, and where calls to other components go.
@@ -279,6 +279,17 @@ export type EntitySettings = Message<"kalix.protocol.EntitySettings"> & {
    * @generated from field: repeated string forward_headers = 5;
    */
   forwardHeaders: string[];
+
+  /**
+   * @generated from oneof kalix.protocol.EntitySettings.specific_settings
+   */
+  specificSettings: {
+    /**
+     * @generated from field: kalix.protocol.ReplicatedEntitySettings replicated_entity = 6;
+     */
+    value: ReplicatedEntitySettings;
+    case: "replicatedEntity";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -287,6 +298,25 @@ export type EntitySettings = Message<"kalix.protocol.EntitySettings"> & {
  */
 export const EntitySettingsSchema: GenMessage<EntitySettings> = /*@__PURE__*/
   messageDesc(file_kalix_protocol_discovery, 6);
+
+/**
+ * @generated from message kalix.protocol.ReplicatedEntitySettings
+ */
+export type ReplicatedEntitySettings = Message<"kalix.protocol.ReplicatedEntitySettings"> & {
+  /**
+   * For all its changes.
+   *
+   * @generated from field: kalix.protocol.ReplicatedWriteConsistency write_consistency = 1;
+   */
+  writeConsistency: ReplicatedWriteConsistency;
+};
+
+/**
+ * Describes the message kalix.protocol.ReplicatedEntitySettings.
+ * Use `create(ReplicatedEntitySettingsSchema)` to create a new message.
+ */
+export const ReplicatedEntitySettingsSchema: GenMessage<ReplicatedEntitySettings> = /*@__PURE__*/
+  messageDesc(file_kalix_protocol_discovery, 7);
 
 /**
  * @generated from message kalix.protocol.PassivationStrategy
@@ -309,7 +339,7 @@ export type PassivationStrategy = Message<"kalix.protocol.PassivationStrategy"> 
  * Use `create(PassivationStrategySchema)` to create a new message.
  */
 export const PassivationStrategySchema: GenMessage<PassivationStrategy> = /*@__PURE__*/
-  messageDesc(file_kalix_protocol_discovery, 7);
+  messageDesc(file_kalix_protocol_discovery, 8);
 
 /**
  * @generated from message kalix.protocol.TimeoutPassivationStrategy
@@ -328,7 +358,7 @@ export type TimeoutPassivationStrategy = Message<"kalix.protocol.TimeoutPassivat
  * Use `create(TimeoutPassivationStrategySchema)` to create a new message.
  */
 export const TimeoutPassivationStrategySchema: GenMessage<TimeoutPassivationStrategy> = /*@__PURE__*/
-  messageDesc(file_kalix_protocol_discovery, 8);
+  messageDesc(file_kalix_protocol_discovery, 9);
 
 /**
  * Something for the developer of the function to read.
@@ -362,7 +392,7 @@ export type UserFunctionError = Message<"kalix.protocol.UserFunctionError"> & {
  * Use `create(UserFunctionErrorSchema)` to create a new message.
  */
 export const UserFunctionErrorSchema: GenMessage<UserFunctionError> = /*@__PURE__*/
-  messageDesc(file_kalix_protocol_discovery, 9);
+  messageDesc(file_kalix_protocol_discovery, 10);
 
 /**
  * @generated from enum kalix.protocol.UserFunctionError.Severity
@@ -398,7 +428,42 @@ export type UserFunctionError_Severity = (typeof UserFunctionError_Severity)[key
  * Describes the enum kalix.protocol.UserFunctionError.Severity.
  */
 export const UserFunctionError_SeveritySchema: GenEnum<UserFunctionError_Severity> = /*@__PURE__*/
-  enumDesc(file_kalix_protocol_discovery, 9, 0);
+  enumDesc(file_kalix_protocol_discovery, 10, 0);
+
+/**
+ * How many replicas must have a change before its command is answered.
+ *
+ * @generated from enum kalix.protocol.ReplicatedWriteConsistency
+ */
+export const ReplicatedWriteConsistency = {
+  /**
+   * @generated from enum value: REPLICATED_WRITE_CONSISTENCY_LOCAL_UNSPECIFIED = 0;
+   */
+  LOCAL_UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLICATED_WRITE_CONSISTENCY_MAJORITY = 1;
+   */
+  MAJORITY: 1,
+
+  /**
+   * @generated from enum value: REPLICATED_WRITE_CONSISTENCY_ALL = 2;
+   */
+  ALL: 2,
+} as const;
+
+/**
+ * How many replicas must have a change before its command is answered.
+ *
+ * @generated from enum kalix.protocol.ReplicatedWriteConsistency
+ */
+export type ReplicatedWriteConsistency = (typeof ReplicatedWriteConsistency)[keyof typeof ReplicatedWriteConsistency] | UnknownEnum;
+
+/**
+ * Describes the enum kalix.protocol.ReplicatedWriteConsistency.
+ */
+export const ReplicatedWriteConsistencySchema: GenEnum<ReplicatedWriteConsistency> = /*@__PURE__*/
+  enumDesc(file_kalix_protocol_discovery, 0);
 
 /**
  * @generated from service kalix.protocol.Discovery

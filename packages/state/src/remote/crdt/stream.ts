@@ -1,19 +1,23 @@
 /**
- * The stream of one active CRDT: Crdt.handle.
+ * The stream of one active CRDT: Cloudstate's Crdt.handle, Kalix's ReplicatedEntities.Handle.
  *
  * Invariants
  * T1 init is the first message; it is sent when the stream opens
  * T2 after `closed`, and after `reset`, nothing is delivered and the methods do nothing
+ * T3 a value the protocol has no word for cuts the stream, on an empty stack: a function is never told half of what there is
  */
 import { explain } from "@mecha/kit";
-import type { Command, CrdtDelta, CrdtPort, CrdtStream, CrdtStreamEvents, EntityAddress } from "@mecha/state";
 import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
-import type { CrdtCodec, CrdtOut } from "./crdt-codec.ts";
-import { crdtPath } from "./protocol.ts";
+import type { CrdtDelta } from "../../crdt/delta.ts";
+import type { CrdtPort, CrdtStream, CrdtStreamEvents } from "../../crdt/port.ts";
+import type { Command, EntityAddress } from "../../model.ts";
+import type { CrdtCodec, CrdtOut } from "./codec.ts";
 
 export interface CrdtPortOptions {
+  /** The RPC whose stream is one activation. */
+  readonly path: string;
   /** Makes the codec of one stream. */
-  readonly codec: () => CrdtCodec;
+  readonly codec: (address: EntityAddress) => CrdtCodec;
   /** Send the caller's headers with commands. The reference does not, and its TCK compares strictly. */
   readonly commandMetadata: boolean;
   readonly report: (message: string) => void;
@@ -21,10 +25,10 @@ export interface CrdtPortOptions {
 
 /** CRDTs of the user function behind `channel`. */
 export function crdtPort(channel: Channel, options: CrdtPortOptions): CrdtPort {
-  return { open: (address, delta, events) => new CloudstateCrdtStream(channel, options, address, delta, events) };
+  return { open: (address, delta, events) => new RemoteCrdtStream(channel, options, address, delta, events) };
 }
 
-class CloudstateCrdtStream implements CrdtStream {
+class RemoteCrdtStream implements CrdtStream {
   readonly #options: CrdtPortOptions;
   readonly #address: EntityAddress;
   readonly #events: CrdtStreamEvents;
@@ -36,13 +40,13 @@ class CloudstateCrdtStream implements CrdtStream {
     this.#options = options;
     this.#address = address;
     this.#events = events;
-    this.#codec = options.codec();
-    this.#call = channel.open(crdtPath, {}, { message: (bytes) => this.#message(bytes), end: (status) => this.#end(status) });
-    this.#call.send(this.#codec.init(address, delta)); // keeps T1
+    this.#codec = options.codec(address);
+    this.#call = channel.open(options.path, {}, { message: (bytes) => this.#message(bytes), end: (status) => this.#end(status) });
+    this.#tell(() => this.#codec.init(address, delta)); // keeps T1
   }
 
   delta(delta: CrdtDelta): void {
-    this.#send(this.#codec.delta(delta));
+    this.#tell(() => this.#codec.delta(delta));
   }
 
   deleted(): void {
@@ -55,7 +59,8 @@ class CloudstateCrdtStream implements CrdtStream {
   }
 
   cancelCommand(commandId: number): void {
-    this.#send(this.#codec.cancel(this.#address.entityId, commandId));
+    const cancel = this.#codec.cancel?.(this.#address.entityId, commandId);
+    if (cancel !== undefined) this.#send(cancel);
   }
 
   halfClose(): void {
@@ -66,6 +71,17 @@ class CloudstateCrdtStream implements CrdtStream {
     if (!this.#open) return;
     this.#open = false; // keeps T2
     this.#call.cancel();
+  }
+
+  #tell(encode: () => Uint8Array): void {
+    let message: Uint8Array;
+    try {
+      message = encode();
+    } catch (fault) {
+      queueMicrotask(() => this.#cut(explain(fault))); // keeps T3
+      return;
+    }
+    this.#send(message);
   }
 
   #send(message: Uint8Array): void {
@@ -92,7 +108,7 @@ class CloudstateCrdtStream implements CrdtStream {
         this.#events.cancelled(out.cancelled);
         return;
       case "failure":
-        this.#events.failure(out);
+        this.#events.failure(out.failure);
         return;
       case "empty":
         this.#violation("sent a message with neither an answer nor a failure");
@@ -100,10 +116,15 @@ class CloudstateCrdtStream implements CrdtStream {
   }
 
   #violation(problem: string): void {
+    this.#cut(problem, "Protocol error: ");
+  }
+
+  #cut(problem: string, heading = ""): void {
+    if (!this.#open) return;
     this.#open = false; // keeps T2
     this.#call.cancel();
     const { service, entityId } = this.#address;
-    this.#options.report(`Protocol error: ${service} "${entityId}" ${problem}. Its stream was cut.`);
+    this.#options.report(`${heading}${service} "${entityId}" ${problem}. Its stream was cut.`);
     this.#events.violation(problem);
     this.#events.closed(problem);
   }
