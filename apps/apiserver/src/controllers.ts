@@ -1,6 +1,6 @@
-/** Controllers a server needs to be whole: garbage collection, the end of namespaces, what every namespace has. On a cluster the cluster's own run instead. */
+/** Controllers a server needs to be whole: garbage collection, the end of namespaces, what every namespace has, the Service `kubernetes`. On a cluster the cluster's own run instead. */
 import type { Clock, Log, Metrics, Random } from "@mecha/kit";
-import { GarbageCollector, namespaceController, namespaceDefaults } from "@mecha/lifecycle";
+import { type ApiServerPlace, GarbageCollector, kubernetesService, namespaceController, namespaceDefaults } from "@mecha/lifecycle";
 import { ApiClient, type ApiTransport, Manager } from "@mecha/machinery";
 
 export interface ControllersPorts {
@@ -11,13 +11,15 @@ export interface ControllersPorts {
   readonly metrics?: Metrics;
   /** PEM; published into every namespace as the ConfigMap kube-root-ca.crt. */
   readonly authority: string;
+  readonly place: ApiServerPlace;
 }
 
 /** Resolves when `signal` has aborted and what was under way has ended. */
-export async function runControllers({ transport, authority, ...ports }: ControllersPorts, signal: AbortSignal): Promise<void> {
+export async function runControllers({ transport, authority, place, ...ports }: ControllersPorts, signal: AbortSignal): Promise<void> {
   const client = new ApiClient(transport, { fieldManager: "kube-controller-manager" });
   const manager = new Manager({ ...ports, client });
   manager.add(namespaceController(client));
   manager.add(namespaceDefaults(client, authority, (resource) => manager.informer(resource)));
+  manager.add(kubernetesService(client, place, (resource, selection) => manager.informer(resource, selection)));
   await Promise.all([manager.run(signal), new GarbageCollector({ ...ports, client }).run(signal)]);
 }

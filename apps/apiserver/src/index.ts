@@ -5,6 +5,7 @@
  * ObjectLog, certificates are @mecha/pki. Here: listener.ts (TLS, HTTP/1.1 and HTTP/2), authenticate.ts (who calls), kubeconfig.ts, and this file,
  * which puts them together.
  */
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { privateFolder, readTextFile, writePrivateFile } from "@mecha/host";
 import { type Clock, explain, kib, type Log, type Random, Scope } from "@mecha/kit";
@@ -63,8 +64,6 @@ export interface ApiServer extends AsyncDisposable {
   drain(graceMs: number): Promise<void>;
 }
 
-/** The Kubernetes whose behaviour is served; what `kubectl version` shows. */
-export const kubernetesVersion = "v1.35.0";
 const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
 const keyFileMaxBytes = 64 * kib;
 
@@ -76,14 +75,13 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
   const security = openSecurity(() => server, issuer, clock);
   const { authorize, admit, specials } = security;
   const metrics = openMetrics(() => server);
-  const openApi = openApiPaths(kubernetesVersion);
+  const openApi = openApiPaths();
   const [server, identity] = await Promise.all([
     KubeServer.open({
       log: objects,
       clock,
       random,
       definitions,
-      gitVersion: kubernetesVersion,
       authorize,
       admit,
       specials,
@@ -99,18 +97,20 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
     const audit = config.auditLog === undefined ? undefined : scope.own(openAudit(config.auditLog, log));
     const transport = (user: string): ApiTransport => inProcessTransport(server, { name: user, groups: [mastersGroup] });
     await ensureOwnKinds(transport("mecha"));
-    const controlling = runControllers(
-      { transport: transport("system:kube-controller-manager"), clock, random, log, authority: identity.authority },
-      scope.signal,
-    );
-    // It ends with the scope; a failure before that ends nothing else, but must be seen.
-    scope.defer(() => controlling.catch(() => undefined));
-    controlling.catch((error: unknown) => log.error("controllers ended", { cause: explain(error) }));
     const { host, port } = config;
     const hosts = isLoopback(host) || config.hosts.length > 0 ? [...loopbackNames, ...config.hosts] : "any";
     const listener: Listener = scope.own(
       await listenTls(server, { host, port, ...identity, hosts, log, random, clock, security, metrics, ...(audit && { audit }) }),
     );
+    const address = reachable(host).replace(/^\[|\]$/gu, "");
+    const place = { serviceAddress: server.serviceAddress, address: isIP(address) ? address : "127.0.0.1", port: listener.port };
+    const controlling = runControllers(
+      { transport: transport("system:kube-controller-manager"), clock, random, log, authority: identity.authority, place },
+      scope.signal,
+    );
+    // It ends with the scope; a failure before that ends nothing else, but must be seen.
+    scope.defer(() => controlling.catch(() => undefined));
+    controlling.catch((error: unknown) => log.error("controllers ended", { cause: explain(error) }));
     const url = `https://${reachable(host)}:${listener.port}`;
     const path = join(config.folder, "kubeconfig");
     await writePrivateFile(path, kubeconfig({ server: url, authority: identity.authority, client: identity.admin, name: config.name }));

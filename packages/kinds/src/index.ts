@@ -10,9 +10,10 @@ export {
   type ObjectMeta,
   type OwnerReference,
 } from "./object.ts";
-export type { FieldProblem, KindContext, PrinterColumn, ResourceDefinition, ScalePaths } from "./resource.ts";
+export type { AddressPools, FieldProblem, KindContext, PrinterColumn, ResourceDefinition, ScalePaths } from "./resource.ts";
 export { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt, valueAt } from "./access.ts";
 export { allKinds } from "./all.ts";
+export { takenBy as takenByService } from "./core/service-addresses.ts";
 export { selectorText } from "./columns.ts";
 export { decodeByType, type Decoded } from "./decode.ts";
 export { type DefaultRule, type DefaultRules, defaultsOf } from "./defaults.ts";
@@ -20,7 +21,7 @@ export { dns1035Label, dns1123Label, dns1123Subdomain, labelValue, pathSegment, 
 export { validateMeta } from "./rules/object-meta.ts";
 export { selectorMatches, validateSelector } from "./rules/selector.ts";
 export { forbiddenValue, immutable, invalidValue, problemsOf, requiredValue, unsupportedValue } from "./problem.ts";
-export { kubernetesTypes } from "./tables/index.ts";
+export { kubernetesTypes, kubernetesVersion } from "./tables/index.ts";
 export {
   type FieldRow,
   fieldsOf,
@@ -43,4 +44,5 @@ export {
 export { ownCrds, type StatefulService, type StatefulStore } from "./own/index.ts";
 export { fieldText, typeText } from "./texts/index.ts";
 export { ageOf, formatDuration, humanDuration, parseDuration } from "./values/duration.ts";
+export { type IpFamily, ipFamily, ipv4Number, ipv4Text, isIpv4, isIpv6 } from "./values/ip.ts";
 export { compareQuantities, parseQuantity, type Quantity, type QuantityFormat } from "./values/quantity.ts";

@@ -1,6 +1,7 @@
 /** A resource of the API: names, scope, type and the rules of its kind. Every served kind has exactly one definition, built-in or made from a CRD. */
 import type { GroupVersion, JsonObject, KubeObject } from "./object.ts";
 import type { TypeTable } from "./type-table.ts";
+import type { IpFamily } from "./values/ip.ts";
 
 /** Why a field is refused, in field/validation's words. `field` is a path such as `spec.containers[0].name`. */
 export interface FieldProblem {
@@ -46,12 +47,22 @@ export interface KindContext {
   readonly nowMs: number;
   /** Version 4, new at each call. */
   readonly newUid: () => string;
-  /** An address of the services' range that no Service has; absent where services get none. */
-  readonly newClusterIp?: () => string;
-  /** A port of the nodes' range (30000–32767) that no Service has. */
-  readonly newNodePort?: () => number;
   /** Through which the change came: `status`, `finalize`. */
   readonly subresource?: string;
+}
+
+/** What Services share and each has for itself. What is taken is given back when the change is not made, and when no Service has it any more. */
+export interface AddressPools {
+  /** Of the addresses there are. */
+  readonly family: IpFamily;
+  /** An address no Service has. @throws when there is none left */
+  nextAddress(): string;
+  /** @returns Why it cannot be had. */
+  takeAddress(address: string): string | undefined;
+  /** A port of all nodes no Service has. @throws when there is none left */
+  nextPort(): number;
+  /** @returns Why it cannot be had. */
+  takePort(port: number): string | undefined;
 }
 
 /** A kind kept as another: the same objects under two names, as Events are. */
@@ -82,6 +93,12 @@ export interface ResourceDefinition extends GroupVersion {
   readonly type: string;
   /** Changes of status go through `/status` only; without it status is a plain field. */
   readonly status: boolean;
+  /** Fields beside spec that a change through `/status` leaves as they are, as paths; CRDs leave all but status and metadata.managedFields. Absent: none. */
+  readonly statusKeeps?: readonly string[];
+  /** An update of what is not there creates it. */
+  readonly createOnUpdate?: boolean;
+  /** An update has to name the resourceVersion it is of. */
+  readonly versionedUpdate?: boolean;
   /** The server counts changes of the desired state in metadata.generation, from 1; absent = the kind has none (ConfigMaps, Leases, roles …). */
   readonly generation?: boolean;
   readonly scale?: ScalePaths;
@@ -97,6 +114,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly setDefaults?: (object: KubeObject) => void;
   /** On create (after defaults): what the server sets by itself, such as initial phase; on update: what is carried over from the old object. In place. */
   readonly prepare?: (object: KubeObject, old: KubeObject | undefined, context: KindContext) => void;
+  /** Takes from what the cluster has only once, in place, before anything else of the kind is looked at; what is answered refuses the change by itself. */
+  readonly allocate?: (object: KubeObject, old: KubeObject | undefined, pools: AddressPools) => readonly FieldProblem[];
   /** Everything wrong, all at once. `old` is set on update. */
   readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldProblem[];
   /** Drops what the schema does not know, in place, and says the paths of it. CRDs prune; built-in kinds, which have none, are read by `types`. */

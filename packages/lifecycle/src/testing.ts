@@ -16,7 +16,7 @@ export interface LifecycleBench {
 export async function lifecycleBench(): Promise<LifecycleBench> {
   const clock = new FakeClock();
   const random = new SeededRandom(3);
-  const server = await KubeServer.open({ log: openMemoryObjectLog(), clock, random, definitions: allKinds(), gitVersion: "v1.35.0" });
+  const server = await KubeServer.open({ log: openMemoryObjectLog(), clock, random, definitions: allKinds() });
   const client = new ApiClient(inProcessTransport(server, { name: "admin", groups: [mastersGroup] }), { fieldManager: "test" });
   const log = new MemoryLog();
   return { client, clock, log, ports: { client, clock, random, log } };

@@ -109,9 +109,9 @@ export function invalid(kind: string, group: string, name: string, problems: rea
   const texts = problems.map(({ field, message }) => `${field}: ${message}`);
   const list = texts.length === 1 ? (texts[0] ?? "") : `[${texts.join(", ")}]`;
   return new StatusError("Invalid", `${qualifiedResource(kind, group)} "${name}" is invalid: ${list}`, {
-    name,
+    ...(name !== "" && { name }),
     ...(group !== "" && { group }),
-    kind,
+    ...(kind !== "" && { kind }),
     causes: problems.map(({ type, field, message }) => ({ reason: type, message, field })),
   });
 }

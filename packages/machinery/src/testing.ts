@@ -129,6 +129,7 @@ export const widgetDefinition: ResourceDefinition = {
   status: true,
   generation: true,
   strategicPatch: false,
+  versionedUpdate: true,
   scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas", labelSelectorPath: ".status.selector" },
   selectableFields: new Map([["spec.color", ({ spec }) => String((spec as { color?: unknown } | undefined)?.color ?? "")]]),
   validate: ({ spec }) =>

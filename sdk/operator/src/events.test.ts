@@ -15,7 +15,6 @@ test("news is an Event of the object; the same news again is counted; what canno
     clock,
     random: new SeededRandom(1),
     definitions: allKinds(),
-    gitVersion: "v1.35.0",
   });
   const client = new ApiClient(inProcessTransport(server, { name: "op", groups: [mastersGroup] }), { fieldManager: "op" });
   const log = new MemoryLog();

@@ -67,6 +67,7 @@ export const customResourceDefinition = definer(
 )({
   kind: "CustomResourceDefinition",
   plural: "customresourcedefinitions",
+  versionedUpdate: true,
   shortNames: ["crd", "crds"],
   categories: ["api-extensions"],
   namespaced: false,

@@ -60,6 +60,7 @@ export function selectorStays(spec: JsonObject, old: JsonObject): FieldProblem[]
 export const deployment = define({
   kind: "Deployment",
   plural: "deployments",
+  statusKeeps: ["metadata.labels"],
   shortNames: ["deploy"],
   categories: ["all"],
   status: true,

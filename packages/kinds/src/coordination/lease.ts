@@ -10,6 +10,8 @@ export const lease = definer(
 )({
   kind: "Lease",
   plural: "leases",
+  createOnUpdate: true,
+  versionedUpdate: true,
   columns: [nameColumn, textColumn("Holder", "Who has the lease.", (object) => textAt(object, "spec.holderIdentity")), ageColumn],
   validate(object) {
     const spec = objectAt(object, "spec");

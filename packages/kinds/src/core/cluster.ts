@@ -95,6 +95,7 @@ function endpointsText(object: KubeObject): string {
 export const endpoints = define({
   kind: "Endpoints",
   plural: "endpoints",
+  createOnUpdate: true,
   singular: "endpoints",
   shortNames: ["ep"],
   columns: [nameColumn, textColumn("Endpoints", "Addresses and ports behind the service of the same name.", endpointsText), ageColumn],
@@ -103,6 +104,7 @@ export const endpoints = define({
 export const limitRange = define({
   kind: "LimitRange",
   plural: "limitranges",
+  createOnUpdate: true,
   shortNames: ["limits"],
   columns: [nameColumn, createdColumn],
 });

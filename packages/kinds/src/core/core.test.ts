@@ -58,7 +58,8 @@ test("a Service gets type, address, ports and policies", () => {
   assert.deepEqual(problemsWith(service, outside), [
     "spec.ports[0].name: Required value",
     "spec.ports[1].name: Required value",
-    'spec.ports[1]: Duplicate value: {"name":"","protocol":"TCP","port":80}',
+    "spec.ports[1].nodePort: Duplicate value: 30001",
+    'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}',
   ]);
   assert.deepEqual(cells(service, outside)[4], "80:30001/TCP,80:30001/TCP");
   assert.deepEqual(

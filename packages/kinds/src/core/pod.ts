@@ -49,6 +49,7 @@ const field = (path: string): readonly [string, (object: KubeObject) => string] 
 export const pod = define({
   kind: "Pod",
   plural: "pods",
+  statusKeeps: ["metadata.ownerReferences", "metadata.deletionTimestamp"],
   shortNames: ["po"],
   categories: ["all"],
   status: true,

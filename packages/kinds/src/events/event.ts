@@ -122,6 +122,7 @@ export const coreEvent = definer(
 )({
   kind: "Event",
   plural: "events",
+  createOnUpdate: true,
   shortNames: ["ev"],
   columns: columns(core),
   selectableFields: selectable(core),
@@ -134,6 +135,7 @@ export const event = definer(
 )({
   kind: "Event",
   plural: "events",
+  createOnUpdate: true,
   shortNames: ["ev"],
   columns: columns(modern),
   selectableFields: selectable(modern),

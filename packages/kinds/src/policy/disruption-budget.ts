@@ -14,6 +14,7 @@ export const podDisruptionBudget = definer(
 )({
   kind: "PodDisruptionBudget",
   plural: "poddisruptionbudgets",
+  versionedUpdate: true,
   shortNames: ["pdb"],
   status: true,
   generation: true,

@@ -40,6 +40,7 @@ function validateRules(object: KubeObject, namespaced: boolean): FieldProblem[] 
 export const role = define({
   kind: "Role",
   plural: "roles",
+  createOnUpdate: true,
   nameRule: "path",
   columns: [nameColumn, createdColumn],
   validate: (object) => validateRules(object, true),
@@ -48,6 +49,7 @@ export const role = define({
 export const clusterRole = define({
   kind: "ClusterRole",
   plural: "clusterroles",
+  createOnUpdate: true,
   namespaced: false,
   nameRule: "path",
   columns: [nameColumn, createdColumn],
@@ -110,6 +112,7 @@ const bindingColumns = [
 export const roleBinding = define({
   kind: "RoleBinding",
   plural: "rolebindings",
+  createOnUpdate: true,
   nameRule: "path",
   columns: bindingColumns,
   validate: validateBinding(true),
@@ -118,6 +121,7 @@ export const roleBinding = define({
 export const clusterRoleBinding = define({
   kind: "ClusterRoleBinding",
   plural: "clusterrolebindings",
+  createOnUpdate: true,
   namespaced: false,
   nameRule: "path",
   columns: bindingColumns,

@@ -23,6 +23,10 @@ import * as meta from "./gen/meta_v1.ts";
 import * as networking from "./gen/networking_v1.ts";
 import * as policy from "./gen/policy_v1.ts";
 import * as rbac from "./gen/rbac_v1.ts";
+import { version } from "./gen/version.ts";
+
+/** The Kubernetes whose types these are, and whose behaviour is served: what `kubectl version` shows. */
+export const kubernetesVersion = version;
 
 interface ImportedFile {
   /** Put before each type's name: `io.k8s.api.core.v1.`. */

@@ -57,7 +57,7 @@ const context = (manager: string, more: Partial<FieldContext> = {}): FieldContex
   schema,
   apiVersion: "x.dev/v1",
   manager,
-  reset: resetFields(more.subresource, true),
+  reset: resetFields(more.subresource, { status: true, strategicPatch: false }),
   nowMs: start,
   ...more,
 });

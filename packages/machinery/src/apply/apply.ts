@@ -7,7 +7,7 @@
  * A3 a field its applier gives up goes away, unless somebody else owns it
  * @see Kubernetes, "Server-Side Apply"; sigs.k8s.io/structured-merge-diff
  */
-import type { JsonObject, KubeObject } from "@mecha/kinds";
+import type { JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { equal, goText, isObject, own } from "../json.ts";
 import { badPatch, misshapen } from "../patch/refusal.ts";
 import { StatusError } from "../status.ts";
@@ -51,10 +51,14 @@ const beforeFirstApply = "before-first-apply";
 /** While an update is compared, its manager is a stranger even to itself. */
 const currentOperation = "";
 
-/** What a request to `subresource` (`undefined`: the object itself) leaves as it is, of a kind with or without a status subresource. */
-export function resetFields(subresource: string | undefined, hasStatus: boolean): FieldSet {
-  if (subresource === "status") return FieldSet.of([[fieldStep("metadata")], [fieldStep("spec")]]);
-  return subresource === undefined && hasStatus ? FieldSet.of([[fieldStep("status")]]) : FieldSet.empty;
+/** What a request to `subresource` (`undefined`: the object itself) leaves as it is. */
+export function resetFields(
+  subresource: string | undefined,
+  { status, strategicPatch, statusKeeps = [] }: Pick<ResourceDefinition, "status" | "strategicPatch" | "statusKeeps">,
+): FieldSet {
+  if (subresource === "status")
+    return FieldSet.of(["spec", ...(strategicPatch ? statusKeeps : ["metadata"])].map((path) => path.split(".").map(fieldStep)));
+  return subresource === undefined && status ? FieldSet.of([[fieldStep("status")]]) : FieldSet.empty;
 }
 
 /**
@@ -124,7 +128,11 @@ export function applyPatch(
 /** The manager whose objects may come from client-side apply. */
 const kubectl = "kubectl";
 
-function checkApplied(applied: JsonObject, { apiVersion, kind, schema }: FieldContext & { readonly kind: string }): void {
+/** @throws StatusError for another kind or version, managedFields, or what does not fit the type */
+export function checkApplied(
+  applied: JsonObject,
+  { apiVersion, kind, schema }: Pick<FieldContext, "apiVersion" | "schema"> & { readonly kind: string },
+): void {
   const metadata = applied["metadata"];
   const gvk = kindText(applied["apiVersion"], applied["kind"]);
   if (applied["apiVersion"] !== apiVersion || applied["kind"] !== kind) throw badPatch(`invalid object type: ${gvk}`);

@@ -45,7 +45,7 @@ function contextOf(registry: Registry, { definition, manager, subresource, nowMs
     apiVersion: apiVersionOf(definition),
     manager,
     ...(subresource !== undefined && { subresource }),
-    reset: resetFields(subresource, definition.status),
+    reset: resetFields(subresource, definition),
     nowMs,
     schemaOf: (apiVersion) => {
       const other = registry.find(groupVersionOf(apiVersion), definition.plural);

@@ -1,6 +1,7 @@
 /** IP addresses and CIDR ranges in CEL: `isIP(x)`, `ip(x).family()`, `cidr("10.0.0.0/8").containsIP("10.1.2.3")`. */
 import type { Environment } from "@marcbachmann/cel-js";
-import { isCidr, isIpv4, isIpv6 } from "../crd/format.ts";
+import { isIpv4, isIpv6 } from "@mecha/kinds";
+import { isCidr } from "../crd/format.ts";
 
 const ipType = "net.IP";
 const cidrType = "net.CIDR";

@@ -60,6 +60,7 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion:
     prune: (object) => prune(schema, object),
     validate: (object, old) => validate(schema, rules.check, object, old),
     generation: true,
+    versionedUpdate: true,
     // All versions share their objects, kept in the storage version; conversion by strategy None changes the apiVersion only.
     storedAs: {
       group,

@@ -1,25 +1,10 @@
 /** Formats of strings that the API server checks; all others are only descriptions. */
+import { isIpv4, isIpv6 } from "@mecha/kinds";
 
 const dateTime = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const hostname = /^(?=.{1,253}$)[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
 const uuidForm = (version: string): RegExp =>
   new RegExp(`^[0-9a-f]{8}-?[0-9a-f]{4}-?${version}[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}$`, "i");
-const octet = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
-const ipv4 = new RegExp(`^${octet}(\\.${octet}){3}$`);
-
-/** An IPv6 address in any of its forms (RFC 4291 §2.2). */
-export function isIpv6(text: string): boolean {
-  const mapped = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  if (mapped) return ipv4.test(mapped[2] ?? "") && isIpv6(`${mapped[1] ?? ""}0:0`);
-  const halves = text.split("::");
-  if (halves.length > 2) return false;
-  const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));
-  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false;
-  return halves.length === 2 ? groups.length < 8 : groups.length === 8;
-}
-
-export const isIpv4 = (text: string): boolean => ipv4.test(text);
-
 export function isCidr(text: string): boolean {
   const [address = "", bits = "", ...rest] = text.split("/");
   if (rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(bits)) return false;

@@ -166,6 +166,9 @@ test("a CRD goes with its objects, and its kind with it; objects with finalizers
     ending.body.status.conditions.some(({ type, status }: JsonObject) => type === "Terminating" && status === "True"),
     ending.text,
   );
+  const late = await ask("POST", widgets, widget({ size: 1 }, "late"));
+  assert.deepEqual([late.status, late.body.message], [405, "create not allowed while custom resource definition is terminating"]);
+  assert.equal((await ask("PATCH", `${widgets}/late?fieldManager=m`, widget({ size: 1 }, "late"), applyType)).status, 405);
   await ask("PATCH", `${widgets}/held`, { metadata: { finalizers: null } }, { "content-type": "application/merge-patch+json" });
   await ask("DELETE", `${crds}/nothing`); // whoever asks next waits for the round
   assert.equal((await ask("GET", `${crds}/widgets.x.dev`)).status, 404);

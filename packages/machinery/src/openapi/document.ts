@@ -1,5 +1,5 @@
 /** OpenAPI documents of what a registry serves: one of version 3 for each group and version, one of version 2 for all. */
-import { apiVersionOf, type JsonObject, kubernetesTypes, type ResourceDefinition } from "@mecha/kinds";
+import { apiVersionOf, type JsonObject, kubernetesTypes, kubernetesVersion, type ResourceDefinition } from "@mecha/kinds";
 import { crdSchema } from "./crd-schema.ts";
 import { pathsOf } from "./paths.ts";
 import { type OpenApiVersion, SchemaSet } from "./schema.ts";
@@ -9,15 +9,15 @@ const scaleType = "io.k8s.api.autoscaling.v1.Scale";
 const title = "Kubernetes";
 
 /** Document of one group and version. `definitions` are all of it. */
-export function openApiV3(definitions: readonly ResourceDefinition[], gitVersion: string): JsonObject {
+export function openApiV3(definitions: readonly ResourceDefinition[]): JsonObject {
   const { paths, schemas } = contents(definitions, 3);
-  return { openapi: "3.0.0", info: { title, version: gitVersion }, paths, components: { schemas } };
+  return { openapi: "3.0.0", info: { title, version: kubernetesVersion }, paths, components: { schemas } };
 }
 
 /** Document of everything. */
-export function openApiV2(definitions: readonly ResourceDefinition[], gitVersion: string): JsonObject {
+export function openApiV2(definitions: readonly ResourceDefinition[]): JsonObject {
   const { paths, schemas } = contents(definitions, 2);
-  return { swagger: "2.0", info: { title, version: gitVersion }, paths, definitions: schemas };
+  return { swagger: "2.0", info: { title, version: kubernetesVersion }, paths, definitions: schemas };
 }
 
 function contents(

@@ -7,7 +7,7 @@ import { openApiV2, openApiV3 } from "./document.ts";
 import { openApiPaths } from "./serve.ts";
 
 const apps = allKinds().filter((definition) => definition.group === "apps");
-const v3 = openApiV3(apps, "v1.36.0");
+const v3 = openApiV3(apps);
 const schemas = (document: JsonObject): Record<string, JsonObject> => valueAt(document, "components.schemas") as Record<string, JsonObject>;
 
 /** Every `$ref` in a document. */
@@ -22,10 +22,10 @@ function* references(value: unknown): Generator<string> {
 test("every reference leads to a schema, in both versions and every group", () => {
   const groups = Map.groupBy(allKinds(), (definition) => `${definition.group}/${definition.version}`);
   for (const definitions of groups.values()) {
-    const document = openApiV3(definitions, "v1.36.0");
+    const document = openApiV3(definitions);
     for (const ref of references(document)) assert.ok(schemas(document)[ref.replace("#/components/schemas/", "")], ref);
   }
-  const all = openApiV2(allKinds(), "v1.36.0");
+  const all = openApiV2(allKinds());
   for (const ref of references(all)) assert.ok((all["definitions"] as JsonObject)[ref.replace("#/definitions/", "")], ref);
 });
 
@@ -58,16 +58,16 @@ test("fields say how they are merged; what stands beside a reference is wrapped 
 });
 
 test("reviews can only be created", () => {
-  const paths = openApiV3(
-    allKinds().filter((definition) => definition.group === "authorization.k8s.io"),
-    "v1.36.0",
-  )["paths"] as Record<string, JsonObject>;
+  const paths = openApiV3(allKinds().filter((definition) => definition.group === "authorization.k8s.io"))["paths"] as Record<
+    string,
+    JsonObject
+  >;
   assert.deepEqual(Object.keys(paths["/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]!), ["post"]);
 });
 
 test("documents are kept, revalidated by ETag, addressed by hash, and made anew when a kind comes or goes", async () => {
   const registry = new Registry(allKinds());
-  const serve = openApiPaths("v1.36.0");
+  const serve = openApiPaths();
   const ask = async (path: string, query = "", headers: ApiRequest["headers"] = {}): Promise<ApiAnswer> => {
     const answer = await serve({ method: "GET", path, query, headers }, registry);
     assert.ok(answer, path);
@@ -79,7 +79,7 @@ test("documents are kept, revalidated by ETag, addressed by hash, and made anew 
   const [path = "", query = ""] = url.split("?");
   const document = await ask(path, query);
   assert.equal(document.headers["cache-control"], "public, immutable");
-  assert.deepEqual(json(document), JSON.parse(JSON.stringify(openApiV3(apps, "v1.36.0"))));
+  assert.deepEqual(json(document), JSON.parse(JSON.stringify(openApiV3(apps))));
   assert.equal((await ask(path, query, { "if-none-match": document.headers["etag"]! })).status, 304);
   const stale = await ask(path, "hash=0");
   assert.deepEqual([stale.status, stale.headers["location"]], [301, url]);
@@ -91,7 +91,7 @@ test("documents are kept, revalidated by ETag, addressed by hash, and made anew 
 
 test("PATCH lists strategic patches only for kinds that take them: kubectl apply sends what it finds there", () => {
   const media = (strategicPatch: boolean): string[] => {
-    const { paths } = openApiV3([{ ...apps[0]!, strategicPatch }], "v1.36.0") as { paths: Record<string, JsonObject> };
+    const { paths } = openApiV3([{ ...apps[0]!, strategicPatch }]) as { paths: Record<string, JsonObject> };
     const item = Object.entries(paths).find(([path]) => path.endsWith("/{name}"))?.[1];
     return Object.keys(valueAt(item, "patch.requestBody.content") as JsonObject);
   };

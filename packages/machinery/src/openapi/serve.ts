@@ -18,23 +18,21 @@ interface Document {
 class Documents {
   readonly generation: number;
   readonly #registry: Registry;
-  readonly #gitVersion: string;
   readonly #made = new Map<string, Document>();
 
-  constructor(registry: Registry, gitVersion: string) {
+  constructor(registry: Registry) {
     this.#registry = registry;
-    this.#gitVersion = gitVersion;
     this.generation = registry.generation;
   }
 
   /** Of one group and version, by its path without the root: `api/v1`, `apis/apps/v1`. */
   version(path: string): Document | undefined {
     const definitions = this.#byPath().get(path);
-    return definitions && this.#keep(path, () => openApiV3(definitions, this.#gitVersion));
+    return definitions && this.#keep(path, () => openApiV3(definitions));
   }
 
   all(): Document {
-    return this.#keep("v2", () => openApiV2([...this.#registry.definitions()], this.#gitVersion));
+    return this.#keep("v2", () => openApiV2([...this.#registry.definitions()]));
   }
 
   /** Which documents there are, and where. */
@@ -66,11 +64,11 @@ class Documents {
 }
 
 /** Answers the OpenAPI paths; passes on all others. */
-export function openApiPaths(gitVersion: string): FixedPaths {
+export function openApiPaths(): FixedPaths {
   let documents: Documents | undefined;
   return (request, registry) => {
     if (request.method !== "GET" || !request.path.startsWith("/openapi/")) return undefined;
-    if (documents?.generation !== registry.generation) documents = new Documents(registry, gitVersion);
+    if (documents?.generation !== registry.generation) documents = new Documents(registry);
     const path = request.path.replace(/\/+$/u, "");
     if (path === "/openapi/v2") return answer(request, documents.all(), "no-cache, private");
     if (path === "/openapi/v3") return answer(request, documents.index(), "no-cache, private");

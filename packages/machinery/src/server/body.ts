@@ -3,12 +3,12 @@
  *
  * B1 fields named twice are found in the text, as a parsed value has forgotten them
  */
-import { parseDocument } from "yaml";
 import type { JsonObject } from "@mecha/kinds";
 import { isObject } from "../json.ts";
 import { StatusError } from "../status.ts";
-import { duplicateFields } from "./duplicates.ts";
+import { duplicateTexts } from "./duplicates.ts";
 import { badRequest } from "./options.ts";
+import { parseYaml } from "./yaml.ts";
 
 /** Largest body, bytes: the limit of the API server. */
 export const bodyMaxBytes = 3 << 20;
@@ -18,10 +18,18 @@ export const protobufMedia = "application/vnd.kubernetes.protobuf";
 /** Turns a Protobuf body (runtime.Unknown around the object) into JSON. @throws StatusError BadRequest */
 export type ProtobufDecoder = (body: Uint8Array) => JsonObject;
 
-export interface ParsedBody {
-  readonly value: JsonObject;
-  /** Paths of fields that stand twice (B1). */
+/** What stands twice in a body (B1). */
+export interface Twice {
+  /** `duplicate field "spec.replicas"`, of JSON. */
   readonly duplicates: readonly string[];
+  /** `line 3: key "a" already set in map`, of YAML. */
+  readonly repeated: readonly string[];
+}
+
+export const nothingTwice: Twice = { duplicates: [], repeated: [] };
+
+export interface ParsedBody extends Twice {
+  readonly value: JsonObject;
 }
 
 /**
@@ -36,9 +44,9 @@ export function parseBody(
   if (!body || body.length === 0) return undefined;
   checkBodySize(body.length);
   const media = mediaType(contentType) || "application/json";
-  if (media === protobufMedia && protobuf) return { value: protobuf(body), duplicates: [] };
+  if (media === protobufMedia && protobuf) return { ...nothingTwice, value: protobuf(body) };
   if (media === "application/json") return parseJson(utf8(body));
-  if (media === "application/yaml" || media === "text/yaml") return parseYaml(utf8(body));
+  if (media === "application/yaml" || media === "text/yaml") return yamlBody(utf8(body));
   const types = ["application/json", "application/yaml", ...(protobuf ? [protobufMedia] : [])];
   throw new StatusError(
     "UnsupportedMediaType",
@@ -74,19 +82,18 @@ function parseJson(text: string): ParsedBody {
   } catch (error) {
     throw badRequest(`error decoding JSON: ${(error as Error).message}`);
   }
-  return { value: mustBeObject(value), duplicates: duplicateFields(text) };
+  return { value: mustBeObject(value), duplicates: duplicateTexts(text), repeated: [] };
 }
 
-function parseYaml(text: string): ParsedBody {
-  const document = parseDocument(text, { uniqueKeys: false, maxAliasCount: yamlAliasesMax } as Parameters<typeof parseDocument>[1]);
-  const [error] = document.errors;
-  if (error) throw badRequest(`error converting YAML to JSON: yaml: ${error.message}`);
-  const value: unknown = document.toJS({ maxAliasCount: yamlAliasesMax });
-  return { value: mustBeObject(value), duplicates: [] };
+function yamlBody(text: string): ParsedBody {
+  try {
+    const { value, repeated } = parseYaml(text);
+    return { value: mustBeObject(value), duplicates: [], repeated };
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
+  }
 }
-
-/** Aliases expanded in one YAML body: far above what people write, far below a billion laughs. */
-const yamlAliasesMax = 100;
 
 function mustBeObject(value: unknown): JsonObject {
   if (!isObject(value))

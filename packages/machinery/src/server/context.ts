@@ -4,6 +4,7 @@ import type { KubeObject, ManagedFieldsEntry, ResourceDefinition } from "@mecha/
 import type { Registry } from "../registry/registry.ts";
 import type { WatchCache } from "../watch/cache.ts";
 import type { Shelf, Shelved } from "../watch/shelf.ts";
+import type { ServiceAddresses } from "./addresses.ts";
 
 export interface ServerParts {
   readonly cache: WatchCache;
@@ -11,6 +12,7 @@ export interface ServerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly fields: FieldTracker | undefined;
+  readonly addresses: ServiceAddresses;
 }
 
 /** Keeps `metadata.managedFields`: who set which field. */

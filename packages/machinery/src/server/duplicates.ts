@@ -9,9 +9,19 @@ interface Frame {
   index: number;
 }
 
-/** Paths like `spec.ports[0].port`, in the order of the second mention. */
-export function duplicateFields(text: string): readonly string[] {
-  const found: string[] = [];
+/** A field that stands twice. */
+export interface Duplicate {
+  /** `spec.ports[0].port` */
+  readonly path: string;
+  readonly key: string;
+  /** Of the second mention, from 1. */
+  readonly line: number;
+}
+
+/** In the order of the second mention. */
+export function duplicateFields(text: string): readonly Duplicate[] {
+  const found: Duplicate[] = [];
+  let line = 1;
   const stack: Frame[] = [];
   /** Path of the value that begins next. */
   let path = "";
@@ -42,17 +52,25 @@ export function duplicateFields(text: string): readonly string[] {
         if (expectKey && top?.fields) {
           const key = JSON.parse(text.slice(at, end + 1)) as string;
           path = top.path === "" ? key : `${top.path}.${key}`;
-          if (top.fields.has(key)) found.push(path);
+          if (top.fields.has(key)) found.push({ path, key, line });
           else top.fields.add(key);
           expectKey = false;
         }
         at = end;
         break;
       }
+      case "\n":
+        line++;
+        break;
       default: // numbers, words, colons and blanks say nothing about fields
     }
   }
   return found;
+}
+
+/** `duplicate field "spec.ports[0].port"`, as the server says it. */
+export function duplicateTexts(text: string): readonly string[] {
+  return duplicateFields(text).map(({ path }) => `duplicate field ${JSON.stringify(path)}`);
 }
 
 /** Index of the closing quote. */

@@ -1,5 +1,5 @@
 /** Paths that are no resource: discovery, version, health, and what the app adds (OpenAPI, metrics). */
-import type { JsonObject } from "@mecha/kinds";
+import { type JsonObject, kubernetesVersion } from "@mecha/kinds";
 import type { ApiAnswer, ApiRequest } from "../client.ts";
 import { aggregatedDiscovery, coreVersions, groupList, groupOf, resourceList } from "../discovery/discovery.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -12,7 +12,6 @@ export type FixedPaths = (request: ApiRequest, registry: Registry) => ApiAnswer 
 
 export interface FixedPathParts {
   readonly registry: Registry;
-  readonly gitVersion: string;
   readonly more: FixedPaths | undefined;
 }
 
@@ -32,17 +31,12 @@ export async function fixedPath(
   return read;
 }
 
-function discovered(
-  path: string,
-  headers: ApiRequest["headers"],
-  { registry, gitVersion }: FixedPathParts,
-  pretty: boolean,
-): ApiAnswer | undefined {
+function discovered(path: string, headers: ApiRequest["headers"], { registry }: FixedPathParts, pretty: boolean): ApiAnswer | undefined {
   const plain = (body: JsonObject | undefined): ApiAnswer | undefined =>
     body && answerOf(200, body, negotiate(headers.accept, false, pretty));
   const [, root, group, version, ...more] = path.replace(/\/+$/u, "").split("/");
   if (more.length > 0) return undefined;
-  if (root === "version" && group === undefined) return plain(versionInfo(gitVersion));
+  if (root === "version" && group === undefined) return plain(versionInfo());
   if (root === "api" && version === undefined)
     return group === undefined
       ? (aggregated(headers, registry, true) ?? plain(coreVersions(registry, headers.host ?? "")))
@@ -89,9 +83,19 @@ export function etagOf(bytes: Uint8Array): string {
   return `"${hex(a)}${hex(b)}${bytes.length.toString(16).toUpperCase()}"`;
 }
 
-function versionInfo(gitVersion: string): JsonObject {
-  const [, major = "1", minor = "0"] = /^v(\d+)\.(\d+)/u.exec(gitVersion) ?? [];
-  return { major, minor, gitVersion, gitCommit: "", gitTreeState: "", buildDate: "", goVersion: "", compiler: "", platform: "" };
+function versionInfo(): JsonObject {
+  const [, major = "1", minor = "0"] = /^v(\d+)\.(\d+)/u.exec(kubernetesVersion) ?? [];
+  return {
+    major,
+    minor,
+    gitVersion: kubernetesVersion,
+    gitCommit: "",
+    gitTreeState: "",
+    buildDate: "",
+    goVersion: "",
+    compiler: "",
+    platform: "",
+  };
 }
 
 /** `/healthz`, `/livez`, `/readyz`: a server that can answer is well; its log is in memory and its disk failing ends the process. */

@@ -3,7 +3,7 @@
  *
  * M1 uid, creationTimestamp, deletionTimestamp and generation are the server's: what a body says of them is overwritten
  */
-import type { KubeObject, ResourceDefinition } from "@mecha/kinds";
+import type { JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { copy, equal, isObject } from "../json.ts";
 import { badRequest } from "./options.ts";
 
@@ -50,8 +50,25 @@ function desired(object: KubeObject, definition: ResourceDefinition): Record<str
   return rest;
 }
 
-/** For a change of a subresource: everything of `old`, with `status` of `next`. */
-export function onlyStatus(next: KubeObject, old: KubeObject): KubeObject {
+/**
+ * What a change through `/status` may say: of a CRD's kind status only; of a built-in kind everything but spec and what the kind keeps besides, so
+ * labels and annotations too.
+ */
+export function onlyStatus(next: KubeObject, old: KubeObject, definition: ResourceDefinition): KubeObject {
+  if (!definition.strategicPatch) return withStatusOf(next, old);
+  for (const path of ["spec", ...(definition.statusKeeps ?? [])]) keep(next, old, path.split("."));
+  return next;
+}
+
+function keep(next: JsonObject, old: JsonObject, [field = "", ...rest]: readonly string[]): void {
+  const before = old[field];
+  if (rest.length > 0) {
+    if (isObject(next[field])) keep(next[field], isObject(before) ? before : {}, rest);
+  } else if (before === undefined) delete next[field];
+  else next[field] = copy(before);
+}
+
+function withStatusOf(next: KubeObject, old: KubeObject): KubeObject {
   const merged = copy(old);
   if (next.status === undefined) delete merged.status;
   else merged.status = next.status;

@@ -1,10 +1,19 @@
-/** Objects live in namespaces that exist (the admission rule NamespaceLifecycle). */
+/** Where objects can be made: in namespaces that exist (the admission rule NamespaceLifecycle), of kinds that stay. */
 import type { ResourceDefinition } from "@mecha/kinds";
 import { notFound, qualifiedResource, StatusError } from "../status.ts";
+import { crdGroup, crdPlural } from "../crd/crd-kind.ts";
 import type { ServerParts } from "./context.ts";
 
 /** There from the start, as on every cluster. */
 export const initialNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"] as const;
+
+/** A kind whose CRD is being deleted takes no more objects: what is there is being removed, and the CRD goes with the last. @throws StatusError */
+export function admitKind({ cache }: ServerParts, { group, plural }: ResourceDefinition): void {
+  const crd = cache.shelf(`${crdGroup}/${crdPlural}`).get("", `${plural}.${group}`);
+  if (crd?.object.metadata.deletionTimestamp === undefined) return;
+  const why = "create not allowed while custom resource definition is terminating";
+  throw new StatusError("MethodNotAllowed", why, { ...(group !== "" && { group }), kind: plural });
+}
 
 /** @throws StatusError NotFound when the namespace is missing, Forbidden when it is being deleted. */
 export function admitNew({ cache }: ServerParts, definition: ResourceDefinition, namespace: string): void {

@@ -1,12 +1,13 @@
 /** PATCH: which kinds of patch a resource takes, and what each makes of an object. The patches themselves are packages/machinery/src/patch. */
 import type { JsonObject, ResourceDefinition } from "@mecha/kinds";
-import { parse } from "yaml";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-patch.ts";
 import { StatusError } from "../status.ts";
-import { checkBodySize, mediaType, utf8 } from "./body.ts";
+import { checkBodySize, mediaType, nothingTwice, type Twice, utf8 } from "./body.ts";
+import { duplicateTexts } from "./duplicates.ts";
 import { badRequest } from "./options.ts";
+import { parseYaml } from "./yaml.ts";
 
 export const patchMedia = {
   json: "application/json-patch+json",
@@ -15,7 +16,10 @@ export const patchMedia = {
   apply: "application/apply-patch+yaml",
 } as const;
 
-export type ParsedPatch = { readonly kind: keyof typeof patchMedia; readonly value: unknown };
+export interface ParsedPatch extends Twice {
+  readonly kind: keyof typeof patchMedia;
+  readonly value: unknown;
+}
 
 /** Content types of patches a resource takes. */
 export function patchTypes(definition: ResourceDefinition): string[] {
@@ -35,9 +39,16 @@ export function parsePatch(body: Uint8Array | undefined, contentType: string | u
   checkBodySize(body?.length ?? 0);
   const text = utf8(body ?? new Uint8Array());
   try {
-    return { kind, value: kind === "apply" ? parse(text) : JSON.parse(text) };
+    if (kind === "apply") return { ...nothingTwice, kind, ...parseYaml(text) };
+    return {
+      ...nothingTwice,
+      kind,
+      value: JSON.parse(text),
+      duplicates: duplicateTexts(text).map((one) => (kind === "json" ? `json patch ${one}` : one)),
+    };
   } catch (error) {
-    throw badRequest(`error decoding patch: ${(error as Error).message}`);
+    const what = kind === "apply" ? "YAML" : "patch";
+    throw badRequest(`error decoding ${what}: ${(error as Error).message}`);
   }
 }
 

@@ -1,9 +1,13 @@
 /** The scale subresource (autoscaling/v1 Scale): one small object that stands for the replicas of any kind. Pure. */
-import type { JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
+import { apiVersionOf, type JsonObject, type KubeObject, kubernetesTypes, type ResourceDefinition } from "@mecha/kinds";
+import { checkApplied } from "../apply/apply.ts";
 import { copy, isObject } from "../json.ts";
 import { labelSelectorOf, labelSelectorText } from "../selector/labels.ts";
 import { invalid } from "../status.ts";
 import { badRequest } from "./options.ts";
+
+const scaleApiVersion = "autoscaling/v1";
+const scaleType = "io.k8s.api.autoscaling.v1.Scale";
 
 /** The Scale of an object. */
 export function readScale(object: KubeObject, definition: ResourceDefinition): KubeObject {
@@ -13,7 +17,7 @@ export function readScale(object: KubeObject, definition: ResourceDefinition): K
   const selector = paths.labelSelectorPath === undefined ? undefined : valueAt(object, paths.labelSelectorPath);
   return {
     kind: "Scale",
-    apiVersion: "autoscaling/v1",
+    apiVersion: scaleApiVersion,
     metadata: {
       name,
       ...(namespace !== undefined && { namespace }),
@@ -33,18 +37,39 @@ export function readScale(object: KubeObject, definition: ResourceDefinition): K
 export function scaleChange(object: KubeObject, scale: JsonObject, definition: ResourceDefinition): KubeObject {
   const spec = isObject(scale.spec) ? scale.spec : {};
   const replicas = spec.replicas ?? 0;
-  const { name } = object.metadata;
+  checkReplicas(replicas, object.metadata.name);
+  const next = copy(object);
+  setAt(next, definition.scale?.specReplicasPath ?? "", replicas);
+  const { resourceVersion } = isObject(scale.metadata) ? scale.metadata : {};
+  if (typeof resourceVersion === "string" && resourceVersion !== "") next.metadata.resourceVersion = resourceVersion;
+  return next;
+}
+
+/** What applying a Scale says of the object behind it. @throws StatusError as apply refuses any configuration */
+export function scaleConfiguration(
+  scale: JsonObject,
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+  definition: ResourceDefinition,
+): JsonObject {
+  const schema = { types: kubernetesTypes(), type: scaleType };
+  checkApplied(scale, { apiVersion: scaleApiVersion, kind: "Scale", schema });
+  const replicas = isObject(scale.spec) ? scale.spec.replicas : undefined;
+  checkReplicas(replicas ?? 0, name);
+  const { resourceVersion } = isObject(scale.metadata) ? scale.metadata : {};
+  const metadata = { name, ...(namespace !== "" && { namespace }), ...(resourceVersion !== undefined && { resourceVersion }) };
+  const configuration = { apiVersion: apiVersionOf(definition), kind: definition.kind, metadata };
+  if (replicas !== undefined) setAt(configuration, definition.scale?.specReplicasPath ?? "", replicas);
+  return configuration;
+}
+
+/** @throws StatusError */
+function checkReplicas(replicas: unknown, name: string): asserts replicas is number {
   if (typeof replicas !== "number" || !Number.isInteger(replicas))
     throw badRequest("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32");
   if (replicas < 0)
     throw invalid("Scale", "autoscaling", name, [
       { type: "FieldValueInvalid", field: "spec.replicas", message: `Invalid value: ${replicas}: must be greater than or equal to 0` },
     ]);
-  const next = copy(object);
-  setAt(next, definition.scale?.specReplicasPath ?? "", replicas);
-  const { resourceVersion } = isObject(scale.metadata) ? scale.metadata : {};
-  if (typeof resourceVersion === "string" && resourceVersion !== "") next.metadata.resourceVersion = resourceVersion;
-  return next;
 }
 
 function whole(value: unknown, field: string): JsonObject {

@@ -17,6 +17,7 @@ import { qualifiedResource, StatusError } from "../status.ts";
 import { partialOf, tableOf } from "../table/table.ts";
 import { WatchCache } from "../watch/cache.ts";
 import { type AccessRequest, type Authorizer, type Caller, mastersOnly } from "./access.ts";
+import { defaultServiceRanges, ServiceAddresses, type ServiceRanges } from "./addresses.ts";
 import { answerOf, pageNotFound, statusAnswer } from "./answer.ts";
 import type { ProtobufDecoder } from "./body.ts";
 import type { FieldTracker, ServerParts } from "./context.ts";
@@ -27,7 +28,8 @@ import { type Admit, specialKey, type Specials } from "./specials.ts";
 import { isWatch, listOptions, watchOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
 import { parseRoute, type ResourceRoute } from "./route.ts";
-import { listObject, perform, performSpecial, type ResourceRequest, type Result, type Verb } from "./verbs.ts";
+import type { ResourceRequest, Result } from "./request.ts";
+import { listObject, perform, performSpecial, type Verb } from "./verbs.ts";
 import { Watching } from "./watch.ts";
 import { create } from "./write.ts";
 
@@ -42,8 +44,8 @@ export interface KubeServerOptions {
   readonly protobuf?: ProtobufDecoder;
   /** Default: by the types of the kinds served. */
   readonly fields?: FieldTracker;
-  /** Version `/version` names, as `v1.35.0`. */
-  readonly gitVersion: string;
+  /** Default: defaultServiceRanges. */
+  readonly services?: ServiceRanges;
   /** Called when the log can no longer be written; the process has to end. */
   readonly fatal?: (error: unknown) => void;
   /** What is answered instead of stored. */
@@ -86,7 +88,9 @@ export class KubeServer {
     this.#authorize = options.authorize ?? mastersOnly;
     this.registry = new Registry(options.definitions.map(withSchemas));
     const { clock, random } = options;
-    this.#parts = { cache, registry: this.registry, clock, random, fields: options.fields ?? fieldTracker(this.registry) };
+    const fields = options.fields ?? fieldTracker(this.registry);
+    const addresses = new ServiceAddresses(cache, random, options.services ?? defaultServiceRanges);
+    this.#parts = { cache, registry: this.registry, clock, random, fields, addresses };
     this.#crds = new CrdServing(this.#parts);
   }
 
@@ -96,6 +100,11 @@ export class KubeServer {
     await server.#makeNamespaces();
     await server.#crds.settled();
     return server;
+  }
+
+  /** Of the Service of the API server itself: the first of the range. */
+  get serviceAddress(): string {
+    return this.#parts.addresses.firstAddress;
   }
 
   /** Of the last committed write. */
@@ -138,7 +147,6 @@ export class KubeServer {
       this.#mayAccess(caller, { path, verb: method.toLowerCase() }, undefined);
       const fixed = fixedPath(request, query, pretty, {
         registry: this.registry,
-        gitVersion: this.#options.gitVersion,
         more: this.#options.paths,
       });
       return { is: "answer", answer: (await fixed) ?? pageNotFound() };

@@ -37,7 +37,6 @@ export async function testServer(options: Partial<KubeServerOptions> = {}): Prom
     clock,
     random: new SeededRandom(7),
     definitions: testDefinitions,
-    gitVersion: "v1.35.0",
     ...options,
   });
   return {

@@ -107,12 +107,12 @@ test("fields the kind does not have: strict refuses, warn warns, ignore says not
   assert.equal(strict.status, 400);
   assert.equal(
     strict.body.message,
-    'strict decoding error: unknown field "spec.parts[0].bar", unknown field "spec.foo", duplicate field "spec.color"',
+    'strict decoding error: duplicate field "spec.color", unknown field "spec.parts[0].bar", unknown field "spec.foo"',
   );
   const warned = await ask("POST", widgets, text);
   assert.equal(
     warned.headers.warning,
-    String.raw`299 - "unknown field \"spec.parts[0].bar\"", 299 - "unknown field \"spec.foo\"", 299 - "duplicate field \"spec.color\""`,
+    String.raw`299 - "duplicate field \"spec.color\"", 299 - "unknown field \"spec.parts[0].bar\"", 299 - "unknown field \"spec.foo\""`,
   );
   assert.deepEqual(warned.body.spec, { color: "blue", parts: [{ size: 1 }] });
   const ignored = await ask("PUT", `${widgets}/a?fieldValidation=Ignore`, { ...warned.body, other: 1 });

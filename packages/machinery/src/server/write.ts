@@ -6,16 +6,17 @@
  * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away
  */
 import { uuid } from "@mecha/kit";
-import { apiVersionOf, type KubeObject, validateMeta } from "@mecha/kinds";
+import { apiVersionOf, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
 import { sameButTimes } from "../apply/apply.ts";
 import { copy } from "../json.ts";
-import { alreadyExists, conflict, invalid, notFound, StatusError } from "../status.ts";
+import { alreadyExists, conflict, invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
 import { logKey } from "../watch/cache.ts";
 import type { Shelved } from "../watch/shelf.ts";
+import type { Taking } from "./addresses.ts";
 import { presented, type ServerParts, shelfOf, storedResource, storedText, type Target } from "./context.ts";
 import { onlyStatus, stampGeneration, stampNew, stampUpdated } from "./metadata.ts";
 import { generatedName } from "./names.ts";
-import { admitNew } from "./namespaces.ts";
+import { admitKind, admitNew } from "./namespaces.ts";
 import { badRequest, type WriteOptions } from "./options.ts";
 
 /** How often a change is computed again because somebody else wrote meanwhile. Writers of one object come in turns, so a few suffice. */
@@ -29,6 +30,7 @@ export async function create(parts: ServerParts, target: Target, object: KubeObj
   const { metadata } = object;
   checkIdentity(object, target);
   if (metadata.resourceVersion) throw new StatusError("Unknown", "resourceVersion should not be set on objects to be created");
+  admitKind(parts, definition);
   admitNew(parts, definition, namespace);
   const generated = !metadata.name && Boolean(metadata.generateName);
   for (let left = generated ? generatedTries : 1; ; left--) {
@@ -53,6 +55,8 @@ async function createNamed(
   if (definition.status) delete object.status;
   definition.setDefaults?.(object);
   stampNew(object, definition, newUid(), nowMs);
+  using taking = definition.allocate && parts.addresses.begin(metadata.name, options.dryRun); // held until the write has ended
+  allocate(object, undefined, definition, taking);
   definition.prepare?.(object, undefined, { nowMs, newUid });
   check(object, undefined, { definition, namespace });
   options.admit?.({ definition, namespace, object, old: undefined });
@@ -97,8 +101,10 @@ export async function update(
     const old = presented(current, definition);
     const asked = change(copy(old));
     const wanted = asked.metadata.resourceVersion;
+    if (!wanted && definition.versionedUpdate) throw mustNameVersion(name, definition);
     if (wanted && wanted !== old.metadata.resourceVersion) throw conflict(definition.plural, definition.group, name);
-    const next = nextState(parts, target, old, asked, options);
+    using taking = definition.allocate && parts.addresses.begin(name, options.dryRun); // held until the write has ended
+    const next = nextState(parts, target, { old, asked, taking }, options);
     const written = await replace(parts, target, current, next, options.dryRun);
     if (written) return written; // else W1: who named a version finds another one in the next round and loses there
   }
@@ -106,17 +112,23 @@ export async function update(
 }
 
 /** What is to be written for `asked`: fields of the server carried over, defaults, rules of the kind, everything checked. */
-function nextState(parts: ServerParts, target: Target, old: KubeObject, asked: KubeObject, options: UpdateOptions & Applied): KubeObject {
+function nextState(
+  parts: ServerParts,
+  target: Target,
+  { old, asked, taking }: { readonly old: KubeObject; readonly asked: KubeObject; readonly taking: Taking | undefined },
+  options: UpdateOptions & Applied,
+): KubeObject {
   const { definition, namespace } = target;
   const nowMs = parts.clock.wall();
   checkIdentity(asked, target);
   if (asked.metadata.name !== old.metadata.name) throw renamed(asked, old);
   checkUid(asked, old, target);
-  const next = options.subresource === "status" ? onlyStatus(asked, old) : asked;
+  const next = options.subresource === "status" ? onlyStatus(asked, old, definition) : asked;
   if (options.subresource === undefined && definition.status) keepStatus(next, old);
   definition.setDefaults?.(next);
   stampUpdated(next, old);
   const { subresource } = options;
+  if (subresource === undefined) allocate(next, old, definition, taking);
   definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random), ...(subresource !== undefined && { subresource }) });
   stampGeneration(next, old, definition);
   check(next, old, { definition, namespace });
@@ -189,6 +201,17 @@ export function checkIdentity(object: KubeObject, { definition, namespace }: Tar
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
 }
 
+function mustNameVersion(name: string, { group, plural }: ResourceDefinition): StatusError {
+  const field = "metadata.resourceVersion";
+  const message = "Invalid value: 0: must be specified for an update";
+  return new StatusError("Invalid", `${qualifiedResource(plural, group)} "${name}" is invalid: ${field}: ${message}`, {
+    name,
+    ...(group !== "" && { group }),
+    kind: plural, // the server has no kind at hand here
+    causes: [{ reason: "FieldValueInvalid", message, field }],
+  });
+}
+
 function renamed(asked: KubeObject, old: KubeObject): StatusError {
   if (!asked.metadata.name) return badRequest("name must be provided");
   return badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${old.metadata.name})`);
@@ -202,6 +225,17 @@ function checkUid({ metadata }: KubeObject, old: KubeObject, { definition }: Tar
       old.metadata.name,
       `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`,
     );
+}
+
+/** @throws StatusError Invalid when what is asked for cannot be had */
+function allocate(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  { allocate: take, kind, group }: ResourceDefinition,
+  taking: Taking | undefined,
+): void {
+  const problems = (taking && take?.(object, old, taking)) ?? [];
+  if (problems.length > 0) throw invalid(kind, group, object.metadata.name, problems);
 }
 
 /** @throws StatusError Invalid with everything that is wrong. */

@@ -1,0 +1,182 @@
+/** What requests do with kinds as they are served: who may be created by an update, what `/status` may say, how strict bodies are read. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { allKinds, type JsonObject } from "@mecha/kinds";
+import { type Asked, testServer } from "./testing.ts";
+
+const definitions = allKinds();
+const merge = { "content-type": "application/merge-patch+json" };
+const apply = { "content-type": "application/apply-patch+yaml" };
+const namespaced = (group: string, plural: string): string => `/${group}/namespaces/default/${plural}`;
+const deployments = namespaced("apis/apps/v1", "deployments");
+const deployment = (name: string, spec: JsonObject = {}): JsonObject => ({
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name },
+  spec: {
+    selector: { matchLabels: { app: "a" } },
+    template: { metadata: { labels: { app: "a" } }, spec: { containers: [{ name: "a", image: "a" }] } },
+    ...spec,
+  },
+});
+
+test("an update creates where Kubernetes has it so: leases, events, roles, endpoints, limits; nowhere else", async () => {
+  const { ask } = await testServer({ definitions });
+  const rules = [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }];
+  const made: readonly (readonly [string, JsonObject])[] = [
+    [namespaced("apis/coordination.k8s.io/v1", "leases"), {}],
+    [namespaced("api/v1", "events"), { involvedObject: { namespace: "default" } }],
+    [namespaced("api/v1", "endpoints"), {}],
+    [namespaced("api/v1", "limitranges"), {}],
+    [namespaced("apis/rbac.authorization.k8s.io/v1", "roles"), { rules }],
+    ["/apis/rbac.authorization.k8s.io/v1/clusterroles", { rules }],
+  ];
+  for (const [path, body] of made) {
+    const { status, body: object } = await ask("PUT", `${path}/a`, { metadata: { name: "a", resourceVersion: "7" }, ...body });
+    assert.deepEqual([status, object.metadata.name], [201, "a"], JSON.stringify(object));
+  }
+  for (const plural of ["configmaps", "secrets", "pods", "persistentvolumeclaims"])
+    assert.equal((await ask("PUT", `${namespaced("api/v1", plural)}/a`, { metadata: { name: "a" } })).status, 404, plural);
+  const [leases] = made[0] ?? [""];
+  const other = await ask("PUT", `${leases}/b`, { metadata: { name: "c" } });
+  assert.deepEqual([other.status, other.body.message], [400, "the name of the object (c) does not match the name on the URL (b)"]);
+  assert.equal((await ask("PUT", `${leases}/b`, { metadata: { name: "b", uid: "x" } })).status, 409);
+});
+
+test("a Lease, a budget and a CRD must name the version they update; other kinds need not", async () => {
+  const { ask } = await testServer({ definitions });
+  for (const [path, status] of [
+    [namespaced("apis/coordination.k8s.io/v1", "leases"), 422],
+    [namespaced("apis/policy/v1", "poddisruptionbudgets"), 422],
+    [namespaced("api/v1", "configmaps"), 200],
+  ] as const) {
+    await ask("POST", path, { metadata: { name: "a" } });
+    const { status: answered, body } = await ask("PUT", `${path}/a`, { metadata: { name: "a", labels: { a: "b" } } });
+    assert.equal(answered, status, JSON.stringify(body));
+    if (status === 422) assert.match(body.message, /metadata\.resourceVersion: Invalid value: 0: must be specified for an update$/u);
+  }
+});
+
+test("a change through /status leaves spec; labels of a Deployment and owners of a Pod stay too, other metadata may change", async () => {
+  const { ask } = await testServer({ definitions });
+  await ask("POST", deployments, deployment("a", { replicas: 2 }));
+  const patch = { metadata: { labels: { x: "y" }, annotations: { n: "1" } }, spec: { replicas: 5 }, status: { replicas: 3 } };
+  const { body } = await ask("PATCH", `${deployments}/a/status?fieldManager=agent`, patch, merge);
+  assert.deepEqual(
+    [body.metadata.labels, body.metadata.annotations, body.spec.replicas, body.status.replicas, body.metadata.generation],
+    [undefined, { n: "1" }, 2, 3, 1],
+  );
+  const entry = body.metadata.managedFields.find(({ manager }: any) => manager === "agent");
+  assert.deepEqual(entry.fieldsV1, { "f:metadata": { "f:annotations": { ".": {}, "f:n": {} } }, "f:status": { "f:replicas": {} } });
+  const pods = namespaced("api/v1", "pods");
+  await ask("POST", pods, { metadata: { name: "p" }, spec: { containers: [{ name: "a", image: "a" }] } });
+  const owner = { apiVersion: "v1", kind: "ConfigMap", name: "c", uid: "u" };
+  const told = { metadata: { ownerReferences: [owner], labels: { x: "y" } }, status: { phase: "Running" } };
+  const { body: pod } = await ask("PATCH", `${pods}/p/status`, told, merge);
+  assert.deepEqual([pod.metadata.ownerReferences, pod.metadata.labels, pod.status.phase], [undefined, { x: "y" }, "Running"]);
+});
+
+test("a Scale is applied: its replicas are the manager's, and conflicts are told as with any apply", async () => {
+  const { ask } = await testServer({ definitions });
+  const scale = (replicas: unknown): JsonObject => ({
+    apiVersion: "autoscaling/v1",
+    kind: "Scale",
+    metadata: { name: "a" },
+    spec: { replicas },
+  });
+  assert.equal((await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, scale(3), apply)).status, 404);
+  await ask("PATCH", `${deployments}/a?fieldManager=owner`, deployment("a", { replicas: 2 }), apply);
+  const refused = await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, scale(3), apply);
+  assert.deepEqual([refused.status, refused.body.message], [409, 'Apply failed with 1 conflict: conflict with "owner": .spec.replicas']);
+  const { status, body } = await ask("PATCH", `${deployments}/a/scale?fieldManager=s&force=true`, scale(3), apply);
+  assert.deepEqual([status, body.kind, body.spec], [200, "Scale", { replicas: 3 }]);
+  const { body: after } = await ask("GET", `${deployments}/a`);
+  const entry = after.metadata.managedFields.find(({ manager }: any) => manager === "s");
+  assert.deepEqual(
+    [entry.operation, entry.apiVersion, entry.subresource, entry.fieldsV1],
+    ["Apply", "apps/v1", "scale", { "f:spec": { "f:replicas": {} } }],
+  );
+  assert.match(
+    (await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, scale(-1), apply)).body.message,
+    /must be greater than or equal to 0/u,
+  );
+  assert.match(
+    (await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, deployment("a"), apply)).body.message,
+    /invalid object type: apps\/v1, Kind=Deployment/u,
+  );
+});
+
+const twice: readonly (readonly [what: string, ask: () => readonly unknown[], strict: RegExp, warning: string])[] = [
+  [
+    "a created object",
+    () => ["POST", maps, '{"metadata":{"name":"b"},"data":{"a":"1","a":"2"}}'],
+    /ConfigMap: strict decoding error: duplicate field "data\.a"$/u,
+    'duplicate field \\"data.a\\"',
+  ],
+  [
+    "a created object in YAML",
+    () => ["POST", maps, "metadata: {name: b}\ndata:\n  a: x\n  a: z\n", { "content-type": "application/yaml" }],
+    /strict decoding error: yaml: unmarshal errors:\n {2}line 4: key "a" already set in map$/u,
+    'line 4: key \\"a\\" already set in map',
+  ],
+  [
+    "a merge patch",
+    () => ["PATCH", `${maps}/a`, '{"data":{"a":"1","a":"2"}}', merge],
+    /^ "" is invalid: patch: Invalid value: .*strict decoding error: duplicate field "data\.a"$/u,
+    'duplicate field \\"data.a\\"',
+  ],
+  [
+    "a json patch",
+    () => [
+      "PATCH",
+      `${maps}/a`,
+      '[{"op":"remove","op":"add","path":"/data/b","value":"1"}]',
+      { "content-type": "application/json-patch+json" },
+    ],
+    /strict decoding error: json patch duplicate field "\[0\]\.op"$/u,
+    'json patch duplicate field \\"[0].op\\"',
+  ],
+  [
+    "an applied configuration",
+    () => ["PATCH", `${maps}/a`, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: x\n  a: z\n", apply],
+    /^error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n {2}line 6: key "a" already set in map$/u,
+    'line 6: key \\"a\\" already set in map',
+  ],
+  [
+    "one applied as JSON",
+    () => ["PATCH", `${maps}/a`, '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},\n"data":{"a":"x","a":"z"}}', apply],
+    /line 2: key "a" already set in map$/u,
+    'line 2: key \\"a\\" already set in map',
+  ],
+];
+const maps = namespaced("api/v1", "configmaps");
+
+test("fields that stand twice are refused, told or passed over, as the request wants it", async () => {
+  for (const [what, request, strict, warning] of twice) {
+    const { ask } = await testServer({ definitions });
+    await ask("POST", maps, { metadata: { name: "a" }, data: { c: "1" } });
+    const [method, path, body, headers] = request() as Parameters<typeof ask>;
+    const answer = (fieldValidation: string): Promise<Asked> =>
+      ask(method, `${path}?fieldManager=m&dryRun=All&fieldValidation=${fieldValidation}`, body, headers);
+    assert.match((await answer("Strict")).body.message, strict, what);
+    assert.equal((await answer("Warn")).headers.warning, `299 - "${warning}"`, what);
+    const ignored = await answer("Ignore");
+    assert.deepEqual([ignored.status < 300, ignored.headers.warning], [true, undefined], what);
+  }
+});
+
+test("a patch that makes something of it no kind has is refused as a patch", async () => {
+  const { ask } = await testServer({ definitions });
+  await ask("POST", deployments, deployment("a"));
+  const strategic = { "content-type": "application/strategic-merge-patch+json" };
+  const unknown = await ask("PATCH", `${deployments}/a?fieldValidation=Strict`, { spec: { replica: 2 } }, strategic);
+  assert.deepEqual(
+    [unknown.status, unknown.body.message, unknown.body.details.causes[0].field],
+    [422, ' "" is invalid: patch: Invalid value: "map[spec:map[replica:2]]": strict decoding error: unknown field "spec.replica"', "patch"],
+  );
+  const wrong = await ask("PATCH", `${deployments}/a`, { spec: { replicas: "two" } }, merge);
+  assert.match(
+    wrong.body.message,
+    /^ "" is invalid: patch: Invalid value: "\{.*json: cannot unmarshal string into Go struct field DeploymentSpec\.spec\.replicas of type int32$/u,
+  );
+});

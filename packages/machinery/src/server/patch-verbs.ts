@@ -1,0 +1,86 @@
+/** PATCH: patches of an object, server-side apply, and both through the scale subresource. */
+import type { FieldProblem, JsonObject, KubeObject } from "@mecha/kinds";
+import { applied } from "../apply/tracker.ts";
+import { goText, isObject } from "../json.ts";
+import { invalid, type StatusError } from "../status.ts";
+import { nothingTwice } from "./body.ts";
+import { checkedObject, type Refusal, yamlErrors } from "./checked.ts";
+import { shelfOf } from "./context.ts";
+import { badRequest, type WriteOptions } from "./options.ts";
+import { type ParsedPatch, parsePatch, patched } from "./patch.ts";
+import { checkNew, nameOf, optionsOf, type ResourceRequest, type Result, subresourceOption } from "./request.ts";
+import { readScale, scaleChange, scaleConfiguration } from "./scale.ts";
+import { create, update, type UpdateOptions } from "./write.ts";
+
+export async function patchOne(request: ResourceRequest): Promise<Result> {
+  const { parts, definition, subresource } = request;
+  const options = { ...optionsOf(request), ...subresourceOption(request) };
+  const patch = parsePatch(request.body, request.headers["content-type"], definition);
+  checkPatchOptions(patch, options, request.query);
+  if (patch.kind === "apply") return applyOne(request, options, patch);
+  if (subresource === "scale") return scaled(request, options, (current) => patched(current, patch, definition));
+  let warnings: readonly string[] = [];
+  const change = (current: KubeObject): KubeObject => {
+    const value = patched(current, patch, definition);
+    const checked = checkedObject(value, definition, options, { twice: patch, refuse: patchRefusal(patch, value) });
+    warnings = checked.warnings;
+    return checked.object;
+  };
+  return { is: "object", status: 200, object: await update(parts, request, nameOf(request), change, options), definition, warnings };
+}
+
+/** What a patch made is shown whole, as the server has it: of a strategic patch the patch, else the object. */
+function patchRefusal({ kind, value: patch }: ParsedPatch, made: JsonObject): Refusal {
+  const shown = kind === "strategic" ? goText(patch) : JSON.stringify(made);
+  return (text) =>
+    invalid("", "", "", [{ type: "FieldValueInvalid", field: "patch", message: `Invalid value: ${JSON.stringify(shown)}: ${text}` }]);
+}
+
+/** Server-side apply: creates what is not there. */
+async function applyOne(request: ResourceRequest, options: UpdateOptions, { value, repeated }: ParsedPatch): Promise<Result> {
+  const { parts, definition, namespace, subresource } = request;
+  if (!isObject(value)) throw badRequest("error decoding YAML: the configuration must be an object");
+  const name = nameOf(request);
+  const scaling = subresource === "scale";
+  const configuration = scaling ? scaleConfiguration(value, { name, namespace }, definition) : value;
+  const fields = { definition, manager: options.fieldManager, subresource, nowMs: parts.clock.wall(), force: options.force };
+  let warnings: readonly string[] = [];
+  const change = (current: KubeObject | undefined): KubeObject => {
+    const next = applied(parts.registry, current, configuration, fields);
+    checkRepeated(repeated, options);
+    const checked = checkedObject(next, definition, options, { twice: { ...nothingTwice, repeated } });
+    warnings = checked.warnings;
+    return checked.object;
+  };
+  const kept = { ...options, applied: true };
+  if (subresource === undefined && !shelfOf(parts, definition).get(namespace, name)) {
+    request.mayCreate();
+    const object = change(undefined);
+    checkNew(object, request);
+    return { is: "object", status: 201, object: await create(parts, request, object, kept), definition, warnings };
+  }
+  const object = await update(parts, request, name, change, kept);
+  return { is: "object", status: 200, object: scaling ? readScale(object, definition) : object, definition, warnings };
+}
+
+function checkRepeated(repeated: readonly string[], { fieldValidation }: WriteOptions): void {
+  if (repeated.length > 0 && fieldValidation === "Strict")
+    throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${yamlErrors(repeated)}`);
+}
+
+/** @throws StatusError Invalid: apply needs a manager, and only apply can be forced. */
+function checkPatchOptions({ kind }: ParsedPatch, { fieldManagerNamed }: WriteOptions, query: URLSearchParams): void {
+  const refuse = (problem: FieldProblem): StatusError => invalid("PatchOptions", "meta.k8s.io", "", [problem]);
+  if (kind === "apply" && !fieldManagerNamed)
+    throw refuse({ type: "FieldValueRequired", field: "fieldManager", message: "Required value: is required for apply patch" });
+  if (kind !== "apply" && query.has("force"))
+    throw refuse({ type: "FieldValueForbidden", field: "force", message: "Forbidden: may not be specified for non-apply patch" });
+}
+
+/** A change of an object's Scale. */
+export async function scaled(request: ResourceRequest, options: UpdateOptions, next: (current: JsonObject) => JsonObject): Promise<Result> {
+  const { parts, definition } = request;
+  const change = (current: KubeObject): KubeObject => scaleChange(current, next(readScale(current, definition)), definition);
+  const object = await update(parts, request, nameOf(request), change, options);
+  return { is: "object", status: 200, object: readScale(object, definition), definition, warnings: [] };
+}

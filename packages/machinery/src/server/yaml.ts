@@ -1,0 +1,54 @@
+/**
+ * YAML bodies to JSON values, with the keys that stand twice in one map. JSON is YAML, and what kubectl sends as apply-patch+yaml is JSON: it is read as such.
+ */
+import { isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
+import { duplicateFields } from "./duplicates.ts";
+
+/** Aliases expanded in one body: far above what people write, far below a billion laughs. */
+const aliasesMax = 100;
+/** Keys reported from one body; the rest is left out. */
+const reportMax = 100;
+
+export interface ParsedYaml {
+  readonly value: unknown;
+  /** `line 3: key "a" already set in map`, as the server has it. The last one counts. */
+  readonly repeated: readonly string[];
+}
+
+/** @throws Error when it is no YAML */
+export function parseYaml(text: string): ParsedYaml {
+  return asJson(text) ?? asYaml(text);
+}
+
+function asJson(text: string): ParsedYaml | undefined {
+  if (!/^\s*\{/u.test(text)) return undefined;
+  try {
+    return { value: JSON.parse(text), repeated: duplicateFields(text).map(({ key, line }) => repeatedText(key, line)) };
+  } catch {
+    return undefined; // a flow mapping that is no JSON, or nothing at all: YAML's reader will say
+  }
+}
+
+function asYaml(text: string): ParsedYaml {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines });
+  const [error] = document.errors;
+  if (error) throw new Error(`yaml: ${error.message}`);
+  const repeated: string[] = [];
+  visit(document, {
+    Map: (_, map) => {
+      if (!isMap(map) || repeated.length >= reportMax) return;
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) repeated.push(repeatedText(key.value, lines.linePos((key as Node).range?.[0] ?? 0).line));
+        seen.add(key.value);
+      }
+    },
+  });
+  return { value: document.toJS({ maxAliasCount: aliasesMax }) as unknown, repeated };
+}
+
+function repeatedText(key: unknown, line: number): string {
+  return `line ${line}: key ${JSON.stringify(key)} already set in map`;
+}
