@@ -149,6 +149,12 @@ test("events, values, replicated entities of every type and the action over them
   assert.deepEqual(await request(`${again.ingress}/carts/7`), cart);
   assert.deepEqual(await request(`${again.ingress}/prices/tea`), ok({ product: "tea", cents: 450 }));
   assert.deepEqual(await request(`${again.ingress}/carts/7/total`), ok({ cents: 4_250 }));
+  assert.deepEqual(await setPrice(again.ingress, "tea", -1), failed(400, 3, "nobody pays -1"));
+  assert.deepEqual(
+    await request(`${again.ingress}/prices/tea`),
+    ok({ product: "tea", cents: 450 }),
+    "what was set before the failure is not believed",
+  );
   assert.deepEqual(await request(`${again.ingress}/prices/tea`, { method: "DELETE" }), ok({}));
   assert.deepEqual(await request(`${again.ingress}/prices/tea`), failed(404, 5, "no price for tea"));
 

@@ -24,6 +24,7 @@ export const protocol02: RemoteProtocol = {
   actionPaths: actionPaths(actionType),
   reportPath: reportErrorPath,
   streamedNames: "first",
+  valueFailuresRestart: false,
   metadata: true,
 };
 

@@ -53,7 +53,7 @@ test("an event sourced entity: init and command go out, a failure comes back wit
   assert.deepEqual(replies, [{ commandId: 1, action: asModel, effects: [], events: [] }]);
 });
 
-test("a value entity: its delete may carry a time, its failures carry codes", () => {
+test("a value entity: its delete may carry a time, its failures carry codes and have it loaded anew", () => {
   const { call, replies } = openEntity("value");
   assert.equal(call.path, "/kalix.component.valueentity.ValueEntities/Handle");
   assert.deepEqual(
@@ -71,7 +71,7 @@ test("a value entity: its delete may carry a time, its failures carry codes", ()
     },
   };
   call.deliver(toBinary(ValueEntityStreamOutSchema, create(ValueEntityStreamOutSchema, out)));
-  assert.deepEqual(replies, [{ commandId: 1, action: asModel, effects: [], events: [], state: { do: "delete" } }]);
+  assert.deepEqual(replies, [{ commandId: 1, action: { ...asModel, restart: true }, effects: [], events: [], state: { do: "delete" } }]);
 });
 
 test("a failure of the stream brings its code, too", () => {

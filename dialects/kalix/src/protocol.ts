@@ -35,5 +35,6 @@ export const kalixProtocol: RemoteProtocol = {
   },
   reportPath: reportErrorPath,
   streamedNames: "first",
+  valueFailuresRestart: true,
   metadata: true,
 };

@@ -32,6 +32,7 @@ prices.setInitial((product) => Price.create({ product, cents: 0 }));
 prices.setCommandHandlers({
   Set({ product, cents }, _price, ctx) {
     ctx.updateState(Price.create({ product, cents }));
+    if (cents < 0) return replies.failure(`nobody pays ${cents}`, GrpcStatus.InvalidArgument);
     return replies.message({});
   },
   Get: ({ product }, price) => (price.cents > 0 ? replies.message(price) : replies.failure(`no price for ${product}`, GrpcStatus.NotFound)),

@@ -119,10 +119,10 @@ for (const { name, kind, reply, discard, fence, end, stored } of [
   });
 }
 
-test("only event sourced entities restart", () => {
-  assert.equal(asksRestart("eventSourced", replyOf(1, failing(true))), true);
-  assert.equal(asksRestart("eventSourced", replyOf(1, failing(false))), false);
-  assert.equal(asksRestart("value", replyOf(1, failing(true))), false);
+test("a failure that says so asks for a restart", () => {
+  assert.equal(asksRestart(replyOf(1, failing(true))), true);
+  assert.equal(asksRestart(replyOf(1, failing(false))), false);
+  assert.equal(asksRestart(replyOf(1, { state: "v" })), false);
 });
 
 const small = { ...engineDefaults, eventsPerReplyMax: 2, payloadMaxBytes: 8, uncommittedBytesMax: 10 };

@@ -36,9 +36,9 @@ export interface DraftBase {
   readonly newKey: () => string;
 }
 
-/** `restart=true` asks for this reply's events to be dropped; only event sourced entities honour it (facts/cloudstate.md §1.12). */
-export function asksRestart(kind: "eventSourced" | "value", reply: EntityReply): boolean {
-  return kind === "eventSourced" && reply.action.do === "fail" && reply.action.restart;
+/** Asks for this reply's changes to be dropped and the entity to be loaded anew. Which kinds may is for the dialect to say. */
+export function asksRestart({ action }: EntityReply): boolean {
+  return action.do === "fail" && action.restart;
 }
 
 /** A text naming what in `reply` is past a bound; `undefined` = nothing. */

@@ -113,7 +113,7 @@ class RemoteEntityStream implements EntityStream {
     }
     switch (out.kind) {
       case "reply":
-        this.#reply(out.deletes ? refusedDelete(out.reply) : out.reply);
+        this.#reply(out.deletes ? refusedDelete(out.reply) : this.#believed(out.reply));
         return;
       case "failure":
         this.#failure(out.failure);
@@ -131,6 +131,13 @@ class RemoteEntityStream implements EntityStream {
     }
     this.#first++;
     this.#options.events.reply(reply.snapshot !== undefined && reply.events.length === 0 ? this.#withoutSnapshot(reply) : reply);
+  }
+
+  /** See `RemoteProtocol.valueFailuresRestart`. */
+  #believed(reply: EntityReply): EntityReply {
+    const { protocol, init } = this.#options;
+    if (!protocol.valueFailuresRestart || init.kind !== "value" || reply.action.do !== "fail") return reply;
+    return { ...reply, action: { ...reply.action, restart: true } };
   }
 
   /** Ends the stream as far as the engine is concerned, whatever the id: one for another command is reported beside it. */

@@ -19,6 +19,10 @@ export interface RemoteProtocol {
    * message, beside its payload.
    */
   readonly streamedNames: "first" | "each";
+  /**
+   * A value entity that failed a command is loaded anew: its library keeps the value the handler set before it failed, and does not send it (Kalix).
+   */
+  readonly valueFailuresRestart: boolean;
   /** Whether commands can carry metadata. */
   readonly metadata: boolean;
 }

@@ -30,7 +30,7 @@ export function takeReply(entity: EntityState, reply: EntityReply, nowMs: number
     return;
   }
   answered(entity, nowMs);
-  const restart = asksRestart(entity.kind, reply);
+  const restart = asksRestart(reply);
   const step = stepOf(entity, envelope, reply, restart, wallMs);
   entity.assignedSequence = step.endSequence;
   entity.ledger.push(step);
