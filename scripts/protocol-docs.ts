@@ -32,6 +32,7 @@ const files: readonly (readonly [file: string, heading: string])[] = [
   ["cloudstate/entity_key.proto", "Option: the entity's id"],
   ["cloudstate/eventing.proto", "Option: event logs and topics"],
   ["mecha/extensions/v1/extensions.proto", "What Mecha adds"],
+  ["mecha/carrier/v1/carrier.proto", "Entities on one stream"],
   ["mecha/sidecar/v1/replication.proto", "Between Mecha's processes"],
 ];
 

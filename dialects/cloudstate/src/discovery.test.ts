@@ -46,7 +46,7 @@ test("the function is told who asks", async () => {
   const [call] = channel.to(discoverPath);
   assert.ok(call?.halfClosed);
   const sent = call.sent[0] as Uint8Array;
-  assert.deepEqual(fromBinary(ProxyInfoExtensionSchema, sent).mechaExtensions, ["timers", "window"]);
+  assert.deepEqual(fromBinary(ProxyInfoExtensionSchema, sent).mechaExtensions, ["timers", "window", "carrier"]);
   const { $typeName, ...info } = fromBinary(ProxyInfoSchema, sent, { readUnknownFields: false });
   assert.equal($typeName, "cloudstate.ProxyInfo");
   assert.deepEqual(info, {

@@ -10,6 +10,8 @@ import { crdtType, oldProtocol, entityTypes, protocolVersion, readSpec } from ".
 
 /** What a proxy that may send several commands at once says in ProxyInfoExtension. */
 const windowExtension = "window";
+/** What one says that can put the streams of entities on one. */
+const carrierExtension = "carrier";
 
 /**
  * Asks once.
@@ -26,11 +28,11 @@ export async function discover(channel: Channel, options: DiscoveryOptions): Pro
     supportedEntityTypes: Object.keys(entityTypes),
   });
   // One message, read by two types: who does not know the extension passes over its fields.
-  const mechaExtensions = [timersExtension, windowExtension];
+  const mechaExtensions = [timersExtension, windowExtension, carrierExtension];
   const extension = toBinary(ProxyInfoExtensionSchema, create(ProxyInfoExtensionSchema, { mechaExtensions }));
   const request = Uint8Array.of(...toBinary(ProxyInfoSchema, info), ...extension);
   const answer = await ask(channel, discoverPath, request, options.signal);
-  const main = cloudstateFunction(channel, { ...options, window: windowIn(answer) });
+  const main = cloudstateFunction(channel, { ...options, ...extensionsIn(answer) });
   const main00 = cloudstateFunction00(channel, options);
   let isOld = false;
   return accepted(channel, {
@@ -47,11 +49,12 @@ export async function discover(channel: Channel, options: DiscoveryOptions): Pro
   });
 }
 
-/** Commands of one entity the function takes at once. An answer that cannot be read is refused elsewhere. */
-function windowIn(answer: Uint8Array): number {
+/** What the function can do beyond the protocol. An answer that cannot be read is refused elsewhere. */
+function extensionsIn(answer: Uint8Array): { readonly window: number; readonly carrier: boolean } {
   try {
-    return Math.max(1, fromBinary(EntitySpecExtensionSchema, answer).window);
+    const { window, carrier } = fromBinary(EntitySpecExtensionSchema, answer);
+    return { window: Math.max(1, window), carrier };
   } catch {
-    return 1;
+    return { window: 1, carrier: false };
   }
 }

@@ -48,6 +48,7 @@ export {
   type NextMessage,
   runExchangeCall,
 } from "./exchange-call/index.ts";
+export { carriedChannel, carrierPath, type Carriers, serveCarriers } from "./carrier/index.ts";
 export { isGrpcWeb, serveGrpcWeb, type WebOptions, webStatusHeaders } from "./grpc-web/index.ts";
 export {
   anyFromJson,

@@ -1,5 +1,6 @@
 /** The embedded topic log: one SQLite file, written by a worker thread of its own. This side hands requests over and gives answers back. */
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { assert, Fault, type Log } from "@mecha/kit";
@@ -8,9 +9,10 @@ import { appendMax, type Retention, type Standing, type TopicListing, type Topic
 import { type Cursor, type ParkedChange, type ParkedEvent, type ParkedQuery, type ParkedRow, rowsMax } from "@mecha/state/store";
 import type { TopicsAnswer, TopicsRequest, TopicsStart } from "./worker.ts";
 import type { WorkerReady } from "../worker.ts";
+import { unusedTopics } from "./unused.ts";
 
 export interface SqliteTopicsOptions {
-  /** Folder of the state; the file is `topics.db`. Made if missing, with mode 0700. */
+  /** Folder of the state; the file is `topics.db`. Made with mode 0700 when the first message is appended. */
   readonly dir: string;
   readonly log: Log;
   readonly retention: Retention;
@@ -25,14 +27,23 @@ interface Pending {
   readonly reject: (fault: Fault) => void;
 }
 
+/** V8's heap for young objects of the worker, MB: it makes few. */
+const workerYoungMb = 6;
+
 /**
- * Opens the log, making the file if there is none. Only one process can hold it.
+ * Opens the log. One that does not exist is made by the first message. Only one process can hold it.
  * @throws Fault("unavailable") naming the holder's pid, or when the file cannot be opened; Fault("precondition") when it is not ours, or newer.
  */
-export async function openSqliteTopics({ dir, log, retention, durability = "full" }: SqliteTopicsOptions): Promise<TopicLog> {
-  const file = join(dir, "topics.db");
+export async function openSqliteTopics(options: SqliteTopicsOptions): Promise<TopicLog> {
+  const file = join(options.dir, "topics.db");
+  const open = (): Promise<TopicLog> => startWorker(file, options);
+  return existsSync(file) ? open() : unusedTopics(file, options.retention, open);
+}
+
+async function startWorker(file: string, { log, retention, durability = "full" }: SqliteTopicsOptions): Promise<TopicLog> {
   const workerData: TopicsStart = { file, ownFolder: true, durability, retention };
-  const worker = new Worker(workerUrl(), { workerData, name: "store-sqlite-topics" });
+  const resourceLimits = { maxYoungGenerationSizeMb: workerYoungMb };
+  const worker = new Worker(workerUrl(), { workerData, name: "store-sqlite-topics", resourceLimits });
   const exited = new Promise<void>((done) => worker.once("exit", () => done()));
   const [ready] = (await once(worker, "message").catch((error: unknown) => {
     throw new Fault("internal", `start the thread of ${file}`, { cause: error });

@@ -1,6 +1,7 @@
-/** The engine's FunctionPort over a protocol of this family: one gRPC stream for each active entity, one gRPC call for each action call. */
+/** The engine's FunctionPort over a protocol of this family: one gRPC stream for each active entity (its own, or a
+ * carried one), one gRPC call for each action call. */
 import type { Log } from "@mecha/kit";
-import type { Channel } from "@mecha/wire";
+import { carriedChannel, type Channel } from "@mecha/wire";
 import type { FunctionPort } from "../model.ts";
 import { openActionCall } from "./action-call.ts";
 import { openEntityStream } from "./entity-stream.ts";
@@ -16,6 +17,8 @@ export interface RemoteFunctionOptions {
   readonly log?: Log;
   /** Commands of one entity the function takes at once. Default 1; more only when it has said so. */
   readonly window?: number;
+  /** The function serves carriers: the streams of its entities share one. Default false. */
+  readonly carrier?: boolean;
 }
 
 /** The user function behind `channel`. Does not own the channel. */
@@ -23,9 +26,10 @@ export function remoteFunction(channel: Channel, protocol: RemoteProtocol, optio
   const { report } = reporter(channel, protocol.reportPath, options.log);
   const commandMetadata = protocol.metadata && (options.entityCommandMetadata ?? false);
   const window = options.window ?? 1;
+  const entities = options.carrier === true ? carriedChannel(channel) : channel;
   return {
     window,
-    openEntity: (address, init, events) => openEntityStream(channel, { protocol, address, init, events, commandMetadata, report, window }),
+    openEntity: (address, init, events) => openEntityStream(entities, { protocol, address, init, events, commandMetadata, report, window }),
     openAction: (service, method, open, events) => openActionCall(channel, { protocol, service, method, open, events, report }),
     reportError: report,
   };

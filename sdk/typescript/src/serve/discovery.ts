@@ -19,14 +19,21 @@ const entityTypes = { eventSourced: eventSourcedType, value: valueEntityType, cr
 
 /** What a proxy that may send several commands of an entity at once says in ProxyInfoExtension. */
 const windowExtension = "window";
+/** What one says that can put the streams of entities on one. */
+const carrierExtension = "carrier";
 
 /** Commands of one entity this function takes before it has answered the first: they wait here, in memory, and their answers share a write. */
 export const window = 32;
 
 /** The answer to `discover` for a proxy that understands `extensions`; both messages are read from the same bytes. */
 export function discoveryAnswer(spec: Uint8Array, extensions: readonly string[]): Uint8Array {
-  if (!extensions.includes(windowExtension)) return spec;
-  return Buffer.concat([spec, toBinary(EntitySpecExtensionSchema, create(EntitySpecExtensionSchema, { window }))]);
+  const known = {
+    ...(extensions.includes(windowExtension) && { window }),
+    ...(extensions.includes(carrierExtension) && { carrier: true }),
+  };
+  if (Object.keys(known).length === 0) return spec;
+  const extension = create(EntitySpecExtensionSchema, known);
+  return Buffer.concat([spec, toBinary(EntitySpecExtensionSchema, extension)]);
 }
 
 /** What the function says about itself beside its components. */

@@ -7,7 +7,7 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { consoleLog, hostClock, hostEnvironment, logOptionsFrom } from "@mecha/host";
 import { type Environment, Fault, type Log } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
-import { type CallHandler, unaryHandler } from "@mecha/wire";
+import { type CallHandler, carrierPath, type Carriers, serveCarriers, unaryHandler } from "@mecha/wire";
 import { EntitySpecSchema, ProxyInfoSchema, UserFunctionErrorSchema } from "@mecha/wire/gen/cloudstate/entity";
 import { ProxyInfoExtensionSchema } from "@mecha/wire/gen/mecha/extensions/v1/extensions";
 import type { Component } from "../component.ts";
@@ -72,8 +72,14 @@ export async function serve(components: readonly Component[], options: ServeOpti
     `node ${process.version}`,
   );
   const routes = routesOf(components, toBinary(EntitySpecSchema, spec), surroundings, (seen) => (proxy = seen));
+  const carriers = serveCarriers({
+    router: (path) => (path === carrierPath ? undefined : routes.get(path)),
+    messageMaxBytes,
+    onError: (error, path) => log.error("call failed", { path, error }),
+  });
+  routes.set(carrierPath, carriers.handler);
   const listener = await open(options, environment, log, routes);
-  const server = serverOf(listener);
+  const server = serverOf(listener, carriers);
   if (options.handleSignals ?? true) endWithProcess(server, environment, log, options.shutdownGraceMs ?? shutdownGraceMsDefault);
   // last: who reads this line may end the process at once
   log.info("function ready", { host: listener.host, port: listener.port, components: components.map(({ service }) => service).join(", ") });
@@ -183,11 +189,12 @@ function portFrom(text: string | undefined): number {
   return port;
 }
 
-function serverOf(listener: Listener): Server {
+function serverOf(listener: Listener, carriers: Carriers): Server {
   return {
     host: listener.host,
     port: listener.port,
     close: async (graceMs = shutdownGraceMsDefault) => {
+      carriers.leave();
       await listener.drain(graceMs);
     },
     [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file mecha/extensions/v1/extensions.proto.
  */
 export const file_mecha_extensions_v1_extensions: GenFile = /*@__PURE__*/
-  fileDesc("CiRtZWNoYS9leHRlbnNpb25zL3YxL2V4dGVuc2lvbnMucHJvdG8SE21lY2hhLmV4dGVuc2lvbnMudjEiLwoSUHJveHlJbmZvRXh0ZW5zaW9uEhkKEG1lY2hhX2V4dGVuc2lvbnMY6QcgAygJIiYKE0VudGl0eVNwZWNFeHRlbnNpb24SDwoGd2luZG93GOkHIAEoDSJDCg5SZXBseUV4dGVuc2lvbhIxCgZ0aW1lcnMY6QcgAygLMiAubWVjaGEuZXh0ZW5zaW9ucy52MS5UaW1lckFjdGlvbiJXCgtUaW1lckFjdGlvbhIsCgNzZXQYASABKAsyHS5tZWNoYS5leHRlbnNpb25zLnYxLlNldFRpbWVySAASEAoGY2FuY2VsGAIgASgJSABCCAoGYWN0aW9uIpwCCghTZXRUaW1lchIMCgRuYW1lGAEgASgJEhQKDGNvbW1hbmRfbmFtZRgCIAEoCRIlCgdwYXlsb2FkGAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRImCghtZXRhZGF0YRgEIAEoCzIULmNsb3Vkc3RhdGUuTWV0YWRhdGESDwoFYXRfbXMYBSABKANIABISCghhZnRlcl9tcxgGIAEoA0gAEhIKCGV2ZXJ5X21zGAcgASgDSAESDgoEY3JvbhgIIAEoCUgBEhEKCXRpbWVfem9uZRgJIAEoCRIuCghjYXRjaF91cBgKIAEoDjIcLm1lY2hhLmV4dGVuc2lvbnMudjEuQ2F0Y2hVcEIHCgVmaXJzdEIICgZyZXBlYXQqQQoHQ2F0Y2hVcBIRCg1DQVRDSF9VUF9PTkNFEAASEAoMQ0FUQ0hfVVBfQUxMEAESEQoNQ0FUQ0hfVVBfU0tJUBACYgZwcm90bzM", [file_cloudstate_entity, file_google_protobuf_any]);
+  fileDesc("CiRtZWNoYS9leHRlbnNpb25zL3YxL2V4dGVuc2lvbnMucHJvdG8SE21lY2hhLmV4dGVuc2lvbnMudjEiLwoSUHJveHlJbmZvRXh0ZW5zaW9uEhkKEG1lY2hhX2V4dGVuc2lvbnMY6QcgAygJIjgKE0VudGl0eVNwZWNFeHRlbnNpb24SDwoGd2luZG93GOkHIAEoDRIQCgdjYXJyaWVyGOoHIAEoCCJDCg5SZXBseUV4dGVuc2lvbhIxCgZ0aW1lcnMY6QcgAygLMiAubWVjaGEuZXh0ZW5zaW9ucy52MS5UaW1lckFjdGlvbiJXCgtUaW1lckFjdGlvbhIsCgNzZXQYASABKAsyHS5tZWNoYS5leHRlbnNpb25zLnYxLlNldFRpbWVySAASEAoGY2FuY2VsGAIgASgJSABCCAoGYWN0aW9uIpwCCghTZXRUaW1lchIMCgRuYW1lGAEgASgJEhQKDGNvbW1hbmRfbmFtZRgCIAEoCRIlCgdwYXlsb2FkGAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRImCghtZXRhZGF0YRgEIAEoCzIULmNsb3Vkc3RhdGUuTWV0YWRhdGESDwoFYXRfbXMYBSABKANIABISCghhZnRlcl9tcxgGIAEoA0gAEhIKCGV2ZXJ5X21zGAcgASgDSAESDgoEY3JvbhgIIAEoCUgBEhEKCXRpbWVfem9uZRgJIAEoCRIuCghjYXRjaF91cBgKIAEoDjIcLm1lY2hhLmV4dGVuc2lvbnMudjEuQ2F0Y2hVcEIHCgVmaXJzdEIICgZyZXBlYXQqQQoHQ2F0Y2hVcBIRCg1DQVRDSF9VUF9PTkNFEAASEAoMQ0FUQ0hfVVBfQUxMEAESEQoNQ0FUQ0hfVVBfU0tJUBACYgZwcm90bzM", [file_cloudstate_entity, file_google_protobuf_any]);
 
 /**
  * Fields of cloudstate.ProxyInfo.
@@ -28,8 +28,9 @@ export const file_mecha_extensions_v1_extensions: GenFile = /*@__PURE__*/
  */
 export type ProxyInfoExtension = Message<"mecha.extensions.v1.ProxyInfoExtension"> & {
   /**
-   * What the proxy understands beyond the protocol: "timers" stands for ReplyExtension.timers, "window" for EntitySpecExtension.window. A function
-   * that needs more than is listed has to say so to its developer: a proxy that lists nothing would lose it in silence.
+   * What the proxy understands beyond the protocol: "timers" stands for ReplyExtension.timers, "window" for EntitySpecExtension.window, "carrier" for
+   * EntitySpecExtension.carrier. A function that needs more than is listed has to say so to its developer: a proxy that lists nothing would lose it in
+   * silence.
    *
    * @generated from field: repeated string mecha_extensions = 1001;
    */
@@ -58,6 +59,13 @@ export type EntitySpecExtension = Message<"mecha.extensions.v1.EntitySpecExtensi
    * @generated from field: uint32 window = 1001;
    */
   window: number;
+
+  /**
+   * The streams of event sourced and value entities may share one: mecha.carrier.v1.Carrier is served beside the protocol's own services.
+   *
+   * @generated from field: bool carrier = 1002;
+   */
+  carrier: boolean;
 };
 
 /**
