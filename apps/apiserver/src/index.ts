@@ -40,6 +40,8 @@ export interface ApiServerConfig {
   readonly auditLog?: string;
   /** Of cluster and user in the kubeconfig. */
   readonly name: string;
+  /** Default true. False: somebody else runs garbage collection, the end of namespaces and what every namespace has. */
+  readonly controllers?: boolean;
 }
 
 export interface ApiServerPorts {
@@ -104,13 +106,15 @@ export async function openApiServer(config: ApiServerConfig, ports: ApiServerPor
     );
     const address = reachable(host).replace(/^\[|\]$/gu, "");
     const place = { serviceAddress: server.serviceAddress, address: isIP(address) ? address : "127.0.0.1", port: listener.port };
-    const controlling = runControllers(
-      { transport: transport("system:kube-controller-manager"), clock, random, log, authority: identity.authority, place },
-      scope.signal,
-    );
-    // It ends with the scope; a failure before that ends nothing else, but must be seen.
-    scope.defer(() => controlling.catch(() => undefined));
-    controlling.catch((error: unknown) => log.error("controllers ended", { cause: explain(error) }));
+    if (config.controllers ?? true) {
+      const controlling = runControllers(
+        { transport: transport("system:kube-controller-manager"), clock, random, log, authority: identity.authority, place },
+        scope.signal,
+      );
+      // It ends with the scope; a failure before that ends nothing else, but must be seen.
+      scope.defer(() => controlling.catch(() => undefined));
+      controlling.catch((error: unknown) => log.error("controllers ended", { cause: explain(error) }));
+    }
     const url = `https://${reachable(host)}:${listener.port}`;
     const path = join(config.folder, "kubeconfig");
     await writePrivateFile(path, kubeconfig({ server: url, authority: identity.authority, client: identity.admin, name: config.name }));

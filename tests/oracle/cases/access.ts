@@ -1,0 +1,273 @@
+/** Who may do what: roles, refusals, reviews, tokens, acting as others. */
+import type { Case, Session } from "../session.ts";
+
+export const accessCases: readonly Case[] = [
+  { name: "access/roles", run: roles },
+  { name: "access/refusals", run: refusals },
+  { name: "access/reviews", run: reviews },
+  { name: "access/review-errors", run: reviewErrors },
+  { name: "access/impersonation", run: impersonation },
+  { name: "access/escalation", run: escalation },
+  { name: "access/tokens", run: tokens },
+  { name: "access/default-roles", run: defaultRoles },
+];
+
+const rbac = "/apis/rbac.authorization.k8s.io/v1";
+const alice = { as: "alice" } as const;
+
+async function grant(
+  session: Session,
+  name: string,
+  rules: readonly object[],
+  subject: object = { kind: "User", name: "alice" },
+): Promise<void> {
+  const at = `${rbac}/namespaces/${session.namespace}`;
+  await session.post(`${at}/roles`, { metadata: { name }, rules }, { quiet: true });
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name };
+  await session.post(`${at}/rolebindings`, { metadata: { name }, roleRef, subjects: [subject] }, { quiet: true });
+}
+
+async function roles(session: Session): Promise<void> {
+  const at = `/api/v1/namespaces/${await session.stage()}`;
+  await session.get(`${at}/configmaps`, { ...alice, label: "before" });
+  await grant(session, "read", [{ apiGroups: [""], resources: ["configmaps"], verbs: ["get", "list"] }]);
+  await session.get(`${at}/configmaps`, { ...alice, label: "list" });
+  await session.get(`${at}/configmaps/x`, { ...alice, label: "get" });
+  await session.get(`${at}/configmaps?watch=1&timeoutSeconds=1`, { ...alice, label: "watch" });
+  await session.post(`${at}/configmaps`, { metadata: { name: "a" } }, { ...alice, label: "create" });
+  await session.get("/api/v1/configmaps", { ...alice, label: "list everywhere" });
+  await session.get(`${at}/secrets`, { ...alice, label: "another resource" });
+  await grant(
+    session,
+    "named",
+    [{ apiGroups: ["apps"], resources: ["deployments", "deployments/scale"], resourceNames: ["one"], verbs: ["*"] }],
+    { kind: "Group", name: "devs" },
+  );
+  await session.get(`/apis/apps/v1/namespaces/${session.namespace}/deployments/one`, { ...alice, label: "by name" });
+  await session.get(`/apis/apps/v1/namespaces/${session.namespace}/deployments/two`, { ...alice, label: "by another name" });
+  await session.get(`/apis/apps/v1/namespaces/${session.namespace}/deployments/one/scale`, { ...alice, label: "a subresource" });
+  await session.get(`/apis/apps/v1/namespaces/${session.namespace}/deployments/one/status`, { ...alice, label: "another subresource" });
+  await session.get(`/apis/apps/v1/namespaces/${session.namespace}/deployments?fieldSelector=metadata.name%3Done`, {
+    ...alice,
+    label: "list of the name",
+  });
+  await session.patch(
+    "apply",
+    `${at}/configmaps/new?fieldManager=m`,
+    { apiVersion: "v1", kind: "ConfigMap" },
+    { ...alice, label: "apply" },
+  );
+}
+
+async function refusals(session: Session): Promise<void> {
+  const at = `/api/v1/namespaces/${await session.stage()}`;
+  for (const [method, path] of [
+    ["GET", "/api/v1/nodes"],
+    ["GET", "/api/v1/nodes/n"],
+    ["POST", `${at}/pods`],
+    ["PUT", `${at}/pods/p`],
+    ["PATCH", `${at}/pods/p/status`],
+    ["DELETE", `${at}/pods`],
+    ["DELETE", `${at}/pods/p`],
+    ["GET", "/apis/apps/v1/deployments"],
+    ["GET", "/metrics"],
+    ["GET", "/nothing"],
+    ["GET", "/apis/nobody.dev/v1/gizmos"],
+    ["GET", "/api/v1/namespaces"],
+    ["GET", "/api/v1/namespaces/default"],
+    ["GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"],
+    ["GET", "/api"],
+    ["GET", "/openapi/v3"],
+    ["GET", "/version"],
+  ] as const)
+    await session.ask(method, path, undefined, { ...alice, label: `alice ${method} ${path}` });
+  for (const path of ["/api/v1/pods", "/healthz", "/apis", "/openapi/v2", "/nothing"])
+    await session.get(path, { as: "nobody", label: `nobody ${path}` });
+  await session.get("/api/v1/pods", { as: "nobody", label: "a bad token", headers: { authorization: "Bearer x" } });
+  await session.get("/api/v1/pods", { as: "nobody", label: "a password", headers: { authorization: "Basic eDp5" } });
+  await session.get("/api/v1/pods", { as: "nobody", label: "no token", headers: { authorization: "Bearer " } });
+}
+
+async function reviews(session: Session): Promise<void> {
+  const namespace = await session.stage();
+  await grant(session, "read", [{ apiGroups: [""], resources: ["configmaps"], verbs: ["get"] }]);
+  const review = async (kind: string, spec: object, as: "admin" | "alice", label: string): Promise<void> => {
+    const plural = `${kind.toLowerCase()}s`;
+    const root =
+      kind === "LocalSubjectAccessReview" ? `/apis/authorization.k8s.io/v1/namespaces/${namespace}` : "/apis/authorization.k8s.io/v1";
+    await session.post(`${root}/${plural}`, { apiVersion: "authorization.k8s.io/v1", kind, spec }, { as, label });
+  };
+  const read = { resourceAttributes: { namespace, verb: "get", resource: "configmaps" } };
+  await review("SelfSubjectAccessReview", read, "alice", "alice may read");
+  await review(
+    "SelfSubjectAccessReview",
+    { resourceAttributes: { namespace, verb: "delete", resource: "configmaps" } },
+    "alice",
+    "alice may not delete",
+  );
+  await review("SelfSubjectAccessReview", { nonResourceAttributes: { path: "/healthz", verb: "get" } }, "alice", "a path");
+  await review("SelfSubjectAccessReview", { nonResourceAttributes: { path: "/metrics", verb: "get" } }, "alice", "another path");
+  await review("SelfSubjectAccessReview", read, "admin", "the administrator");
+  await review("SubjectAccessReview", { ...read, user: "alice" }, "admin", "about alice");
+  await review("SubjectAccessReview", { ...read, user: "bob", groups: ["devs"], extra: { a: ["b"] }, uid: "u" }, "admin", "about bob");
+  await review("SubjectAccessReview", { ...read, user: "alice" }, "alice", "alice may not ask about others");
+  await review("LocalSubjectAccessReview", { ...read, user: "alice" }, "admin", "in a namespace");
+  await review(
+    "LocalSubjectAccessReview",
+    { resourceAttributes: { ...read.resourceAttributes, namespace: "other" }, user: "alice" },
+    "admin",
+    "in another",
+  );
+  await review("SelfSubjectRulesReview", { namespace }, "alice", "all of alice's rules");
+  await review(
+    "SelfSubjectAccessReview",
+    {
+      resourceAttributes: {
+        namespace,
+        verb: "list",
+        resource: "pods",
+        fieldSelector: { requirements: [{ key: "a", operator: "In", values: ["b"] }] },
+      },
+    },
+    "admin",
+    "with a selector",
+  );
+  const self = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+  await session.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", self, { label: "who am I" });
+  await session.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", self, { ...alice, label: "who is alice" });
+  await session.post(
+    "/apis/authentication.k8s.io/v1/tokenreviews",
+    { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token: "x" } },
+    { label: "a bad token" },
+  );
+}
+
+async function reviewErrors(session: Session): Promise<void> {
+  const root = "/apis/authorization.k8s.io/v1";
+  const namespace = await session.stage();
+  for (const [plural, spec] of [
+    ["selfsubjectaccessreviews", {}],
+    ["selfsubjectaccessreviews", { resourceAttributes: {}, nonResourceAttributes: {} }],
+    ["selfsubjectaccessreviews", { resourceAttributes: { fieldSelector: { rawSelector: "a=b", requirements: [{ key: "a" }] } } }],
+    ["subjectaccessreviews", { resourceAttributes: { verb: "get" } }],
+    ["subjectaccessreviews", {}],
+    ["selfsubjectrulesreviews", {}],
+  ] as const)
+    await session.post(`${root}/${plural}`, { spec }, { label: `${plural} ${JSON.stringify(spec)}` });
+  await session.post(
+    `${root}/namespaces/${namespace}/localsubjectaccessreviews`,
+    { spec: { user: "a", nonResourceAttributes: { path: "/", verb: "get" } } },
+    { label: "local, with a path" },
+  );
+  await session.post(
+    `${root}/selfsubjectaccessreviews`,
+    { metadata: { name: "x", labels: { a: "b" } }, spec: { resourceAttributes: { verb: "get" } } },
+    { label: "with metadata" },
+  );
+  await session.post("/apis/authentication.k8s.io/v1/tokenreviews", { spec: {} }, { label: "no token" });
+  await session.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}", { label: "by nobody", as: "nobody" });
+}
+
+async function impersonation(session: Session): Promise<void> {
+  const namespace = await session.stage();
+  await grant(session, "read", [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }]);
+  const at = `/api/v1/namespaces/${namespace}/configmaps`;
+  const self = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+  const whoAmI = (headers: Record<string, string>, label: string, as: "admin" | "alice" = "admin"): Promise<unknown> =>
+    session.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", self, { headers, label, as });
+  await whoAmI({ "impersonate-user": "bob" }, "as bob");
+  await whoAmI({ "impersonate-user": "bob", "impersonate-group": "g" }, "as bob of g");
+  await whoAmI({ "impersonate-user": "bob", "impersonate-extra-scope": "x", "impersonate-uid": "u1" }, "with extras");
+  await whoAmI({ "impersonate-user": `system:serviceaccount:${namespace}:default` }, "as a service account");
+  await whoAmI({ "impersonate-user": "system:anonymous" }, "as nobody");
+  await whoAmI({ "impersonate-group": "g" }, "a group and no user");
+  await whoAmI({ "impersonate-user": "bob" }, "alice may not", "alice");
+  await session.get(at, { headers: { "impersonate-user": "alice" }, label: "what alice may" });
+  await session.get(at, { headers: { "impersonate-user": "bob" }, label: "what bob may not" });
+}
+
+async function escalation(session: Session): Promise<void> {
+  const namespace = await session.stage();
+  await grant(session, "manage", [
+    { apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles", "rolebindings"], verbs: ["create", "update", "patch"] },
+    { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] },
+  ]);
+  const at = `${rbac}/namespaces/${namespace}`;
+  await session.post(
+    `${at}/roles`,
+    { metadata: { name: "fair" }, rules: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["get"] }] },
+    { ...alice, label: "what she has" },
+  );
+  await session.post(
+    `${at}/roles`,
+    { metadata: { name: "more" }, rules: [{ apiGroups: [""], resources: ["secrets"], verbs: ["get", "list"] }] },
+    { ...alice, label: "more than she has" },
+  );
+  const binding = (role: object): object => ({
+    metadata: { name: "b" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", ...role },
+    subjects: [{ kind: "User", name: "bob" }],
+  });
+  await session.post(`${at}/rolebindings`, binding({ kind: "ClusterRole", name: "view" }), {
+    ...alice,
+    label: "binding more than she has",
+  });
+  await session.post(`${at}/rolebindings`, binding({ kind: "Role", name: "none" }), { ...alice, label: "binding what is not there" });
+  await session.post(`${at}/rolebindings`, binding({ kind: "Role", name: "fair" }), { ...alice, label: "binding what she has" });
+  await session.patch("merge", `${at}/rolebindings/b`, { roleRef: { name: "other" } }, { label: "the role of a binding stays" });
+}
+
+async function tokens(session: Session): Promise<void> {
+  const namespace = await session.stage();
+  const at = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+  const request = (spec: object): object => ({ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec });
+  const { body } = await session.post(`${at}/default/token`, request({ expirationSeconds: 600 }), { quiet: true });
+  session.note("answer", {
+    kind: [body.kind, body.apiVersion],
+    metadata: body.metadata,
+    spec: body.spec,
+    status: Object.keys(body.status ?? {}).sort(),
+  });
+  session.note("claims", claims(body.status.token));
+  await session.post(`${at}/default/token`, request({ expirationSeconds: 5 }), { label: "too short" });
+  await session.post(`${at}/default/token`, request({ expirationSeconds: 1e12 }), { label: "too long" });
+  await session.post(`${at}/none/token`, request({}), { label: "of nobody" });
+  await session.post(`${at}/default/token`, { ...request({}), metadata: { name: "other" } }, { label: "of another name" });
+  await session.post(`${at}/default/token`, request({ boundObjectRef: { kind: "Gizmo", apiVersion: "v1", name: "x" } }), {
+    label: "bound to a gizmo",
+  });
+  await session.post(`${at}/default/token`, request({ boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "none" } }), {
+    label: "bound to a pod that is not there",
+  });
+  const reviewed = { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token: body.status.token } };
+  const { body: review } = await session.post("/apis/authentication.k8s.io/v1/tokenreviews", reviewed, { quiet: true });
+  session.note("review", review.status);
+  const other = await session.post(
+    "/apis/authentication.k8s.io/v1/tokenreviews",
+    { ...reviewed, spec: { ...reviewed.spec, audiences: ["x.dev"] } },
+    { quiet: true },
+  );
+  session.note("review for another audience", other.body.status);
+  const headers = { authorization: `Bearer ${body.status.token}` };
+  await session.get(`/api/v1/namespaces/${namespace}/configmaps`, { as: "nobody", headers, label: "what it may not" });
+  await session.post(
+    "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+    { kind: "SelfSubjectReview", apiVersion: "authentication.k8s.io/v1" },
+    { as: "nobody", headers, label: "who it is" },
+  );
+  await session.delete(`${at}/default`, undefined, { quiet: true });
+  await session.get(`/api/v1/namespaces/${namespace}/configmaps`, { as: "nobody", headers, label: "after the account is gone" });
+}
+
+function claims(token: string): unknown {
+  const [, payload = ""] = token.split(".");
+  const found = JSON.parse(Buffer.from(payload, "base64url").toString()) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, typeof value === "number" ? "<seconds>" : value]));
+}
+
+async function defaultRoles(session: Session): Promise<void> {
+  for (const name of ["cluster-admin", "admin", "edit", "view", "system:basic-user", "system:discovery", "system:public-info-viewer"])
+    await session.get(`${rbac}/clusterroles/${name}`, { label: name });
+  for (const name of ["cluster-admin", "system:basic-user", "system:discovery", "system:public-info-viewer"])
+    await session.get(`${rbac}/clusterrolebindings/${name}`, { label: `binding ${name}` });
+}

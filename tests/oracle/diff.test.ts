@@ -1,0 +1,106 @@
+/** The comparison behind `npm run oracle:kube`: what it masks, what it finds, what it lets pass. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Client } from "./client.ts";
+import { compareEntries, judge, unused } from "./diff.ts";
+import { type CaseResult, junit } from "./report.ts";
+import { Session } from "./session.ts";
+
+const differences = (real: unknown, ours: unknown): unknown[] =>
+  compareEntries("c", [{ what: "GET /x", seen: real }], [{ what: "GET /x", seen: ours }]).map(({ where, real: one, ours: other }) => [
+    where.replace("c › 1 GET /x › ", ""),
+    one,
+    other,
+  ]);
+
+test("order of fields does not count, order of lists does", () => {
+  assert.deepEqual(differences({ a: 1, b: 2 }, { b: 2, a: 1 }), []);
+  assert.deepEqual(differences({ l: [1, 2] }, { l: [2, 1] }), [
+    ["l[0]", 1, 2],
+    ["l[1]", 2, 1],
+  ]);
+});
+
+test("a difference is named by its place; items of lists by their names", () => {
+  assert.deepEqual(differences({ a: { b: 1, c: 2 } }, { a: { b: 1, d: 3 } }), [
+    ["a.c", 2, undefined],
+    ["a.d", undefined, 3],
+  ]);
+  const item = (name: string, x: number): object => ({ name, x });
+  assert.deepEqual(differences({ l: [item("a", 1), item("b", 2)] }, { l: [item("b", 3), item("c", 4)] }), [
+    ["l[a]", item("a", 1), undefined],
+    ["l[b].x", 2, 3],
+    ["l[c]", undefined, item("c", 4)],
+  ]);
+  assert.deepEqual(differences({ l: [item("a", 1), item("b", 1)] }, { l: [item("b", 1), item("a", 1)] }), [
+    ["l(order)", ["a", "b"], ["b", "a"]],
+  ]);
+  assert.deepEqual(differences({ l: [1, 2, 3] }, { l: [1, 3] }), [["l[1]", 2, undefined]]);
+  assert.deepEqual(differences([1], { a: 1 }), [["", [1], { a: 1 }]]);
+});
+
+test("a case that went another way on one server differs where it parted", () => {
+  const found = compareEntries(
+    "c",
+    [{ what: "a", seen: 1 }],
+    [
+      { what: "b", seen: 1 },
+      { what: "c", seen: 2 },
+    ],
+  );
+  assert.deepEqual(found, [{ where: "c › 1 a › went another way", real: "a", ours: "b" }]);
+});
+
+test("the table lets pass what it lists, and names what it lists for nothing", () => {
+  const found = compareEntries("c", [{ what: "a", seen: { x: 1, y: 1 } }], [{ what: "a", seen: { x: 2, y: 2 } }]);
+  const table = [
+    { where: /› x$/u, what: /^1 → 2$/u, reason: "x" },
+    { where: /› y$/u, what: /^3 → 4$/u, reason: "y" },
+  ];
+  const { open, known } = judge(found, table);
+  assert.deepEqual(
+    [open.map(({ where }) => where), known.length, unused(table, known).map(({ reason }) => reason)],
+    [["c › 1 a › y"], 1, ["y"]],
+  );
+});
+
+test("ids, times, revisions and random names are masked, and nothing else", async () => {
+  const body = {
+    metadata: { name: "a-x1y2z", generateName: "a-", uid: "0b0e3f6c-93c8-4f5c-8a3e-7d1c5f0e2a11", resourceVersion: "17", continue: "abc" },
+    at: "2030-01-01T00:00:00Z",
+    micro: "2030-01-01T00:00:00.123456Z",
+    text: 'a-x1y2z "12"',
+    message: "Too large resource version: 99, current: 12",
+    resourceVersionMatch: "17",
+  };
+  const ask = async (): Promise<unknown> => ({ status: 200, headers: { date: "now" }, text: "", body });
+  const client = { ask } as unknown as Client;
+  const session = new Session({ admin: client, alice: client, nobody: client }, "n");
+  await session.get("/x");
+  assert.deepEqual(session.entries, [
+    {
+      what: "GET /x",
+      seen: {
+        status: 200,
+        headers: {},
+        body: {
+          metadata: { name: "a-<5>", generateName: "a-", uid: "<uid>", resourceVersion: "<rv>", continue: "<continue>" },
+          at: "<time>",
+          micro: "<microtime>",
+          text: 'a-<5> "12"',
+          message: "Too large resource version: <rv>, current: <rv>",
+          resourceVersionMatch: "17",
+        },
+      },
+    },
+  ]);
+});
+
+test("JUnit has a failure for each case that differs and each stale line", () => {
+  const good: CaseResult = { name: "good", compared: 1, open: [], known: 2, tookMs: 5 };
+  const bad: CaseResult = { ...good, name: "<bad>", open: [{ where: "<bad> › 1 a › x", real: 1, ours: "\u0000" }] };
+  const text = junit({ version: "v1", cases: [good, bad], unused: [{ where: /z/u, reason: "gone" }] });
+  assert.match(text, /tests="3" failures="2"/u);
+  assert.match(text, /name="&lt;bad&gt;"[^]*&quot;\\u0000&quot;/u);
+  assert.match(text, /name="\/z\/u"><failure message="no more there">gone/u);
+});
