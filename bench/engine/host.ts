@@ -16,7 +16,6 @@ const fatal = (error: Error): void => {
 };
 const sidecar = await openSidecar(
   {
-    functions: ["bench"],
     ingress: { host: "127.0.0.1", port: 0 },
     version: "0",
     engine: JSON.parse(engine) as Partial<EngineOptions>,
@@ -29,7 +28,7 @@ function tell(): void {
   told = true;
   process.send?.(sidecar.port);
 }
-sidecar.functionStarted("bench", { host: "127.0.0.1", port: Number(port) });
+sidecar.addFunction("bench").started({ host: "127.0.0.1", port: Number(port) });
 process.on("disconnect", () => process.exit(0));
 process.on("message", () => {
   void (async () => {

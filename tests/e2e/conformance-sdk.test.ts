@@ -17,7 +17,7 @@ async function setUp(scope: Scope) {
   let changed = (): void => undefined;
   const sidecar = scope.own(
     await openSidecar(
-      { functions: ["model"], ingress: { host: "127.0.0.1", port: 0, strict: "cloudstate-0.2" }, version: "0.0.0-test" },
+      { ingress: { host: "127.0.0.1", port: 0, strict: "cloudstate-0.2" }, version: "0.0.0-test" },
       {
         clock: hostClock,
         random: hostRandom,
@@ -31,7 +31,7 @@ async function setUp(scope: Scope) {
       },
     ),
   );
-  sidecar.functionStarted("model", { host: "127.0.0.1", port: interceptor.port });
+  sidecar.addFunction("model").started({ host: "127.0.0.1", port: interceptor.port });
   while (sidecar.functions[0]?.state.is !== "ready") {
     const { state } = sidecar.functions[0] ?? {};
     if (state?.is === "refused") assert.fail(state.problem);

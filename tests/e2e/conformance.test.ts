@@ -40,7 +40,7 @@ async function setUp(scope: Scope, restarts: boolean, ingress: Partial<SidecarCo
   const store = scope.own(openMemoryStore());
   const sidecar = scope.own(
     await openSidecar(
-      { functions: ["model"], ingress: { host: "127.0.0.1", port: 0, ...ingress }, version: "0.0.0-test" },
+      { ingress: { host: "127.0.0.1", port: 0, ...ingress }, version: "0.0.0-test" },
       {
         clock,
         random,
@@ -55,7 +55,7 @@ async function setUp(scope: Scope, restarts: boolean, ingress: Partial<SidecarCo
     ),
   );
   let changed = (): void => undefined;
-  sidecar.functionStarted("model", { host: "127.0.0.1", port: interceptor.port });
+  sidecar.addFunction("model").started({ host: "127.0.0.1", port: interceptor.port });
   while (sidecar.functions[0]?.state.is !== "ready") {
     const { state } = sidecar.functions[0] ?? {};
     if (state?.is === "refused") assert.fail(state.problem);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { copyCart, startUp } from "../support/cart.ts";
+import { addItem, copyCart, getCart, startUp } from "../support/cart.ts";
 import { installedKubectls, type Kubectl, openKubectl } from "../support/kubectl.ts";
 import { eventually } from "../support/program.ts";
 
@@ -19,12 +19,13 @@ async function untilReady(kubectl: Kubectl, object: string, status: "True" | "Fa
   await kubectl.run(["wait", `--for=condition=Ready=${status}`, object, "--timeout=60s"]);
 }
 
-const foreign = (name: string): string =>
+/** The cart as a StatefulService somebody applies. */
+const cartObject = (name: string, env: readonly object[], more: object = { command: ["node", "src/main.ts"] }): string =>
   JSON.stringify({
     apiVersion: "cloudstate.io/v1alpha1",
     kind: "StatefulService",
     metadata: { name, labels: { "mecha.dev/project": "shopping-cart" } },
-    spec: { containers: [{ name, image: "example/other" }] },
+    spec: { containers: [{ name, image: "example/cart", env, ...more }] },
   });
 
 test("the cart is a Ready StatefulService, comes back when deleted, and follows its process", async () => {
@@ -54,28 +55,64 @@ test("the cart is a Ready StatefulService, comes back when deleted, and follows 
   await untilReady(kubectl, "statefulservice/cart", "True");
 });
 
-test("a StatefulService that is not of mecha.yaml says so; what left the file goes, what a person made stays", async () => {
+test("a function made with kubectl runs: beside others, over kill -9, with another environment, until it is deleted", async () => {
   await using dir = await copyCart();
-  {
-    await using _up = await startUp(dir.path);
-    const kubectl = kubectlFor(dir.path);
-    await kubectl.run(["apply", "-f", "-"], foreign("other"));
-    await untilReady(kubectl, "statefulservice/other", "False");
-    const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}';
-    assert.match(
-      await kubectl.run(["get", "statefulservice", "other", "-o", ready]),
-      /^NotSupportedYet: .*put this one into its spec\.functions/u,
-    );
-    await untilReady(kubectl, "statefulservice/cart", "True");
-  }
-  const file = join(dir.path, "mecha.yaml");
-  await writeFile(file, (await readFile(file, "utf8")).replace("name: cart\n", "name: basket\n"));
-  await using _again = await startUp(dir.path);
+  const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}';
+  const config = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "colours" }, data: { RED: "1" } };
+  const needy = [{ name: "RED", valueFrom: { configMapKeyRef: { name: "colours", key: "RED" } } }];
   const kubectl = kubectlFor(dir.path);
-  await untilReady(kubectl, "statefulservice/basket", "True");
-  await kubectl.run(["wait", "--for=delete", "statefulservice/cart", "--timeout=60s"]);
-  assert.equal(
-    await kubectl.run(["get", "statefulservices", "-o", "name"]),
-    "statefulservice.cloudstate.io/basket\nstatefulservice.cloudstate.io/other\n",
+  {
+    await using up = await startUp(dir.path);
+    await untilReady(kubectl, "statefulservice/cart", "True");
+    await kubectl.run(["apply", "-f", "-"], cartObject("other", needy));
+    await eventually("it waits for its ConfigMap", async () =>
+      /^EnvironmentIncomplete: it cannot start: env RED: there is no ConfigMap colours$/u.test(
+        await kubectl.run(["get", "ss", "other", "-o", ready]),
+      ),
+    );
+    await kubectl.run(["apply", "-f", "-"], JSON.stringify(config));
+    await eventually("the first one keeps the service", async () =>
+      /^Refused: the service shop\.Cart is served by function cart already/u.test(await kubectl.run(["get", "ss", "other", "-o", ready])),
+    );
+    await kubectl.run(["apply", "-f", "-"], cartObject("imaged", [], {}));
+    await untilReady(kubectl, "statefulservice/imaged", "False");
+    assert.match(await kubectl.run(["describe", "ss", "imaged"]), /Warning +ImageNotRunnable .*the image example\/cart cannot be run/u);
+    await untilReady(kubectl, "statefulservice/cart", "True");
+    await addItem(up.ingress, "7", { sku: "tea", quantity: 2 });
+    up.program.kill("SIGKILL");
+  }
+  await writeFile(
+    join(dir.path, "mecha.yaml"),
+    "apiVersion: mecha.dev/v1alpha1\nkind: Project\nmetadata: { name: shopping-cart }\nspec: {}\n",
   );
+  {
+    await using up = await startUp(dir.path);
+    await untilReady(kubectl, "statefulservice/other", "True"); // what was in its way has left the file
+    await kubectl.run(["wait", "--for=delete", "statefulservice/cart", "--timeout=60s"]);
+    await addItem(up.ingress, "7", { sku: "cup", quantity: 1 });
+    up.program.kill("SIGKILL");
+  }
+  await using up = await startUp(dir.path);
+  await untilReady(kubectl, "statefulservice/other", "True");
+  const items = { cartId: "7", items: [item("tea", 2), item("cup", 1)], checkedOut: false };
+  assert.deepEqual(await getCart(up.ingress, "7"), items);
+  const environ = async (): Promise<string> => readFile(`/proc/${String((await up.program.descendants())[0])}/environ`, "utf8");
+  assert.match(await environ(), /(^|\0)RED=1\0/u);
+  await kubectl.run([
+    "patch",
+    "ss",
+    "other",
+    "--type=json",
+    "-p",
+    JSON.stringify([{ op: "replace", path: "/spec/containers/0/env/0", value: { name: "BLUE", value: "2" } }]),
+  ]);
+  await untilReady(kubectl, "statefulservice/other", "True");
+  await eventually("the old one has ended", async () => (await up.program.descendants()).length === 1);
+  assert.match(await environ(), /(^|\0)BLUE=2\0/u);
+  assert.deepEqual(await getCart(up.ingress, "7"), items);
+  await kubectl.run(["delete", "ss", "other"]);
+  await assert.rejects(getCart(up.ingress, "7"), / 404 /u);
+  assert.deepEqual(await up.program.descendants(), []);
 });
+
+const item = (sku: string, quantity: number): object => ({ sku, name: sku, quantity });

@@ -18,7 +18,6 @@ async function renderTable(): Promise<string> {
   await using store = openMemoryStore();
   await using _sidecar = await openSidecar(
     {
-      functions: [],
       ingress: { host: "127.0.0.1", port: 0 },
       cluster: { node: "a", listen: { host: "127.0.0.1", port: 0 }, peers: [] },
       version: "0",

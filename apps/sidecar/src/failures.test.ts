@@ -148,7 +148,7 @@ async function openBroken(ingress: Partial<SidecarConfig["ingress"]>, store: Fed
   let look = (): void => undefined;
   const opened = scope.own(
     await openSidecar(
-      { functions: ["broken"], ingress: { host: "127.0.0.1", port: 0, ...ingress }, version: "0.0.0-test" },
+      { ingress: { host: "127.0.0.1", port: 0, ...ingress }, version: "0.0.0-test" },
       {
         clock: hostClock,
         random: hostRandom,
@@ -160,7 +160,7 @@ async function openBroken(ingress: Partial<SidecarConfig["ingress"]>, store: Fed
       },
     ),
   );
-  opened.functionStarted("broken", { host: "127.0.0.1", port: functionPort });
+  opened.addFunction("broken").started({ host: "127.0.0.1", port: functionPort });
   await new Promise<void>((resolve) => {
     look = () => opened.functions[0]?.state.is === "ready" && resolve();
     look();

@@ -82,6 +82,18 @@ export class FunctionLink implements AsyncDisposable {
     });
   }
 
+  /** What it serves cannot be served any more, as another has it. */
+  refuse(problem: string): void {
+    this.#running?.abort(new Fault("cancelled", problem));
+    this.#discovered?.function.reportError(problem);
+    this.#refuse(problem);
+  }
+
+  /** Asks one that was refused again, if it still runs: what was in its way may have gone. */
+  retry(): void {
+    if (this.#state.is === "refused" && this.#address) this.started(this.#address);
+  }
+
   /** The function is gone for now. */
   ended(): void {
     this.#running?.abort(new Fault("cancelled", "the function ended"));

@@ -40,9 +40,10 @@ test("12,000 events of 1 KB are replayed whole to a function that starts again",
   await using store = openMemoryStore();
   let look = (): void => undefined;
   await using sidecar = await openSidecar(
-    { functions: ["f"], ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
+    { ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
     { clock: hostClock, random: hostRandom, log: noLog, metrics: noMetrics, store, changed: () => look(), fatal: assert.fail },
   );
+  const fn = sidecar.addFunction("f");
   const ready = (): Promise<void> =>
     new Promise((resolve) => {
       look = () => {
@@ -58,13 +59,13 @@ test("12,000 events of 1 KB are replayed whole to a function that starts again",
   const options = { host: "127.0.0.1", port: 0, log: noLog, handleSignals: false };
   {
     await using first = await serve([Log], options);
-    sidecar.functionStarted("f", first);
+    fn.started(first);
     await ready();
     for (let i = 0; i < 4; i++) await call("Write", { id: "a", lines: 3_000 });
-    sidecar.functionEnded("f");
+    fn.ended();
   }
   await using second = await serve([Log], options);
-  sidecar.functionStarted("f", second);
+  fn.started(second);
   await ready();
   assert.deepEqual(await call("Read", { id: "a" }), { lines: 12_000, bytes: 12_000_000 });
 });

@@ -7,6 +7,7 @@ import { openMemoryStore } from "@mecha/store-memory";
 import { unary } from "@mecha/wire";
 import { action, command, message, serve, t as field } from "mecha-sdk";
 import { discoveryDelayMs, discoveryFirstMs, discoveryLastMs } from "./discovery-delay.ts";
+import type { HostedFunction } from "./hosting.ts";
 import { openSidecar, type Sidecar } from "./sidecar.ts";
 
 test("the wait between discoveries is a tenth of the time waited, from 25 ms to 10 s", () => {
@@ -17,6 +18,8 @@ test("the wait between discoveries is a tenth of the time waited, from 25 ms to 
 
 interface Opened {
   readonly sidecar: Sidecar;
+  /** The functions, by name. */
+  readonly fns: Readonly<Record<string, HostedFunction>>;
   /** Waits until a function's link is in that state. */
   until(name: string, state: string): Promise<void>;
 }
@@ -25,7 +28,7 @@ async function open(t: TestContext, functions: readonly string[], attached = fal
   const store = openMemoryStore();
   let look = (): void => undefined;
   const sidecar = await openSidecar(
-    { functions, attached, ingress: { host: "127.0.0.1", port: 0 }, version: "0.0.0-test" },
+    { ingress: { host: "127.0.0.1", port: 0 }, version: "0.0.0-test" },
     {
       clock: hostClock,
       random: hostRandom,
@@ -36,6 +39,7 @@ async function open(t: TestContext, functions: readonly string[], attached = fal
       fatal: (fault) => assert.fail(fault),
     },
   );
+  const fns = Object.fromEntries(functions.map((name) => [name, sidecar.addFunction(name, { attached })]));
   t.after(async () => {
     await sidecar[Symbol.asyncDispose]();
     await store[Symbol.asyncDispose]();
@@ -47,7 +51,7 @@ async function open(t: TestContext, functions: readonly string[], attached = fal
       };
       look();
     });
-  return { sidecar, until };
+  return { sidecar, fns, until };
 }
 
 const Greeting = message("Greeting", { text: field.string });
@@ -72,43 +76,43 @@ async function greet(sidecar: Sidecar, service: string): Promise<{ readonly stat
 }
 
 test("before its function is there a caller hears `unavailable`, on HTTP and gRPC; afterwards it is served", async (t) => {
-  const { sidecar, until } = await open(t, ["f"]);
+  const { sidecar, fns, until } = await open(t, ["f"]);
   assert.equal((await greet(sidecar, "x.Greeter")).status, 503);
   await using channel = connect({ host: "127.0.0.1", port: sidecar.port, clock: hostClock });
   await assert.rejects(unary(channel, "/x.Greeter/Greet", new Uint8Array()), { code: "unavailable" });
 
   await using fn = await greeter("x.Greeter", "Hello");
-  sidecar.functionStarted("f", fn);
+  fns["f"]?.started(fn);
   await until("f", "ready");
   assert.deepEqual(await greet(sidecar, "x.Greeter"), { status: 200, body: '{"text":"Hello Ada"}' });
   await assert.rejects(unary(channel, "/x.Greeter/Nothing", new Uint8Array()), { code: "unimplemented" });
 });
 
 test("a function that started again, elsewhere and with other services, is discovered again and the routes are swapped", async (t) => {
-  const { sidecar, until } = await open(t, ["f"]);
+  const { sidecar, fns, until } = await open(t, ["f"]);
   {
     await using first = await greeter("x.Old", "Old");
-    sidecar.functionStarted("f", first);
+    fns["f"]?.started(first);
     await until("f", "ready");
   }
-  sidecar.functionEnded("f");
+  fns["f"]?.ended();
   await using second = await greeter("x.New", "New");
-  sidecar.functionStarted("f", second);
+  fns["f"]?.started(second);
   await until("f", "ready");
   assert.equal((await greet(sidecar, "x.New")).body, '{"text":"New Ada"}');
   assert.equal((await greet(sidecar, "x.Old")).status, 404);
 });
 
 test("two functions share one ingress; a service both have is refused, naming both, and the first goes on", async (t) => {
-  const { sidecar, until } = await open(t, ["a", "b", "c"]);
+  const { sidecar, fns, until } = await open(t, ["a", "b", "c"]);
   await using a = await greeter("x.A", "A");
   await using b = await greeter("x.B", "B");
   await using c = await greeter("x.A", "C");
-  sidecar.functionStarted("a", a);
+  fns["a"]?.started(a);
   await until("a", "ready");
-  sidecar.functionStarted("b", b);
+  fns["b"]?.started(b);
   await until("b", "ready");
-  sidecar.functionStarted("c", c);
+  fns["c"]?.started(c);
   await until("c", "refused");
   const refused = sidecar.functions[2]?.state;
   assert.match(refused?.is === "refused" ? refused.problem : "", /service x\.A is served by function a already, so function c cannot/u);
@@ -117,10 +121,10 @@ test("two functions share one ingress; a service both have is refused, naming bo
 });
 
 test("an attached function whose connection is lost is discovered again", async (t) => {
-  const { sidecar, until } = await open(t, ["f"], true);
+  const { sidecar, fns, until } = await open(t, ["f"], true);
   const first = await greeter("x.Old", "Old");
   const { port } = first;
-  sidecar.functionStarted("f", first);
+  fns["f"]?.started(first);
   await until("f", "ready");
   await first[Symbol.asyncDispose]();
   await until("f", "discovering");
@@ -130,9 +134,9 @@ test("an attached function whose connection is lost is discovered again", async 
 });
 
 test("draining refuses new calls and closes; doing it twice is harmless", async (t) => {
-  const { sidecar, until } = await open(t, ["f"]);
+  const { sidecar, fns, until } = await open(t, ["f"]);
   await using fn = await greeter("x.Greeter", "Hello");
-  sidecar.functionStarted("f", fn);
+  fns["f"]?.started(fn);
   await until("f", "ready");
   assert.equal(await sidecar.drain(5_000), 0);
   await assert.rejects(greet(sidecar, "x.Greeter"));

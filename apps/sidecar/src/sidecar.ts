@@ -2,15 +2,12 @@
  * One sidecar: user functions on one side, callers on the other, the state engine between them. `mecha up` runs one for all functions of a project,
  * `mecha sidecar` one beside a function somebody else started.
  *
- * S1 routes, reflection and engine change together, whole or not at all, each time a function was discovered (E7)
- * S2 a service belongs to one function; the second that claims it is refused, naming both
- * S3 while a function is being discovered for the first time, callers of unknown paths hear `unavailable`, not `unimplemented`
+ * Which functions are served, and how that changes, is hosting.ts's business.
  */
-import { type Clock, explain, type Fault, type Log, type Metrics, type Random, Scope, type Tracer } from "@mecha/kit";
+import { type Clock, type Fault, type Log, type Metrics, type Random, Scope, type Tracer } from "@mecha/kit";
 import { listen, type Listener, type ServerTls } from "@mecha/net";
-import { type DeliveryLimits, subscriptionProblem, type TopicLog } from "@mecha/binding";
+import type { DeliveryLimits, TopicLog } from "@mecha/binding";
 import { type Change, type EngineOptions, type FedStore, openEngine, type StateEngine } from "@mecha/state";
-import type { Discovered } from "@mecha/state/remote";
 import {
   type CallHandler,
   type CallRouter,
@@ -19,21 +16,13 @@ import {
   HealthState,
   type HttpHandler,
   reflectionHandler,
-  type ReflectionSource,
 } from "@mecha/wire";
 import { Eventing } from "./eventing/eventing.ts";
 import { type ClusterConfig, type ClusterTls, listenToPeers, peersOf } from "./cluster.ts";
-import { type FunctionAddress, FunctionLink, type LinkState } from "./function-link.ts";
-import type { FunctionProtocol } from "./function-protocol.ts";
+import { type FunctionOptions, type FunctionStatus, type HostedFunction, Hosting } from "./hosting.ts";
 import { type Ingress, type IngressOptions, isTopicPath, openIngress } from "./ingress/index.ts";
 
 export interface SidecarConfig {
-  /** Names of the functions, in the order they are shown. */
-  readonly functions: readonly string[];
-  /** By name, the protocol each function speaks. Default `auto`. */
-  readonly protocols?: Readonly<Record<string, FunctionProtocol>>;
-  /** Somebody else starts the functions: a lost connection means that one may have started anew. */
-  readonly attached?: boolean;
   readonly ingress: { readonly host: string; readonly port: number; readonly tls?: ServerTls } & IngressOptions;
   /** The other sidecars that hold the same CRDTs. Absent: this one is alone. */
   readonly cluster?: ClusterConfig;
@@ -64,15 +53,6 @@ export interface SidecarPorts {
   readonly fatal: (fault: Fault) => void;
 }
 
-/** A function as the sidecar sees it. */
-export interface FunctionStatus {
-  readonly name: string;
-  readonly state: LinkState;
-  readonly address: FunctionAddress | undefined;
-  /** The last good discovery. */
-  readonly discovered: Discovered | undefined;
-}
-
 export interface Sidecar extends AsyncDisposable {
   /** Where callers come in. */
   readonly host: string;
@@ -80,15 +60,14 @@ export interface Sidecar extends AsyncDisposable {
   readonly engine: StateEngine;
   /** Consumer groups and topics. */
   readonly eventing: Eventing;
+  /** In the order they were added. */
   readonly functions: readonly FunctionStatus[];
   /** Where peers come in; `undefined` when there are none. */
   readonly peerPort: number | undefined;
   /** Calls under way. */
   readonly openCalls: number;
-  /** The function listens, or will in a moment: connect, discover, swap the routes. Also when it started again. */
-  functionStarted(name: string, address: FunctionAddress): void;
-  /** The function is gone for now. Its routes stay; its commands wait for it within the engine's bounds. */
-  functionEnded(name: string): void;
+  /** A function that is to be served, or a newer version of one that is. It is discovered once it was `started`. */
+  addFunction(name: string, options?: FunctionOptions): HostedFunction;
   /** Types of the function that hosts a service. */
   descriptors(service: string): DescriptorSet | undefined;
   /**
@@ -103,7 +82,7 @@ export interface Sidecar extends AsyncDisposable {
 }
 
 /**
- * Opens the engine and the ingress; functions come with `functionStarted`.
+ * Opens the engine and the ingress; functions come with `addFunction`.
  * @throws Fault("alreadyExists") when the ingress port is taken, other Faults of `listen`.
  */
 export async function openSidecar(config: SidecarConfig, ports: SidecarPorts): Promise<Sidecar> {
@@ -122,13 +101,10 @@ class RunningSidecar implements Sidecar {
   readonly #config: SidecarConfig;
   readonly #ports: SidecarPorts;
   readonly #scope = new Scope();
-  readonly #links = new Map<string, FunctionLink>();
   readonly #ingress: Ingress;
   readonly eventing: Eventing;
   readonly #health = new HealthState();
-  /** What is served: by function, its last good discovery. */
-  #served: ReadonlyMap<string, Discovered> = new Map();
-  #reflection: ReflectionSource = { files: [], services: [] };
+  readonly #hosting: Hosting;
   #listener: Listener | undefined;
   #peerListener: Listener | undefined;
   #clusterTls: ClusterTls | undefined;
@@ -153,7 +129,7 @@ class RunningSidecar implements Sidecar {
       ...{ clock, random, log, metrics, engine: this.engine, feed: store.feed, topics },
       descriptors: (service) => this.descriptors(service),
       ...(config.deliveries && { limits: config.deliveries }),
-      reachable: (service) => this.#reachable(service),
+      reachable: (service) => this.#hosting.reachable(service),
     });
     this.#ingress = openIngress({
       engine: this.engine,
@@ -165,8 +141,15 @@ class RunningSidecar implements Sidecar {
       options: config.ingress,
       otherGrpc: this.#otherGrpc(),
     });
-    this.#health.set("", "notServing");
-    for (const name of config.functions) this.#links.set(name, this.#scope.own(this.#link(name)));
+    const link = {
+      ...{ clock, random, log },
+      version: config.version,
+      ingress: () => this,
+      headersToEntities: config.ingress.passHeadersToEntities ?? false,
+    };
+    const { engine, eventing } = this;
+    const changed = (): void => ports.changed?.();
+    this.#hosting = this.#scope.own(new Hosting({ clock, ingress: this.#ingress, engine, eventing, health: this.#health, link, changed }));
   }
 
   async listen(): Promise<void> {
@@ -197,21 +180,15 @@ class RunningSidecar implements Sidecar {
   }
 
   get functions(): readonly FunctionStatus[] {
-    return [...this.#links.values()].map(({ name, state, address, discovered }) => ({ name, state, address, discovered }));
+    return this.#hosting.statuses;
   }
 
-  functionStarted(name: string, address: FunctionAddress): void {
-    this.#links.get(name)?.started(address);
-  }
-
-  functionEnded(name: string): void {
-    this.#links.get(name)?.ended();
+  addFunction(name: string, options: FunctionOptions = {}): HostedFunction {
+    return this.#hosting.add(name, options);
   }
 
   descriptors(service: string): DescriptorSet | undefined {
-    for (const { components, descriptors } of this.#served.values())
-      if (components.some((component) => component.service === service)) return descriptors;
-    return undefined;
+    return this.#hosting.descriptors(service);
   }
 
   renewIngressTls(tls: ServerTls): void {
@@ -246,92 +223,22 @@ class RunningSidecar implements Sidecar {
     await stopped; // the engine has answered every delivery by now
   }
 
-  #reachable(service: string): boolean {
-    for (const [name, { components }] of this.#served)
-      if (components.some((component) => component.service === service)) return this.#links.get(name)?.state.is === "ready";
-    return false;
-  }
-
-  #link(name: string): FunctionLink {
-    const { clock, random, log } = this.#ports;
-    const found = (discovered: Discovered): string | undefined => this.#serve(name, discovered);
-    const changed = (): void => {
-      this.eventing.wake();
-      this.#ports.changed?.();
-    };
-    return new FunctionLink(name, {
-      clock,
-      random,
-      log,
-      version: this.#config.version,
-      protocol: this.#config.protocols?.[name] ?? "auto",
-      ingress: () => this,
-      headersToEntities: this.#config.ingress.passHeadersToEntities ?? false,
-      found,
-      changed,
-      watchConnection: this.#config.attached ?? false,
-    });
-  }
-
-  /** Takes a discovery into service; the reason when it cannot be. Keeps S1. */
-  #serve(name: string, found: Discovered): string | undefined {
-    const clash = this.#clash(name, found);
-    if (clash !== undefined) return clash;
-    const discovered = { ...found, components: found.components.map((component) => this.eventing.publishing(component)) };
-    const served = new Map(this.#served).set(name, discovered);
-    const components = [...served.values()].flatMap((one) => one.components);
-    const problem = subscriptionProblem(components) ?? this.eventing.problem(components);
-    if (problem !== undefined) return problem;
-    try {
-      this.#ingress.update([...served.values()]); // checks everything before it changes anything
-    } catch (error) {
-      return explain(error);
-    }
-    this.engine.setComponents(this.eventing.forEngine(components));
-    this.#reflection = { files: filesOf([...served.values()]), services: components.map((component) => component.service) };
-    this.#served = served;
-    this.eventing.update(components);
-    this.#tellHealth(components.map((component) => component.service));
-    return undefined;
-  }
-
-  /** keeps S2 */
-  #clash(name: string, discovered: Discovered): string | undefined {
-    for (const [other, { components }] of this.#served) {
-      const both =
-        other === name ? undefined : components.find((mine) => discovered.components.some((its) => its.service === mine.service));
-      if (both)
-        return `the service ${both.service} is served by function ${other} already, so function ${name} cannot serve it too; remove it from one`;
-    }
-    return undefined;
-  }
-
-  #tellHealth(services: readonly string[]): void {
-    for (const service of services) this.#health.set(service, "serving");
-    if (this.#links.size === this.#served.size) this.#health.set("", "serving");
-  }
-
   /** What is served beside the components. */
   #otherGrpc(): CallRouter {
     // The reference's clients read an empty answer as "no such symbol".
     const unknownSymbol = this.#config.ingress.strict === undefined ? "notFound" : "empty";
-    const reflection = reflectionHandler(() => this.#reflection, { unknownSymbol });
+    const reflection = reflectionHandler(() => this.#hosting.reflection, { unknownSymbol });
     const fixed = new Map<string, CallHandler>([...reflection, ...healthHandler(this.#health)]);
-    return (path) => fixed.get(path) ?? (this.#isStarting() ? notYet : undefined);
+    return (path) => fixed.get(path) ?? (this.#hosting.isStarting ? notYet : undefined);
   }
 
   #http(): HttpHandler {
     return (exchange) => {
-      const isServed = this.#served.size > 0 || !this.#isStarting() || isTopicPath(exchange.path); // topics need no function
+      const isServed = this.#hosting.isServing || !this.#hosting.isStarting || isTopicPath(exchange.path); // topics need no function
       if (isServed) return this.#ingress.http(exchange);
       const body = JSON.stringify({ code: 14, message: "the function is starting; try again in a moment", details: [] });
       exchange.respond(503, { "content-type": "application/json", "retry-after": "1" }, body);
     };
-  }
-
-  /** Some function has not been discovered yet (S3). */
-  #isStarting(): boolean {
-    return this.#served.size < this.#links.size && [...this.#links.values()].some(({ state }) => state.is !== "refused");
   }
 }
 
@@ -339,8 +246,3 @@ const notYet: CallHandler = (call) => {
   queueMicrotask(() => call.end({ code: 14, message: "the function is starting; try again in a moment" }));
   return { message() {} };
 };
-
-/** Files of all functions, each name once. */
-function filesOf(served: readonly Discovered[]): ReflectionSource["files"] {
-  return new Map(served.flatMap(({ descriptors }) => descriptors.files.map((file) => [file.name, file] as const))).values().toArray();
-}

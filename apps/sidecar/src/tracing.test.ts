@@ -51,7 +51,7 @@ async function begin(t: TestContext, traced = true) {
   const store = openMemoryStore();
   const ready = Promise.withResolvers<void>();
   const sidecar = await openSidecar(
-    { functions: ["f"], ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
+    { ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
     {
       clock: hostClock,
       random: hostRandom,
@@ -71,7 +71,7 @@ async function begin(t: TestContext, traced = true) {
     await running[Symbol.asyncDispose]();
     await store[Symbol.asyncDispose]();
   });
-  sidecar.functionStarted("f", running);
+  sidecar.addFunction("f").started(running);
   await ready.promise;
   return { sidecar, spans, baseUrl: `http://127.0.0.1:${sidecar.port}` };
 }

@@ -85,11 +85,11 @@ for (const service of ["x.Tally", "x.Held"]) {
     await using store = openMemoryStore();
     let look = (): void => undefined;
     await using sidecar = await openSidecar(
-      { functions: ["f"], ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
+      { ingress: { host: "127.0.0.1", port: 0 }, version: "0" },
       { clock: hostClock, random: hostRandom, log: noLog, metrics: noMetrics, store, changed: () => look(), fatal: assert.fail },
     );
     await using server = await serve([Tally, Held], { host: "127.0.0.1", port: 0, log: noLog, handleSignals: false });
-    sidecar.functionStarted("f", server);
+    sidecar.addFunction("f").started(server);
     await new Promise<void>((resolve) => {
       look = () => sidecar.functions[0]?.state.is === "ready" && resolve();
       look();

@@ -34,6 +34,7 @@ export {
   watchFor,
   watchOwned,
 } from "./controller/controller.ts";
+export { type EventRecorder, eventRecorder } from "./controller/events.ts";
 export { cacheKey, idOfKey, Informer, type InformerListener, type InformerPorts } from "./controller/informer.ts";
 export { type LeaseOptions, type LeasePorts, leases, runAsLeader } from "./controller/lease.ts";
 export { Manager, type ManagerOptions, type ManagerPorts } from "./controller/manager.ts";

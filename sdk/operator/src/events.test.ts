@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock, MemoryLog, SeededRandom } from "@mecha/kit/testing";
 import { allKinds, type KubeObject } from "@mecha/kinds";
-import { ApiClient, inProcessTransport, KubeServer, mastersGroup, resourceRef } from "@mecha/machinery";
+import { ApiClient, eventRecorder, inProcessTransport, KubeServer, mastersGroup, resourceRef } from "@mecha/machinery";
 import { openMemoryObjectLog } from "@mecha/store-memory";
-import { eventRecorder } from "./events.ts";
 
 const events = resourceRef("v1", "Event");
 

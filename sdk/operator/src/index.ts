@@ -5,6 +5,8 @@ export {
   type ApplyOptions,
   Controller,
   type ControllerSpec,
+  type EventRecorder,
+  eventRecorder,
   generationChanged,
   idOf,
   Informer,
@@ -26,6 +28,5 @@ export {
   type WriteOptions,
 } from "@mecha/machinery";
 export { type Condition, setCondition } from "./conditions.ts";
-export { type EventRecorder, eventRecorder } from "./events.ts";
 export { controllerReference } from "./owner.ts";
 export { type OperatorContext, type OperatorOptions, runOperator } from "./run.ts";

@@ -5,8 +5,7 @@ import { parseArgs } from "node:util";
 import { type Clock, explain, Fault, type Log, MetricsRegistry, Scope, uuid } from "@mecha/kit";
 import { consoleLog, hostClock, hostEnvironment, hostRandom, logOptionsFrom } from "@mecha/host";
 import { defaultAccess, openHttpsTransport } from "@mecha/kube";
-import { ApiClient, Manager } from "@mecha/machinery";
-import { type EventRecorder, eventRecorder } from "./events.ts";
+import { ApiClient, Manager, type EventRecorder, eventRecorder } from "@mecha/machinery";
 
 /** What `setup` builds controllers with. */
 export interface OperatorContext {

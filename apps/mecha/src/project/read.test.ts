@@ -115,7 +115,6 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
     ["8:7 spec.functions[0].port: has no value: expected a port from 1 to 65535, or leave the field out"],
   ],
   ["a field twice", `${cart}      name: other\n`, ['8:7 spec.functions[0]: the field "name" is given twice; remove one']],
-  ["no functions", `${head}spec: { functions: [] }`, ["4:20 spec.functions: expected at least 1 entry"]],
   [
     "two functions of one name",
     `${cart}    - name: cart\n      command: x\n`,

@@ -184,7 +184,12 @@ const tryFields = {
 };
 
 const specFields = {
-  functions: required(list(map(functionFields), { min: 1, max: functionsMax }), "User functions to run."),
+  functions: optional(
+    list(map(functionFields), { max: functionsMax }),
+    "User functions to run, beside those of StatefulService objects (docs/guides/kubernetes.md).",
+    [],
+    "`[]`",
+  ),
   store: optional(
     map(storeFields),
     "Where state lives.",

@@ -13,17 +13,24 @@ export interface Console {
   readonly say: (text: string) => void;
 }
 
+/** @param functionNames Those known from the start; others get their colour when they say something first. */
 export function openConsole(io: Io, functionNames: readonly string[]): Console {
   const width = Math.max(own.length, ...functionNames.map((name) => name.length));
   const prefix = (name: string, colour: number): string => {
     const text = `${name.padEnd(width)} | `;
     return io.colour ? `\u001b[${colour}m${text}\u001b[0m` : text;
   };
-  const prefixes = new Map(functionNames.map((name, i) => [name, prefix(name, colours[i % colours.length] ?? 36)]));
+  const prefixes = new Map<string, string>();
+  const prefixOf = (name: string): string => {
+    const known = prefixes.get(name) ?? prefix(name, colours[prefixes.size % colours.length] ?? 36);
+    prefixes.set(name, known);
+    return known;
+  };
+  functionNames.forEach(prefixOf);
   const ownPrefix = prefix(own, 90);
   return {
     // Colours of the function's own stay on a terminal; anything else a terminal would obey is shown instead.
-    line: (name, _stream, text) => io.pour(`${prefixes.get(name) ?? ""}${io.colour ? keepColours(text) : printable(text)}\n`),
+    line: (name, _stream, text) => io.pour(`${prefixOf(name)}${io.colour ? keepColours(text) : printable(text)}\n`),
     say: (text) => io.out(`${ownPrefix}${printable(text)}\n`),
   };
 }

@@ -2,13 +2,12 @@
  * One run of a project, from start to end: store, sidecar, admin listener, functions; then a signal, a drain, nothing left.
  *
  * U1 what was opened is closed in reverse order, also when the start fails half-way
- * U2 a function that ends is started again, and the sidecar hears of both
- * U3 the first signal drains, the second kills at once
+ * U2 the first signal drains, the second kills at once
  */
 import { join } from "node:path";
 import { consoleLog } from "@mecha/host";
 import { type Config, explain, Fault, type Log, MetricsRegistry, Scope } from "@mecha/kit";
-import { endLeftovers, type FunctionProcess, type FunctionState, openFunctionProcess } from "@mecha/runtime-process";
+import { endLeftovers } from "@mecha/runtime-process";
 import { type ClusterConfig, openSidecar, type Sidecar, type SidecarConfig } from "@mecha/sidecar";
 import type { DescriptorSet } from "@mecha/wire";
 import { Backups } from "../admin/backups.ts";
@@ -27,6 +26,7 @@ import { openTracing, type Tracing } from "../tracing.ts";
 import { version } from "../version.ts";
 import { banner, hintLines } from "./banner.ts";
 import { type Console, openConsole } from "./console.ts";
+import { Fleet } from "./fleet.ts";
 import { ingressAccess } from "./access.ts";
 import { isLoopback } from "./address.ts";
 import { type Kubernetes, openKubernetes } from "./kubernetes.ts";
@@ -36,10 +36,6 @@ import { type Renewal, watchCertificates } from "./renewal.ts";
 import { clusterTls, type LoadedTls, loadTls, serverTls } from "./tls.ts";
 import { type OpenedStore, openStore } from "./store.ts";
 
-/** Functions listen here, whatever callers reach: only the sidecar talks to them. */
-const functionHost = "127.0.0.1";
-/** How long a function may take to end after SIGTERM, ms; the calls are over by then. */
-const functionGraceMs = 5_000;
 /** From then on a start says what it waits for, and again every so often, ms. */
 const patienceMs = 2_000;
 
@@ -58,7 +54,7 @@ class ProjectRun {
   readonly #config: Config<typeof options>;
   readonly #console: Console;
   readonly #scope = new Scope();
-  readonly #processes = new Map<string, FunctionProcess>();
+  #fleet: Fleet | undefined;
   readonly #startedMs: number;
   readonly #startedAt: string;
   readonly #live: LiveFeed;
@@ -101,11 +97,11 @@ class ProjectRun {
     }
   }
 
-  /** keeps U3 */
+  /** keeps U2 */
   #signalled(): void {
     if (this.#state === "draining") {
       this.#console.say("killed");
-      for (const running of this.#processes.values()) void running.kill(); // signals before it waits
+      this.#fleet?.kill();
       this.#io.exit(exitCodes.failure);
     }
     this.#end.resolve({ why: "signal" });
@@ -117,7 +113,6 @@ class ProjectRun {
     const { clock, random } = this.#io;
     const { store: storeSettings, ingress, access, functions, attached } = this.#settings;
     const { directory } = storeSettings;
-    const hosted = [...functions, ...(attached ? [attached] : [])];
     const log = this.#log;
     const { ingress: ingressTls, cluster: clusterConfig, renewals } = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
@@ -128,9 +123,6 @@ class ProjectRun {
     const sidecar = this.#scope.own(
       await openSidecar(
         {
-          functions: hosted.map(({ name }) => name),
-          protocols: Object.fromEntries(hosted.map(({ name, protocol }) => [name, protocol])),
-          attached: attached !== undefined,
           ...(clusterConfig && { cluster: clusterConfig }),
           ingress: { ...ingress, ...ingressAccess(isLoopback(ingress.host), access), ...ingressTls },
           version,
@@ -156,8 +148,9 @@ class ProjectRun {
     await this.#openMetrics(log);
     const page = await this.#openAdmin(sidecar, { store, copy, log });
     this.#scope.own(this.#live); // before the listener closes, its streams must have ended
-    for (const [i, fn] of functions.entries()) await this.#startFunction(sidecar, fn, `spec.functions[${i}]`);
-    if (attached) sidecar.functionStarted(attached.name, attached);
+    const fleet = this.#openFleet(sidecar);
+    for (const [i, fn] of functions.entries()) await this.#startFunction(fleet, fn, `spec.functions[${i}]`);
+    if (attached) sidecar.addFunction(attached.name, { protocol: attached.protocol, attached: true }).started(attached);
     this.#kubernetes = await kubernetes;
     return { sidecar, page };
   }
@@ -242,54 +235,48 @@ class ProjectRun {
     return this.#scope.own(await openAdmin(view, { port, stateFolder: directory, clock: this.#io.clock, log })).page;
   }
 
-  async #startFunction(sidecar: Sidecar, fn: ProjectFunction, path: string): Promise<void> {
-    const { clock, random, env } = this.#io;
-    const spec = {
-      name: fn.name,
-      command: fn.command,
-      directory: inProject(this.#settings.folder, fn.directory),
-      env: Object.fromEntries(fn.env.map(({ name, value }) => [name, value])),
-      host: functionHost,
-      port: fn.port,
+  #openFleet(sidecar: Sidecar): Fleet {
+    const { clock, random, env: environment } = this.#io;
+    const runFolder = join(this.#settings.store.directory ?? this.#settings.folder, "run");
+    this.#fleet = this.#scope.own(
+      new Fleet({
+        ...{ clock, random, environment, runFolder, sidecar },
+        output: (name, stream, line) => this.#console.line(name, stream, line),
+        say: (text) => this.#console.say(text),
+        changed: () => this.#changed(),
+      }),
+    );
+    return this.#fleet;
+  }
+
+  /** One of mecha.yaml. @param path Of its entry there. */
+  async #startFunction(fleet: Fleet, { name, command, directory, env, protocol, port }: ProjectFunction, path: string): Promise<void> {
+    const own = {
+      directory: inProject(this.#settings.folder, directory),
+      env: Object.fromEntries(env.map((one) => [one.name, one.value])),
     };
     try {
-      const running = await openFunctionProcess(spec, {
-        clock,
-        random,
-        environment: env,
-        runFolder: join(this.#settings.store.directory ?? this.#settings.folder, "run"),
-        output: (stream, line) => this.#console.line(fn.name, stream, line),
-        changed: (state) => this.#functionChanged(sidecar, fn.name, state),
-      });
-      this.#processes.set(fn.name, this.#scope.own(running));
+      await fleet.set({ name, command, protocol, port, ...own, order: 0 });
     } catch (error) {
       if (error instanceof Fault && error.code === "precondition") throw new UsageError(`${path}: ${explain(error)}`);
       throw error;
     }
   }
 
-  /** keeps U2 */
-  #functionChanged(sidecar: Sidecar, name: string, state: FunctionState): void {
-    if (state.is === "running") sidecar.functionStarted(name, { host: functionHost, port: state.port });
-    else sidecar.functionEnded(name);
-    if (state.is === "waiting")
-      this.#console.say(`function ${name} ended (${state.reason}); it starts again in ${(state.delayMs / 1_000).toFixed(1)} s`);
-    this.#changed();
-  }
-
   #changed(): void {
+    this.#fleet?.changed();
     this.#live.functionsChanged();
     this.#published?.changed();
     this.#look();
   }
 
   /** Shows the functions in the Kubernetes API. Called when they are served, or late: the start is not to wait for it. */
-  #publish(sidecar: Sidecar): void {
-    if (this.#published || !this.#kubernetes) return;
+  #publish(): void {
+    if (this.#published || !this.#kubernetes || !this.#fleet) return;
     const { clock, random } = this.#io;
     const transport = this.#kubernetes.api.transport("mecha");
-    const functions = (): FunctionJson[] => this.#functions(sidecar);
-    this.#published = this.#scope.own(publishProject(this.#settings, { transport, clock, random, log: this.#log, functions }));
+    const ports = { transport, clock, random, log: this.#log, fleet: this.#fleet, graceMs: this.#config.shutdownGraceMs };
+    this.#published = this.#scope.own(publishProject(this.#settings, ports));
   }
 
   /** Waits until every function is served, says what it waits for, and prints the banner. A signal ends the wait. */
@@ -324,14 +311,14 @@ class ProjectRun {
       tookMs: clock.monotonic() - this.#startedMs,
     };
     this.#io.out(banner(facts));
-    this.#publish(sidecar);
+    this.#publish();
   }
 
   #sayWhatIsMissing(sidecar: Sidecar): () => void {
     let cancel = (): void => undefined;
     const again = (): void => {
       cancel = this.#io.clock.after(patienceMs, () => {
-        this.#publish(sidecar);
+        this.#publish();
         for (const fn of this.#functions(sidecar))
           if (fn.state !== "ready")
             this.#console.say(
@@ -366,11 +353,11 @@ class ProjectRun {
       this.#console.say(
         `${cutOff} ${cutOff === 1 ? "call was" : "calls were"} cut off after ${this.#config.shutdownGraceMs / 1_000} s (MECHA_SHUTDOWN_GRACE)`,
       );
-    await Promise.all([...this.#processes.values()].map((running) => running.stop(functionGraceMs)));
+    await this.#fleet?.stop();
   }
 
   #functions(sidecar: Sidecar): FunctionJson[] {
-    return sidecar.functions.map((fn) => functionJson(fn, this.#processes.get(fn.name)));
+    return sidecar.functions.map((fn) => functionJson(fn, this.#fleet?.process(fn.name)));
   }
 
   #clusterStatus({ engine, peerPort }: Sidecar): Pick<StatusJson, "cluster"> {

@@ -82,7 +82,6 @@ before(async () => {
   sidecar = scope.own(
     await openSidecar(
       {
-        functions: ["shop"],
         ingress: { host: "127.0.0.1", port: 0, topics: ["sold"] },
         version: "0.0.0-test",
         deliveries: { attemptsMax: 3, backoffMinMs: 1, backoffMaxMs: 2 },
@@ -96,7 +95,7 @@ before(async () => {
       },
     ),
   );
-  sidecar.functionStarted("shop", { host: "127.0.0.1", port: server.port });
+  sidecar.addFunction("shop").started({ host: "127.0.0.1", port: server.port });
   await new Promise<void>((resolve) => {
     changed = () => sidecar.functions[0]?.state.is === "ready" && resolve();
     changed();

@@ -7,7 +7,7 @@
  * N3 every answer of the engine ends its call exactly once
  */
 import { type Clock, type Log, type Metrics, noMetrics, type Tracer } from "@mecha/kit";
-import type { StateEngine } from "@mecha/state";
+import type { Component, StateEngine } from "@mecha/state";
 import type { CallHandler, CallRouter, HttpHandler } from "@mecha/wire";
 import { grpcHandler } from "./grpc.ts";
 import { httpHandler } from "./http.ts";
@@ -43,6 +43,8 @@ export interface Ingress {
    *   google.api.http annotation or a component its descriptors do not know. Then everything stays as it was.
    */
   update(hosted: readonly Hosted[]): void;
+  /** Resolves when no call of a component, served no more, is under way. */
+  idle(component: Component): Promise<void>;
 }
 
 /** Serves nothing until the first `update`. */
@@ -91,5 +93,6 @@ export function openIngress({
       handlers = new Map([...next.grpc].map(([path, target]) => [path, handlersOf(target)]));
       table = next; // keeps N1
     },
+    idle: (component) => meters.idle(component),
   };
 }

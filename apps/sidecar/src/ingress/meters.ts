@@ -3,6 +3,7 @@
  * their number is that of the methods; the label look-ups are done once for each method and status.
  */
 import { type BoundCounter, type Clock, type Counter, faultCodes, type Histogram, latencyBuckets, type Metrics } from "@mecha/kit";
+import type { Component } from "@mecha/state";
 import type { CallHandler, Metadata, RpcStatus, ServerCall } from "@mecha/wire";
 import { topicsService } from "../eventing/publishing.ts";
 import { ForwardedCall, ForwardedEvents } from "./forwarding.ts";
@@ -18,6 +19,8 @@ export class IngressMeters {
   readonly #clock: Clock;
   /** By topic; those somebody listed. */
   readonly #topics = new Map<string, MethodMeter>();
+  /** Calls under way, by component. */
+  readonly #open = new WeakMap<Component, OpenCalls>();
   /** Of what is reached over HTTP; gone with its table. */
   readonly #http = new WeakMap<Target, MethodMeter>();
 
@@ -56,9 +59,35 @@ export class IngressMeters {
     return meter;
   }
 
+  /** Resolves when no call of the component is under way. One that is served no more gets no new ones. */
+  idle(component: Component): Promise<void> {
+    const open = this.#openOf(component);
+    if (open.count === 0) return Promise.resolve();
+    open.idle ??= Promise.withResolvers();
+    return open.idle.promise;
+  }
+
+  #openOf(component: Component): OpenCalls {
+    let open = this.#open.get(component);
+    if (open === undefined) this.#open.set(component, (open = { count: 0, idle: undefined }));
+    return open;
+  }
+
   /** The meter of one method, as it is reached one way. */
-  of({ component: { service }, method }: Target, way: Way): MethodMeter {
-    return this.#meter(service, method.name, way, method.streamedIn || method.streamedOut);
+  of({ component, method }: Target, way: Way): MethodMeter {
+    const meter = this.#meter(component.service, method.name, way, method.streamedIn || method.streamedOut);
+    const open = this.#openOf(component);
+    return {
+      start: () => {
+        open.count++;
+        return meter.start();
+      },
+      ended: (code, startMs) => {
+        open.count--;
+        if (open.count === 0) open.idle?.resolve();
+        meter.ended(code, startMs);
+      },
+    };
   }
 
   #meter(service: string, method: string, way: Way, isStream: boolean): MethodMeter {
@@ -73,6 +102,13 @@ export class IngressMeters {
       },
     };
   }
+}
+
+/** Calls of one component that are under way. */
+interface OpenCalls {
+  count: number;
+  /** Somebody waits for there to be none. */
+  idle: PromiseWithResolvers<void> | undefined;
 }
 
 export interface MethodMeter {

@@ -2,14 +2,14 @@
  * What the `functions` of mecha.yaml are as objects of the API, and back: a StatefulService each, all on one StatefulStore. Pure: whoever applies the
  * objects and whoever runs them agree here.
  *
- * F1 functionOf(statefulServiceOf(f)) says what f said
+ * F1 programOf(statefulServiceOf(f)) says what f said
  */
-import { mapAt, objectsAt, textAt } from "../access.ts";
-import type { KubeObject } from "../object.ts";
+import { mapAt, objectsAt, textAt, textsAt } from "../access.ts";
+import type { JsonObject, KubeObject } from "../object.ts";
 import type { StatefulService } from "./stateful-service.ts";
 import type { StatefulStore } from "./stateful-store.ts";
 
-/** Where to find a function's source on this machine; an object without them can run from its image only. */
+/** How a function is started from its source on this machine. They win over what the container says, which is meant for its image. */
 export const annotations = { directory: "mecha.dev/directory", command: "mecha.dev/command", protocol: "mecha.dev/protocol" } as const;
 /** Marks what came from a project file, so that what left the file can be taken away. */
 export const projectLabel = "mecha.dev/project";
@@ -63,21 +63,69 @@ export function statefulServiceOf(entry: FunctionEntry, { project, namespace, st
   };
 }
 
-/** The function a StatefulService stands for; `undefined` when nothing says where its source is. */
-export function functionOf(object: KubeObject): FunctionEntry | undefined {
+/** What a StatefulService has run, where there are processes but no images. */
+export interface FunctionProgram {
+  /** A shell line, or program and arguments as they are in the container: `$(NAME)` not yet filled in. */
+  readonly command: string | readonly string[];
+  /** Relative to the project. */
+  readonly directory: string;
+  readonly protocol: string;
+  /** The one it answers on. Absent: a free one. */
+  readonly port: number | undefined;
+  /** With `env` and `envFrom` as in a pod. */
+  readonly container: JsonObject;
+}
+
+/** Why a StatefulService cannot be run. */
+export interface ProgramProblem {
+  /** One CamelCase word for programs. */
+  readonly reason: "ImageNotRunnable" | "SeveralContainers";
+  readonly message: string;
+}
+
+export type ProgramReading = { readonly program: FunctionProgram } | { readonly problem: ProgramProblem };
+
+/** The program a StatefulService stands for; what stands in its way when there is none. */
+export function programOf(object: KubeObject): ProgramReading {
   const notes = mapAt(object, "metadata.annotations");
-  const command = notes[annotations.command];
-  const [container] = objectsAt(object, "spec.containers");
-  if (command === undefined || container === undefined) return undefined;
-  const port = objectsAt(container, "ports").find((one, _, all) => textAt(one, "name") === userPort || all.length === 1);
+  const containers = objectsAt(object, "spec.containers");
+  const [container = {}] = containers;
+  if (containers.length > 1) return { problem: severalContainers(containers) };
+  const command = notes[annotations.command] ?? wordsOf(container);
+  if (command === undefined) return { problem: imageNotRunnable(container) };
+  const ports = objectsAt(container, "ports");
+  const port = ports.find((one) => textAt(one, "name") === userPort) ?? (ports.length === 1 ? ports[0] : undefined);
   const number = port?.["containerPort"];
   return {
-    name: object.metadata.name,
-    directory: notes[annotations.directory] ?? ".",
-    command,
-    env: objectsAt(container, "env").map((variable) => ({ name: textAt(variable, "name"), value: textAt(variable, "value") })),
-    protocol: notes[annotations.protocol] ?? "auto",
-    port: typeof number === "number" ? number : undefined,
+    program: {
+      command,
+      directory: notes[annotations.directory] ?? (textAt(container, "workingDir") || "."),
+      protocol: notes[annotations.protocol] ?? "auto",
+      port: typeof number === "number" ? number : undefined,
+      container,
+    },
+  };
+}
+
+/** `args` alone are for the image's own program, which is not there. */
+function wordsOf(container: JsonObject): readonly string[] | undefined {
+  const command = textsAt(container, "command");
+  return command.length === 0 ? undefined : [...command, ...textsAt(container, "args")];
+}
+
+function imageNotRunnable(container: JsonObject): ProgramProblem {
+  const image = textAt(container, "image");
+  return {
+    reason: "ImageNotRunnable",
+    message: `${image === "" ? "there is no command" : `the image ${image} cannot be run`}: functions are processes here; say how to start it in the annotations ${annotations.command} and ${annotations.directory}, or in the container's command and workingDir`,
+  };
+}
+
+function severalContainers(containers: readonly JsonObject[]): ProgramProblem {
+  const names = containers.map((one) => textAt(one, "name")).join(", ");
+  return {
+    reason: "SeveralContainers",
+    message: `there are ${String(containers.length)} containers (${names}), and a function is one process here: leave the function's own, and make others StatefulServices or start them yourself`,
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { functionOf, type KubeObject, ownCrds, statefulServiceOf, statefulStoreOf } from "@mecha/kinds";
+import { type KubeObject, ownCrds, programOf, statefulServiceOf, statefulStoreOf } from "@mecha/kinds";
 import type { Crd } from "./crd.ts";
 import { definitionOf } from "./definition.ts";
 
@@ -49,7 +49,11 @@ test("functions of a project file are StatefulServices that are right, and read 
     const stored = structuredClone(object);
     services!.setDefaults?.(stored);
     assert.deepEqual(stored, object, "nothing is left for the server to fill in");
-    assert.deepEqual(functionOf(stored), entry);
+    const reading = programOf(stored);
+    assert.ok("program" in reading);
+    const { container, ...program } = reading.program;
+    const env = (container["env"] ?? []) as unknown[];
+    assert.deepEqual({ name: stored.metadata.name, ...program, env }, entry);
   }
   const kept = statefulStoreOf({ kind: "sqlite", directory: ".mecha", durability: "full" }, context);
   assert.deepEqual(problems(stores, kept), []);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { functionOf, type KubeObject, projectLabel } from "@mecha/kinds";
-import type { FunctionJson } from "../../admin/model.ts";
+import { type KubeObject, programOf, projectLabel } from "@mecha/kinds";
 import { projectOf, readProject } from "../../project/read.ts";
+import type { FleetStatus } from "../fleet.ts";
 import { settingsOf } from "../settings.ts";
-import { fieldManager, foreignServiceFinding, functionFinding, statusFor, stepFor } from "./plan.ts";
+import { fieldManager, functionFinding, newsOf, statusFor, stepFor } from "./plan.ts";
 import { wantedServices, wantedStore } from "./wanted.ts";
 
 const settings = (spec: string) =>
@@ -39,25 +39,26 @@ const applied = (manager: string, subresource?: string): NonNullable<KubeObject[
 const labels = { [projectLabel]: "shop" };
 const deletionTimestamp = "2026-01-01T00:00:00Z";
 
-test("the file's objects are applied, what left the file goes, and what others made stays", () => {
+test("the file's objects are applied, what left the file goes, and what others made runs", () => {
   const ours = { labels, managedFields: applied(fieldManager) };
   for (const [what, wanted, have, step] of [
     ["missing", cart(), undefined, "apply"],
     ["there", cart(), cart(), "apply"],
-    ["being deleted", cart(), cart({ deletionTimestamp }), "leave"],
-    ["never was", undefined, undefined, "leave"],
+    ["being deleted", cart(), cart({ deletionTimestamp }), "end"],
+    ["gone", undefined, undefined, "end"],
     ["left the file", undefined, cart(ours), "delete"],
     ["left the file of a project since renamed", undefined, cart({ ...ours, labels: { [projectLabel]: "old" } }), "delete"],
-    ["left the file, and goes already", undefined, cart({ ...ours, deletionTimestamp }), "leave"],
-    ["somebody's own", undefined, cart({ managedFields: applied("kubectl") }), "leave"],
-    ["somebody's copy, label and all", undefined, cart({ labels, managedFields: applied("kubectl") }), "leave"],
-    ["somebody's own, with our status", undefined, cart({ labels, managedFields: applied(fieldManager, "status") }), "leave"],
+    ["left the file, and goes already", undefined, cart({ ...ours, deletionTimestamp }), "end"],
+    ["somebody's own", undefined, cart({ managedFields: applied("kubectl") }), "run"],
+    ["somebody's copy, label and all", undefined, cart({ labels, managedFields: applied("kubectl") }), "run"],
+    ["somebody's own, with our status", undefined, cart({ labels, managedFields: applied(fieldManager, "status") }), "run"],
   ] as const)
     assert.equal(stepFor(wanted, have), step, what);
 });
 
-const served: FunctionJson = {
+const served: FleetStatus = {
   name: "cart",
+  replacing: false,
   state: "ready",
   pid: 7,
   host: "127.0.0.1",
@@ -93,7 +94,10 @@ test("a status is written once, and its time changes with the condition only", (
   const timeOf = (status: Record<string, unknown> | undefined): unknown =>
     (status?.["conditions"] as { lastTransitionTime: string }[] | undefined)?.[0]?.lastTransitionTime;
   assert.equal(timeOf(statusFor(cart({ generation: 3 }, first), functionFinding(served), 60_000)), "1970-01-01T00:00:00Z");
-  assert.equal(timeOf(statusFor(cart({}, first), foreignServiceFinding, 60_000)), "1970-01-01T00:01:00Z");
+  const refused = functionFinding({ ...served, state: "refused", problem: "no" });
+  assert.equal(timeOf(statusFor(cart({}, first), refused, 60_000)), "1970-01-01T00:01:00Z");
+  assert.deepEqual(newsOf(cart({}, first), refused), { type: "Warning" });
+  assert.equal(newsOf(cart({}, first), functionFinding(served)), undefined);
 });
 
 test("objects say what the file says: a list of arguments is a shell line", () => {
@@ -101,14 +105,11 @@ test("objects say what the file says: a list of arguments is a shell line", () =
     settings(`{ functions: [{ name: cart, command: [node, "it's.ts", a b], env: [{ name: A, value: y }], port: 8080 }] }`),
   );
   assert.ok(object);
-  assert.deepEqual(functionOf(object), {
-    name: "cart",
-    directory: ".",
-    command: `node 'it'\\''s.ts' 'a b'`,
-    env: [{ name: "A", value: "y" }],
-    protocol: "auto",
-    port: 8_080,
-  });
+  const reading = programOf(object);
+  assert.ok("program" in reading);
+  const { container, ...program } = reading.program;
+  assert.deepEqual(program, { directory: ".", command: `node 'it'\\''s.ts' 'a b'`, protocol: "auto", port: 8_080 });
+  assert.deepEqual(container["env"], [{ name: "A", value: "y" }]);
   assert.deepEqual([object.metadata.namespace, object.metadata.labels], ["default", labels]);
 });
 

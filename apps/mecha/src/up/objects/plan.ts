@@ -3,21 +3,23 @@
  *
  * P1 an object the project file asks for is as the file says it, also after somebody changed or deleted it
  * P2 what came from the project file and is in it no longer goes; what anybody else made stays
- * P3 no object is ignored in silence: one that is not of the file says so, and what to do, in its condition
+ * P3 no object is ignored in silence: one that cannot be run says why, and what to do, in its condition
  */
 import { type KubeObject, numberAt, objectAt, objectsAt, projectLabel, sameJson, valueAt } from "@mecha/kinds";
-import type { FunctionJson } from "../../admin/model.ts";
+import type { FleetStatus } from "../fleet.ts";
 
 /** Field manager of all that is written here. */
 export const fieldManager = "mecha-up";
 
-export type Step = "apply" | "delete" | "leave";
+/** `end`: nothing is to run under the name; `run`: what somebody else made. */
+export type Step = "apply" | "delete" | "end" | "run";
 
 /** Decides about the object itself. @param wanted What the project file asks for under this name. */
 export function stepFor(wanted: KubeObject | undefined, have: KubeObject | undefined): Step {
-  if (have?.metadata.deletionTimestamp !== undefined) return "leave"; // somebody's finalizer is at work; what is wanted comes back after it
+  if (have?.metadata.deletionTimestamp !== undefined) return "end"; // what is wanted comes back after it
   if (wanted) return "apply"; // keeps P1
-  return have && isOfProject(have) ? "delete" : "leave"; // keeps P2
+  if (!have) return "end";
+  return isOfProject(have) ? "delete" : "run"; // keeps P2
 }
 
 /** The label alone may have been copied with the rest of an object; that we applied it is noted by the server. */
@@ -41,30 +43,33 @@ export interface Finding {
 
 const reasons = { ready: "Ready", starting: "Starting", waiting: "Restarting", refused: "Refused", stopped: "Stopped" } as const;
 
-/** What is true of a function of the project file. */
-export function functionFinding(fn: FunctionJson): Finding {
+/** What is true of a function that runs, or is to. */
+export function functionFinding(fn: FleetStatus): Finding {
   const services = fn.services.map(({ name }) => name).join(", ");
   const message = fn.problem ?? (fn.state === "ready" ? `serves ${services}` : `the function is ${fn.state}`);
-  return { ready: fn.state === "ready", reason: reasons[fn.state], message, replicas: fn.pid === undefined ? 0 : 1 };
+  const meanwhile = fn.replacing ? "; the version before serves meanwhile" : "";
+  return { ready: fn.state === "ready", reason: reasons[fn.state], message: message + meanwhile, replicas: fn.pid === undefined ? 0 : 1 };
 }
 
-/** The store of the project is open as long as anybody can ask. */
-export const storeFinding: Finding = { ready: true, reason: "Ready", message: "mecha up keeps the state of its functions here" };
+/** Holds an object until its function has ended. */
+export const finalizer = "mecha.dev/function";
 
-/** keeps P3 */
-export const foreignServiceFinding: Finding = {
-  ready: false,
-  reason: "NotSupportedYet",
-  message: "mecha up runs the functions of mecha.yaml only: put this one into its spec.functions and start mecha up again",
-  replicas: 0,
-};
+export function finalizersFor({ metadata: { finalizers = [] } }: KubeObject, held: boolean): readonly string[] {
+  const others = finalizers.filter((one) => one !== finalizer);
+  return held ? [...others, finalizer] : others;
+}
 
-/** keeps P3 */
-export const foreignStoreFinding: Finding = {
-  ready: false,
-  reason: "NotSupportedYet",
-  message: "mecha up has one store, that of mecha.yaml: say in its spec.store where state is kept and start mecha up again",
-};
+/** What people who describe the object are told; `undefined`: they were told that before. */
+export function newsOf(have: KubeObject, { ready, reason, message }: Finding): { readonly type: "Normal" | "Warning" } | undefined {
+  const old = objectsAt(have, "status.conditions").find((one) => one["type"] === "Ready");
+  if (old?.["reason"] === reason && (old["message"] === message || passing.has(reason))) return undefined;
+  return { type: ready || calm.has(reason) ? "Normal" : "Warning" };
+}
+
+/** Reasons whose messages change while they last. */
+const passing = new Set(["Starting", "Restarting"]);
+/** Reasons that are no trouble though the object is not ready. */
+const calm = new Set(["Starting", "Stopped", "ScaledToZero"]);
 
 /** The status to write, or `undefined` when `have` says it already. */
 export function statusFor(have: KubeObject, finding: Finding, nowMs: number): Record<string, unknown> | undefined {

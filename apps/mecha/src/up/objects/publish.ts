@@ -1,31 +1,25 @@
 /**
- * Shows a running project in the Kubernetes API beside it: its functions as StatefulServices and its store as a StatefulStore, with a status that follows
- * what runs. Decisions are plan.ts's.
+ * A running project in the Kubernetes API beside it: its functions are StatefulServices and its store is a StatefulStore, with a status that follows what runs;
+ * StatefulServices that others make are run too (services.ts).
  */
 import { type Clock, explain, type Log, type Random, Scope } from "@mecha/kit";
-import type { KubeObject } from "@mecha/kinds";
-import { ApiClient, type ApiTransport, type Controller, idOf, isReason, Manager, type ResourceRef, watchFor } from "@mecha/machinery";
-import type { FunctionJson } from "../../admin/model.ts";
+import { ApiClient, type ApiTransport, eventRecorder, type EventRecorder, idOf, isReason, Manager, watchFor } from "@mecha/machinery";
+import type { Fleet } from "../fleet.ts";
 import type { RunSettings } from "../settings.ts";
-import {
-  fieldManager,
-  type Finding,
-  foreignServiceFinding,
-  foreignStoreFinding,
-  functionFinding,
-  statusFor,
-  stepFor,
-  storeFinding,
-} from "./plan.ts";
-import { statefulServices, statefulStores, wantedServices, wantedStore } from "./wanted.ts";
+import { fieldManager, stepFor } from "./plan.ts";
+import { addServices } from "./services.ts";
+import { storeFinding } from "./stores.ts";
+import { statefulServices, statefulStores, wantedStore } from "./wanted.ts";
+import { removeObject, writeFinding } from "./write.ts";
 
 export interface PublishPorts {
   readonly transport: ApiTransport;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** What runs now. Asked until it is disposed of. */
-  readonly functions: () => readonly FunctionJson[];
+  readonly fleet: Fleet;
+  /** How long calls under way may take when a function is removed, ms. */
+  readonly graceMs: number;
 }
 
 export interface Published extends AsyncDisposable {
@@ -34,85 +28,47 @@ export interface Published extends AsyncDisposable {
 }
 
 /** Returns at once; the objects follow. Failures are logged and tried again: the project runs without them. */
-export function publishProject(settings: RunSettings, { transport, functions, ...ports }: PublishPorts): Published {
+export function publishProject(settings: RunSettings, { transport, fleet, graceMs, ...ports }: PublishPorts): Published {
   const scope = new Scope();
   const client = new ApiClient(transport, { fieldManager });
   const manager = new Manager({ ...ports, client });
-  const findingOf = (object: KubeObject): Finding | undefined => {
-    const fn = functions().find(({ name }) => name === object.metadata.name);
-    return fn && functionFinding(fn);
-  };
-  const services = wantedServices(settings);
-  const serviceController = addController(manager, client, {
-    resource: statefulServices,
-    wanted: services,
-    findingOf,
-    foreign: foreignServiceFinding,
-  });
-  addController(manager, client, {
-    resource: statefulStores,
-    wanted: [wantedStore(settings)],
-    findingOf: () => storeFinding,
-    foreign: foreignStoreFinding,
-  });
+  const recorder = eventRecorder(client, fieldManager, () => ports.clock.wall(), ports.log);
+  const services = addServices({ settings, manager, client, recorder, fleet, graceMs });
+  addStores(settings, manager, client, recorder);
   const running = manager.run(scope.signal).catch((error: unknown) => {
     ports.log.error("objects of the project are no longer kept up to date", { cause: explain(error) });
   });
   scope.defer(() => running); // ends with the scope's signal
+  const cache = manager.informer(statefulServices);
   return {
     changed: () => {
-      for (const service of services) serviceController.enqueue(idOf(service));
+      for (const service of cache.list()) services.enqueue(idOf(service));
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
 }
 
-/** One kind of object, and what the project says of it. */
-interface PublishedKind {
-  readonly resource: ResourceRef;
-  readonly wanted: readonly KubeObject[];
-  /** Of an object that is wanted; `undefined`: nothing is known yet. */
-  readonly findingOf: (object: KubeObject) => Finding | undefined;
-  /** Of any other. */
-  readonly foreign: Finding;
-}
-
-function addController(manager: Manager, client: ApiClient, { resource, wanted, findingOf, foreign }: PublishedKind): Controller {
-  const cache = manager.informer(resource);
-  const keyOf = ({ namespace = "", name }: { readonly namespace?: string; readonly name: string }): string => `${namespace}/${name}`;
-  const wantedByKey = new Map(wanted.map((object) => [keyOf(object.metadata), object]));
+/** StatefulStores: the project's is as mecha.yaml says; others say whether Mecha's one store keeps what they promise. */
+function addStores(settings: RunSettings, manager: Manager, client: ApiClient, recorder: EventRecorder): void {
+  const cache = manager.informer(statefulStores);
+  const own = wantedStore(settings);
   const controller = manager.add({
-    name: `${fieldManager}-${resource.plural}`,
-    watches: [watchFor(resource)],
+    name: "mecha-up-statefulstores",
+    watches: [watchFor(statefulStores)],
     async reconcile(id, { signal, nowMs }) {
-      const want = wantedByKey.get(keyOf(id));
+      const wanted = id.name === own.metadata.name && id.namespace === own.metadata.namespace ? own : undefined;
       const cached = cache.get(id);
+      const step = stepFor(wanted, cached);
       try {
-        const step = stepFor(want, cached);
-        if (step === "delete" && cached) {
-          await remove(client, resource, cached, signal);
-          return undefined;
-        }
-        const have = step === "apply" && want ? await client.apply(resource, want, { signal }) : cached;
-        const finding = have && (want ? findingOf(have) : foreign);
-        const status = have && finding && statusFor(have, finding, nowMs);
-        if (status) await client.apply(resource, { ...bare(have), status }, { subresource: "status", signal });
+        if (step === "delete" && cached) await removeObject(client, statefulStores, cached, signal);
+        if (step !== "apply" && step !== "run") return undefined;
+        const object = step === "apply" && wanted ? await client.apply(statefulStores, wanted, { signal }) : cached;
+        if (object) await writeFinding({ client, recorder }, statefulStores, object, storeFinding(object, settings), { signal, nowMs });
       } catch (error) {
         if (!isReason(error, "NotFound")) throw error; // deleted meanwhile: that news makes it look again
       }
       return undefined;
     },
   });
-  for (const object of wanted) controller.enqueue(idOf(object)); // those that are not there yet
-  return controller;
-}
-
-async function remove(client: ApiClient, resource: ResourceRef, object: KubeObject, signal: AbortSignal): Promise<void> {
-  const { uid } = object.metadata;
-  await client.delete(resource, idOf(object), uid === undefined ? {} : { preconditions: { uid } }, signal);
-}
-
-/** Who the object is, without what it holds: an apply owns what it names. */
-function bare({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): KubeObject {
-  return { apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) } };
+  controller.enqueue(idOf(own));
 }

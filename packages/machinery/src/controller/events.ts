@@ -1,7 +1,7 @@
 /** Events: what a person sees under `kubectl describe`. The same news again raises a count instead of making another object. */
 import { explain, type Log } from "@mecha/kit";
 import type { KubeObject } from "@mecha/kinds";
-import { type ApiClient, resourceRef } from "@mecha/machinery";
+import { type ApiClient, resourceRef } from "../api-client.ts";
 
 export interface EventRecorder {
   /**
