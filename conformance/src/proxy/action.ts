@@ -9,6 +9,7 @@ import {
   RequestSchema,
   ResponseSchema,
 } from "../gen/cloudstate/tck/model/action_pb.ts";
+import type { ClientStream } from "../kit/client-stream.ts";
 import type { Connection } from "../kit/connection.ts";
 import { expectSame } from "../kit/connection.ts";
 import type { Case, CaseKit } from "../kit/context.ts";
@@ -49,22 +50,54 @@ async function expectCommand(connection: Connection, expected: MessageInitShape<
   expectSame(ActionCommandSchema, command, expected);
 }
 
+type Command = MessageInitShape<typeof ActionCommandSchema>;
+
 /** One unary exchange with the function. */
-async function expectUnary(kit: CaseKit, sent: Request, answered: Response): Promise<void> {
+async function expectExchange(kit: CaseKit, sent: Command, answered: Response): Promise<void> {
   const unary = await kit.connection(unaryPath);
-  await expectCommand(unary, { serviceName: service, name: "ProcessUnary", payload: pack(RequestSchema, sent) });
+  await expectCommand(unary, sent);
   await unary.expectProxyComplete();
   await unary.expectFunction(ActionResponseSchema, answered);
   await unary.expectFunctionComplete();
 }
 
+const expectUnary = (kit: CaseKit, sent: Request, answered: Response): Promise<void> =>
+  expectExchange(kit, { serviceName: service, name: "ProcessUnary", payload: pack(RequestSchema, sent) }, answered);
+
 /** The second action is called with this id. */
-async function expectSecond(kit: CaseKit, id: string): Promise<void> {
-  const unary = await kit.connection(unaryPath);
-  await expectCommand(unary, { serviceName: second, name: "Call", payload: pack(OtherRequestSchema, { id }) });
-  await unary.expectProxyComplete();
-  await unary.expectFunction(ActionResponseSchema, replied(""));
-  await unary.expectFunctionComplete();
+const expectSecond = (kit: CaseKit, id: string): Promise<void> =>
+  expectExchange(kit, { serviceName: second, name: "Call", payload: pack(OtherRequestSchema, { id }) }, replied(""));
+
+/** A call that is streamed both ways, as the caller and as the interceptor see it. */
+class Streamed {
+  readonly client: ClientStream<typeof RequestSchema, typeof ResponseSchema>;
+  readonly connection: Connection;
+
+  private constructor(client: Streamed["client"], connection: Connection) {
+    this.client = client;
+    this.connection = connection;
+  }
+
+  static async open(kit: CaseKit): Promise<Streamed> {
+    const client = kit.stream(processStreamed);
+    const connection = await kit.connection(streamedPath);
+    await expectCommand(connection, { serviceName: service, name: "ProcessStreamed" });
+    return new Streamed(client, connection);
+  }
+
+  /** The caller sends this, and the function gets and answers it. */
+  async exchange(sent: Request, answered: Response): Promise<void> {
+    this.client.send(sent);
+    await expectCommand(this.connection, { payload: pack(RequestSchema, sent) });
+    await this.connection.expectFunction(ActionResponseSchema, answered);
+  }
+
+  /** The caller ends it, and so does everybody. */
+  async complete(): Promise<void> {
+    this.client.complete();
+    await this.connection.expectClosed();
+    await this.client.expectComplete();
+  }
 }
 
 export const actionCases: readonly Case[] = [
@@ -123,19 +156,12 @@ export const actionCases: readonly Case[] = [
     group: "action",
     name: "verify streamed command processing",
     async run(kit) {
-      const client = kit.stream(processStreamed);
-      const connection = await kit.connection(streamedPath);
-      await expectCommand(connection, { serviceName: service, name: "ProcessStreamed" });
+      const call = await Streamed.open(kit);
       for (const message of ["X", "Y", "Z"]) {
-        const sent = request(group(reply(message)));
-        client.send(sent);
-        await expectCommand(connection, { payload: pack(RequestSchema, sent) });
-        await connection.expectFunction(ActionResponseSchema, replied(message));
-        await client.expect({ message });
+        await call.exchange(request(group(reply(message))), replied(message));
+        await call.client.expect({ message });
       }
-      client.complete();
-      await connection.expectClosed();
-      await client.expectComplete();
+      await call.complete();
     },
   },
   {
@@ -161,26 +187,13 @@ export const actionCases: readonly Case[] = [
     group: "action",
     name: "verify streamed forwards and side effects",
     async run(kit) {
-      const client = kit.stream(processStreamed);
-      const connection = await kit.connection(streamedPath);
-      await expectCommand(connection, { serviceName: service, name: "ProcessStreamed" });
-
-      const forwarding = request(group(forward("one")));
-      client.send(forwarding);
-      await expectCommand(connection, { payload: pack(RequestSchema, forwarding) });
-      await connection.expectFunction(ActionResponseSchema, forwarded("one"));
+      const call = await Streamed.open(kit);
+      await call.exchange(request(group(forward("one"))), forwarded("one"));
       await expectSecond(kit, "one");
-      await client.expect({});
-
-      const effecting = request(group(effect("two")));
-      client.send(effecting);
-      await expectCommand(connection, { payload: pack(RequestSchema, effecting) });
-      await connection.expectFunction(ActionResponseSchema, { sideEffects: [effectOn("two")] });
+      await call.client.expect({});
+      await call.exchange(request(group(effect("two"))), { sideEffects: [effectOn("two")] });
       await expectSecond(kit, "two");
-
-      client.complete();
-      await connection.expectClosed();
-      await client.expectComplete();
+      await call.complete();
     },
   },
   {
@@ -199,15 +212,10 @@ export const actionCases: readonly Case[] = [
     group: "action",
     name: "verify streamed failures",
     async run(kit) {
-      const client = kit.stream(processStreamed);
-      const connection = await kit.connection(streamedPath);
-      await expectCommand(connection, { serviceName: service, name: "ProcessStreamed" });
-      const sent = request(group(fail("expected failure")));
-      client.send(sent);
-      await expectCommand(connection, { payload: pack(RequestSchema, sent) });
-      await connection.expectFunction(ActionResponseSchema, failed("expected failure"));
-      await client.expectFailure("expected failure");
-      await connection.expectProxyCancel();
+      const call = await Streamed.open(kit);
+      await call.exchange(request(group(fail("expected failure"))), failed("expected failure"));
+      await call.client.expectFailure("expected failure");
+      await call.connection.expectProxyCancel();
     },
   },
   {

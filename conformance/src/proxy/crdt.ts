@@ -14,7 +14,6 @@ import {
   CrdtStreamInSchema,
   CrdtStreamOutSchema,
 } from "@mecha/wire/gen/cloudstate/crdt";
-import { ClientActionSchema } from "@mecha/wire/gen/cloudstate/entity";
 import {
   type RequestActionSchema,
   RequestSchema,
@@ -24,25 +23,22 @@ import {
   StreamedRequestSchema as StreamedRequest,
   type UpdateSchema,
 } from "../gen/cloudstate/tck/model/crdt_pb.ts";
-import type { Connection } from "../kit/connection.ts";
+import { expectSame } from "../kit/connection.ts";
 import type { Case, CaseKit } from "../kit/context.ts";
 import { pack } from "../model/any.ts";
-import { passivationGraceMs } from "./passivation.ts";
+import { begin, Dialogue, type EntityKind, firstPosted, forwardsAndEffects, passivates, type ReplySeen, secondPosted } from "./dialogue.ts";
 
 const service = "cloudstate.tck.model.crdt.CrdtTckModel";
-const second = "cloudstate.tck.model.crdt.CrdtTwo";
-const configured = "cloudstate.tck.model.crdt.CrdtConfigured";
 const types = { input: RequestSchema, output: ResponseSchema };
-const process = { path: `/${service}/Process`, ...types };
 const processStreamed = { path: `/${service}/ProcessStreamed`, input: StreamedRequest, output: ResponseSchema };
-const callSecond = { path: `/${second}/Call`, ...types };
-const callConfigured = { path: `/${configured}/Call`, ...types };
 
 type Action = MessageInitShape<typeof RequestActionSchema>;
 type UpdateInit = MessageInitShape<typeof UpdateSchema>;
-type State = MessageInitShape<typeof StateSchema>;
+/** `undefined`: a response without a state. */
+type State = MessageInitShape<typeof StateSchema> | undefined;
 type Delta = NonNullable<MessageInitShape<typeof CrdtDeltaSchema>["delta"]>;
 type StateAction = MessageInitShape<typeof CrdtStateActionSchema>;
+type Entity = Dialogue<Action, State>;
 
 const act = (update: UpdateInit): Action => ({ action: { case: "update", value: update } });
 const change = (by: bigint): Action => act({ update: { case: "pncounter", value: { change: by } } });
@@ -50,125 +46,59 @@ const increment = (by: bigint): Action => act({ update: { case: "gcounter", valu
 const add = (element: string): Action => act({ update: { case: "gset", value: { add: element } } });
 const vote = (selfVote: boolean): UpdateInit => ({ update: { case: "vote", value: { selfVote } } });
 const drop: Action = { action: { case: "delete", value: {} } };
-const forward = (id: string): Action => ({ action: { case: "forward", value: { id } } });
-const effect = (id: string): Action => ({ action: { case: "effect", value: { id } } });
 const fail = (message: string): Action => ({ action: { case: "fail", value: { message } } });
 
 const pncounter = (value: bigint): State => ({ value: { case: "pncounter", value: { value } } });
 const votes = (selfVote: boolean, votesFor: number): State => ({
   value: { case: "vote", value: { selfVote, votesFor, totalVoters: 1 } },
 });
+const fields = (state: State) => (state === undefined ? {} : { state });
 const updated = (delta: Delta): StateAction => ({ action: { case: "update", value: { delta } } });
+const changed = (by: bigint) => ({ stateAction: updated({ case: "pncounter", value: { change: by } }) });
 const deleted: StateAction = { action: { case: "delete", value: {} } };
-const toSecond = (id: string) => ({ serviceName: second, commandName: "Call", payload: pack(RequestSchema, { id }) });
-const replied = (response: MessageInitShape<typeof ResponseSchema>) => ({
-  action: { case: "reply" as const, value: { payload: pack(ResponseSchema, response) } },
-});
+/** Whatever the function does to the state: libraries differ in the first delta of a new value. */
+const anyChange = { stateAction: "any" } as const;
 
-/** One entity's stream as the interceptor sees it, with the ids counted. */
-class Dialogue {
-  readonly #connection: Connection;
-  readonly id: string;
-  #commandId = 0n;
-
-  constructor(connection: Connection, id: string) {
-    this.#connection = connection;
-    this.id = id;
-  }
-
-  /** The next stream opened is of this entity, which does not exist yet: its init has no delta. */
-  static async open(kit: CaseKit, serviceName: string, id: string): Promise<Dialogue> {
+const kind: EntityKind<Action, State> = {
+  service,
+  second: "cloudstate.tck.model.crdt.CrdtTwo",
+  configured: "cloudstate.tck.model.crdt.CrdtConfigured",
+  nothing: { answer: undefined, more: anyChange },
+  forward: (id) => ({ action: { case: "forward", value: { id } } }),
+  effect: (id) => ({ action: { case: "effect", value: { id } } }),
+  request: (id, actions = []) => pack(RequestSchema, { id, actions: [...actions] }),
+  fields,
+  response: (state) => pack(ResponseSchema, fields(state)),
+  json: (state) => (state?.value?.case === "pncounter" ? `{"state":{"pncounter":{"value":"${state.value.value.value}"}}}` : "{}"),
+  call: (kit, to, id, actions = []) =>
+    kit.call({ path: `/${to}/${to === service ? "Process" : "Call"}`, ...types }, { id, actions: [...actions] }),
+  /** It does not exist yet: its init has no delta. */
+  async opened(kit, serviceName, entityId) {
     const connection = await kit.connection(crdtPath);
-    await connection.expectProxy(CrdtStreamInSchema, { message: { case: "init", value: { serviceName, entityId: id } } });
-    return new Dialogue(connection, id);
-  }
+    await connection.expectProxy(CrdtStreamInSchema, { message: { case: "init", value: { serviceName, entityId } } });
+    return connection;
+  },
+  expectCommand: (connection, value) => connection.expectProxy(CrdtStreamInSchema, { message: { case: "command", value } }),
+  async expectReply(connection, { stateAction, ...rest }: ReplySeen & { readonly stateAction?: StateAction | "any" }) {
+    const actual = await connection.functionMessage(CrdtStreamOutSchema);
+    const wanted = stateAction === "any" && actual.message.case === "reply" ? actual.message.value.stateAction : stateAction;
+    const value = { ...rest, ...(wanted !== undefined && wanted !== "any" && { stateAction: wanted }) };
+    expectSame(CrdtStreamOutSchema, actual, { message: { case: "reply", value } });
+  },
+};
 
-  /** The next command, without metadata and numbered on. */
-  async command(name: string, actions: Action[] = []): Promise<void> {
-    const value = { entityId: this.id, id: ++this.#commandId, name, payload: pack(RequestSchema, { id: this.id, actions }) };
-    await this.#connection.expectProxy(CrdtStreamInSchema, { message: { case: "command", value } });
-  }
-
-  async streamedCommand(request: MessageInitShape<typeof StreamedRequestSchema>): Promise<void> {
-    const payload = pack(StreamedRequest, { id: this.id, ...request });
-    const value = { entityId: this.id, id: ++this.#commandId, name: "ProcessStreamed", payload, streamed: true };
-    await this.#connection.expectProxy(CrdtStreamInSchema, { message: { case: "command", value } });
-  }
-
-  /** The function's answer to the last command. */
-  async reply(expected: {
-    readonly clientAction: MessageInitShape<typeof ClientActionSchema> | "any";
-    readonly stateAction?: StateAction | "any";
-    readonly sideEffects?: number;
-  }): Promise<CrdtReply> {
-    const reply = await this.#reply();
-    this.#check(reply, expected);
-    return reply;
-  }
-
-  async #reply(): Promise<CrdtReply> {
-    const { message } = await this.#connection.functionMessage(CrdtStreamOutSchema);
-    assert.equal(message.case, "reply");
-    return message.value;
-  }
-
-  #check(reply: CrdtReply, { clientAction, stateAction, sideEffects = 0 }: Parameters<Dialogue["reply"]>[0]): void {
-    assert.equal(reply.commandId, this.#commandId);
-    assert.equal(reply.sideEffects.length, sideEffects);
-    if (clientAction !== "any") {
-      const wanted = create(ClientActionSchema, clientAction);
-      assert.ok(reply.clientAction && equals(ClientActionSchema, reply.clientAction, wanted), "the function's client action");
-    }
-    if (stateAction !== "any") checkState(reply.stateAction, stateAction);
-  }
-
-  /** What the function does about a streamed command: its reply, and a message to somebody who watches, in either order. */
-  async replyAndMessage(): Promise<{ readonly reply: CrdtReply; readonly told: CrdtStreamedMessage }> {
-    const both = [await this.#connection.functionMessage(CrdtStreamOutSchema), await this.#connection.functionMessage(CrdtStreamOutSchema)];
-    const reply = both.find(({ message }) => message.case === "reply")?.message.value;
-    const told = both.find(({ message }) => message.case === "streamedMessage")?.message.value;
-    assert.ok(reply && told, "a reply and a message");
-    return { reply: reply as CrdtReply, told: told as CrdtStreamedMessage };
-  }
-
-  /** The proxy calls off a streamed command. */
-  async callsOff(commandId: bigint): Promise<void> {
-    const value = { entityId: this.id, id: commandId };
-    await this.#connection.expectProxy(CrdtStreamInSchema, { message: { case: "streamCancelled", value } });
-  }
-
-  /** The function's answer to that; with a change, a watcher is told too, in either order. */
-  async callOffAnswer(commandId: bigint, stateAction: StateAction | undefined): Promise<void> {
-    const answers = [await this.#connection.functionMessage(CrdtStreamOutSchema)];
-    if (stateAction) answers.push(await this.#connection.functionMessage(CrdtStreamOutSchema));
-    const answer = answers.find(({ message }) => message.case === "streamCancelledResponse")?.message;
-    assert.equal(answer?.case, "streamCancelledResponse");
-    assert.equal(answer.value.commandId, commandId);
-    checkState(answer.value.stateAction, stateAction);
-    if (stateAction) assert.ok(answers.some(({ message }) => message.case === "streamedMessage"));
-  }
-
-  /** A command with these actions goes in through the proxy, and its answer comes back the same way. */
-  async exchange(kit: CaseKit, actions: Action[], state: State, delta?: Delta): Promise<void> {
-    const answer = kit.call(process, { id: this.id, actions });
-    await this.command("Process", actions);
-    await this.reply({ clientAction: replied({ state }), ...(delta && { stateAction: updated(delta) }) });
-    await answer.expect({ state });
-  }
-
-  /** The entity is deleted, and its stream ends. */
-  async drop(kit: CaseKit, method: typeof process | typeof callSecond, name: string): Promise<void> {
-    const answer = kit.call(method, { id: this.id, actions: [drop] });
-    await this.command(name, [drop]);
-    const { clientAction } = await this.reply({ clientAction: "any", stateAction: deleted });
-    assert.equal(clientAction?.action.case, "reply");
-    await answer.received();
-    await this.closed();
-  }
-
-  async closed(withinMs?: number): Promise<void> {
-    await this.#connection.expectClosed(withinMs);
-  }
+/** The entity is deleted, and its stream ends. */
+async function dropped(entity: Entity, kit: CaseKit, of: "model" | "second" = "model"): Promise<void> {
+  const calling = kind.call(kit, of === "model" ? service : kind.second, entity.id, [drop]);
+  await entity.command(of === "model" ? "Process" : "Call", [drop]);
+  const { message } = await entity.connection.functionMessage(CrdtStreamOutSchema);
+  assert.equal(message.case, "reply");
+  assert.equal(message.value.commandId, entity.commandId);
+  // What it says of a value that is going is its own affair.
+  assert.equal(message.value.clientAction?.action.case, "reply");
+  checkState(message.value.stateAction, deleted);
+  await calling.received();
+  await entity.connection.expectClosed();
 }
 
 function checkState(actual: CrdtStateAction | undefined, expected: StateAction | undefined): void {
@@ -176,15 +106,33 @@ function checkState(actual: CrdtStateAction | undefined, expected: StateAction |
   else assert.ok(actual && equals(CrdtStateActionSchema, actual, create(CrdtStateActionSchema, expected)), "the function's state action");
 }
 
-/** Starts an entity of that type with one command. */
-async function begin(kit: CaseKit, type: string, actions: Action[], state: State, delta: Delta): Promise<Dialogue> {
-  const id = `${type}-${kit.newId()}`;
-  const answer = kit.call(process, { id, actions });
-  const dialogue = await Dialogue.open(kit, service, id);
-  await dialogue.command("Process", actions);
-  await dialogue.reply({ clientAction: replied({ state }), stateAction: updated(delta) });
-  await answer.expect({ state });
-  return dialogue;
+// ---- streamed commands ----------------------------------------------------------------------------------------------------------------
+
+async function streamedCommand(entity: Entity, request: MessageInitShape<typeof StreamedRequestSchema>): Promise<void> {
+  const payload = pack(StreamedRequest, { id: entity.id, ...request });
+  const value = { entityId: entity.id, id: ++entity.commandId, name: "ProcessStreamed", payload, streamed: true };
+  await entity.connection.expectProxy(CrdtStreamInSchema, { message: { case: "command", value } });
+}
+
+/** What the function does about a streamed command: its reply, and a message to somebody who watches, in either order. */
+async function replyAndMessage({ connection }: Entity): Promise<{ readonly reply: CrdtReply; readonly told: CrdtStreamedMessage }> {
+  const both = [await connection.functionMessage(CrdtStreamOutSchema), await connection.functionMessage(CrdtStreamOutSchema)];
+  const reply = both.find(({ message }) => message.case === "reply")?.message.value;
+  const told = both.find(({ message }) => message.case === "streamedMessage")?.message.value;
+  assert.ok(reply && told, "a reply and a message");
+  return { reply: reply as CrdtReply, told: told as CrdtStreamedMessage };
+}
+
+/** The proxy calls off a streamed command; the function answers that. With a change, a watcher is told too, in either order. */
+async function callsOff({ connection, id: entityId }: Entity, commandId: bigint, stateAction: StateAction | undefined): Promise<void> {
+  await connection.expectProxy(CrdtStreamInSchema, { message: { case: "streamCancelled", value: { entityId, id: commandId } } });
+  const answers = [await connection.functionMessage(CrdtStreamOutSchema)];
+  if (stateAction) answers.push(await connection.functionMessage(CrdtStreamOutSchema));
+  const answer = answers.find(({ message }) => message.case === "streamCancelledResponse")?.message;
+  assert.equal(answer?.case, "streamCancelledResponse");
+  assert.equal(answer.value.commandId, commandId);
+  checkState(answer.value.stateAction, stateAction);
+  if (stateAction) assert.ok(answers.some(({ message }) => message.case === "streamedMessage"));
 }
 
 export const crdtCases: readonly Case[] = [
@@ -193,11 +141,10 @@ export const crdtCases: readonly Case[] = [
     group: "CRDT",
     name: "verify state changes",
     async run(kit) {
-      const two = { case: "pncounter" as const, value: { change: 2n } };
-      const entity = await begin(kit, "PNCounter", [change(1n), change(-2n), change(3n)], pncounter(2n), two);
-      const five = { case: "pncounter" as const, value: { change: 5n } };
-      await entity.exchange(kit, [change(4n), change(-5n), change(6n)], pncounter(7n), five);
-      await entity.drop(kit, process, "Process");
+      const id = `PNCounter-${kit.newId()}`;
+      const entity = await begin(kind, kit, id, [change(1n), change(-2n), change(3n)], pncounter(2n), changed(2n));
+      await entity.exchange(kit, [change(4n), change(-5n), change(6n)], pncounter(7n), changed(5n));
+      await dropped(entity, kit);
     },
   },
   {
@@ -206,35 +153,10 @@ export const crdtCases: readonly Case[] = [
     name: "verify forwards and side effects",
     async run(kit) {
       const state: State = { value: { case: "gset", value: { elements: ["one"] } } };
-      const added = pack(ResponseSchema, { state });
-      const answer = kit.call(process, { id: `GSet-${kit.newId()}`, actions: [add("one")] });
-      const connection = await kit.connection(crdtPath);
-      const { message } = await connection.proxyMessage(CrdtStreamInSchema);
-      assert.equal(message.case, "init");
-      assert.equal(message.value.delta, undefined);
-      const entity = new Dialogue(connection, message.value.entityId);
-      await entity.command("Process", [add("one")]);
-      await entity.reply({ clientAction: { action: { case: "reply", value: { payload: added } } }, stateAction: "any" });
-      await answer.expect({ state });
-
-      const otherId = kit.newId();
-      const forwarding = kit.call(process, { id: entity.id, actions: [forward(otherId)] });
-      await entity.command("Process", [forward(otherId)]);
-      await entity.reply({ clientAction: { action: { case: "forward", value: toSecond(otherId) } } });
-      const other = await Dialogue.open(kit, second, otherId);
-      await other.command("Call");
-      await other.reply({ clientAction: replied({}), stateAction: "any" });
-      await forwarding.expect({});
-
-      const effecting = kit.call(process, { id: entity.id, actions: [effect(otherId)] });
-      await entity.command("Process", [effect(otherId)]);
-      await entity.reply({ clientAction: replied({ state }), sideEffects: 1 });
-      await effecting.expect({ state });
-      await other.command("Call");
-      await other.reply({ clientAction: replied({}), stateAction: "any" });
-
-      await entity.drop(kit, process, "Process");
-      await other.drop(kit, callSecond, "Call");
+      const entity = await begin(kind, kit, `GSet-${kit.newId()}`, [add("one")], state, anyChange);
+      const other = await forwardsAndEffects(kind, kit, entity, state);
+      await dropped(entity, kit);
+      await dropped(other, kit, "second");
     },
   },
   {
@@ -243,13 +165,11 @@ export const crdtCases: readonly Case[] = [
     name: "verify failures",
     async run(kit) {
       const state: State = { value: { case: "gcounter", value: { value: 42n } } };
-      const entity = await begin(kit, "GCounter", [increment(42n)], state, { case: "gcounter", value: { increment: 42n } });
-      const failing = kit.call(process, { id: entity.id, actions: [fail("expected failure")] });
-      await entity.command("Process", [fail("expected failure")]);
-      await entity.reply({ clientAction: { action: { case: "failure", value: { commandId: 2n, description: "expected failure" } } } });
-      await failing.expectFailure("expected failure");
+      const created = { stateAction: updated({ case: "gcounter", value: { increment: 42n } }) };
+      const entity = await begin(kind, kit, `GCounter-${kit.newId()}`, [increment(42n)], state, created);
+      await entity.failing(kit, [fail("expected failure")], "expected failure");
       await entity.exchange(kit, [], state);
-      await entity.drop(kit, process, "Process");
+      await dropped(entity, kit);
     },
   },
   {
@@ -261,31 +181,29 @@ export const crdtCases: readonly Case[] = [
       const monitor = kit.stream(processStreamed);
       monitor.send({ id });
       monitor.complete();
-      const entity = await Dialogue.open(kit, service, id);
-      await entity.streamedCommand({});
-      await entity.reply({ clientAction: replied({ state: votes(false, 0) }), stateAction: "any" });
-      await monitor.expect({ state: votes(false, 0) });
+      const entity = await Dialogue.open(kind, kit, service, id);
+      await streamedCommand(entity, {});
+      await entity.replied(votes(false, 0), { ...anyChange, streamed: true });
+      await monitor.expect(fields(votes(false, 0)));
 
       const request = { initialUpdate: vote(true), cancelUpdate: vote(false), empty: true };
       const connected = kit.stream(processStreamed);
       connected.send({ id, ...request });
       connected.complete();
-      await entity.streamedCommand(request);
-      const { reply, told } = await entity.replyAndMessage();
+      await streamedCommand(entity, request);
+      const { reply, told } = await replyAndMessage(entity);
       assert.deepEqual([reply.commandId, reply.clientAction, reply.streamed], [2n, undefined, true]);
       checkState(reply.stateAction, updated({ case: "vote", value: { selfVote: true } }));
       assert.equal(told.commandId, 1n);
-      await monitor.expect({ state: votes(true, 1) });
+      await monitor.expect(fields(votes(true, 1)));
 
       connected.cancel();
-      await entity.callsOff(2n);
-      await entity.callOffAnswer(2n, updated({ case: "vote", value: { selfVote: false } }));
-      await monitor.expect({ state: votes(false, 0) });
+      await callsOff(entity, 2n, updated({ case: "vote", value: { selfVote: false } }));
+      await monitor.expect(fields(votes(false, 0)));
 
       monitor.cancel();
-      await entity.callsOff(1n);
-      await entity.callOffAnswer(1n, undefined);
-      await entity.drop(kit, process, "Process");
+      await callsOff(entity, 1n, undefined);
+      await dropped(entity, kit);
     },
   },
   {
@@ -295,47 +213,20 @@ export const crdtCases: readonly Case[] = [
     async run(kit) {
       const id = `PNCounter-${kit.newId()}`;
       const path = `/tck/model/crdt/${id}`;
-      const changing = kit.expectPost(
-        path,
-        { actions: [{ update: { pncounter: { change: 42 } } }] },
-        '{"state":{"pncounter":{"value":"42"}}}',
-      );
-      const entity = await Dialogue.open(kit, service, id);
-      await entity.command("Process", [change(42n)]);
-      await entity.reply({
-        clientAction: replied({ state: pncounter(42n) }),
-        stateAction: updated({ case: "pncounter", value: { change: 42n } }),
-      });
-      await changing;
-
-      const failing = kit.expectPostFailure(path, { actions: [{ fail: { message: "some failure" } }] }, "some failure");
-      await entity.command("Process", [fail("some failure")]);
-      await entity.reply({ clientAction: { action: { case: "failure", value: { commandId: 2n, description: "some failure" } } } });
-      await failing;
-
-      const otherId = kit.newId();
-      const calling = kit.expectPost(callSecond.path, { id: otherId }, "{}");
-      const other = await Dialogue.open(kit, second, otherId);
-      await other.command("Call");
-      await other.reply({ clientAction: replied({}), stateAction: "any" });
-      await calling;
-
-      await entity.drop(kit, process, "Process");
-      await other.drop(kit, callSecond, "Call");
+      const body = { actions: [{ update: { pncounter: { change: 42 } } }] };
+      const posted = { path, body, actions: [change(42n)], answer: pncounter(42n), recorded: changed(42n) };
+      const entity = await firstPosted(kind, kit, id, posted);
+      const wrong = { actions: [{ fail: { message: "some failure" } }] };
+      await entity.postFailed(kit, path, wrong, [fail("some failure")], "some failure");
+      const other = await secondPosted(kind, kit);
+      await dropped(entity, kit);
+      await dropped(other, kit, "second");
     },
   },
   {
     id: "P26",
     group: "CRDT",
     name: "verify passivation timeout",
-    async run(kit) {
-      const id = kit.newId();
-      const calling = kit.call(callConfigured, { id });
-      const entity = await Dialogue.open(kit, configured, id);
-      await entity.command("Call");
-      await entity.reply({ clientAction: replied({}), stateAction: "any" });
-      await calling.expect({});
-      await entity.closed(passivationGraceMs);
-    },
+    run: (kit) => passivates(kind, kit),
   },
 ];

@@ -1,4 +1,7 @@
-/** What event-sourced and value entities have in common as the interceptor sees them: one command after the other on a stream, ids counted from 1. */
+/**
+ * What all kinds of entities have in common as the interceptor sees them: commands on a stream, ids counted from 1, and the cases that are the same
+ * for each kind but for the words.
+ */
 import type { Connection } from "../kit/connection.ts";
 import type { CaseKit } from "../kit/context.ts";
 import type { AnyFields } from "../model/any.ts";
@@ -6,7 +9,9 @@ import { passivationGraceMs } from "./passivation.ts";
 
 /** A call through the proxy, under way. */
 interface Calling {
-  expect(answer: { readonly message?: string }): Promise<void>;
+  expect(response: object): Promise<void>;
+  /** Whatever it is. */
+  received(): Promise<void>;
   expectFailure(description: string): Promise<void>;
 }
 
@@ -17,20 +22,26 @@ interface CommandSeen {
   readonly payload: AnyFields;
 }
 
-interface ReplySeen {
+export interface ReplySeen {
   readonly commandId: bigint;
   readonly clientAction: object;
 }
 
-/** One kind of entity, in the words of its own messages. */
-export interface EntityKind<Action> {
+/** One kind of entity, in the words of its own messages. `Answer`: what callers get, a text or a state. */
+export interface EntityKind<Action, Answer> {
   readonly service: string;
   readonly second: string;
   readonly configured: string;
   readonly forward: (id: string) => Action;
   readonly effect: (id: string) => Action;
+  /** What the second and the configured service answer, and what their replies hold besides. */
+  readonly nothing: { readonly answer: Answer; readonly more: object };
   readonly request: (id: string, actions?: readonly Action[]) => AnyFields;
-  readonly response: (message: string) => AnyFields;
+  /** Fields of the response. */
+  readonly fields: (answer: Answer) => object;
+  readonly response: (answer: Answer) => AnyFields;
+  /** The response in JSON, as the proxy must write it. */
+  readonly json: (answer: Answer) => string;
   /** Calls `Process` of the model, or `Call` of the others. */
   readonly call: (kit: CaseKit, service: string, id: string, actions?: readonly Action[]) => Calling;
   /** The next stream opened is of this entity, and begins as it should. */
@@ -39,21 +50,34 @@ export interface EntityKind<Action> {
   readonly expectReply: (connection: Connection, reply: ReplySeen) => Promise<void>;
 }
 
+/** Event-sourced and value entities answer with a text. */
+export const textAnswers = {
+  nothing: { answer: "", more: {} },
+  fields: (message: string) => ({ message }),
+  json: (message: string) => JSON.stringify({ message }),
+} satisfies Partial<EntityKind<unknown, string>>;
+
 /** One entity's stream. */
-export class Dialogue<Action> {
-  readonly kind: EntityKind<Action>;
+export class Dialogue<Action, Answer> {
+  readonly kind: EntityKind<Action, Answer>;
   readonly connection: Connection;
   readonly id: string;
   /** Of the newest command. */
   commandId = 0n;
 
-  constructor(kind: EntityKind<Action>, connection: Connection, id: string) {
+  constructor(kind: EntityKind<Action, Answer>, connection: Connection, id: string) {
     this.kind = kind;
     this.connection = connection;
     this.id = id;
   }
 
-  static async open<A>(kind: EntityKind<A>, kit: CaseKit, service: string, id: string, ...replayed: string[]): Promise<Dialogue<A>> {
+  static async open<A, R>(
+    kind: EntityKind<A, R>,
+    kit: CaseKit,
+    service: string,
+    id: string,
+    ...replayed: string[]
+  ): Promise<Dialogue<A, R>> {
     return new Dialogue(kind, await kind.opened(kit, service, id, replayed), id);
   }
 
@@ -68,108 +92,136 @@ export class Dialogue<Action> {
     await this.kind.expectReply(this.connection, { commandId: this.commandId, clientAction, ...more });
   }
 
-  async replied(message: string, more: object = {}): Promise<void> {
-    await this.reply({ action: { case: "reply", value: { payload: this.kind.response(message) } } }, more);
+  async replied(answer: Answer, more: object = {}): Promise<void> {
+    await this.reply({ action: { case: "reply", value: { payload: this.kind.response(answer) } } }, more);
+  }
+
+  /** The function fails the command. */
+  async failed(description: string): Promise<void> {
+    await this.reply({ action: { case: "failure", value: { commandId: this.commandId, description } } });
   }
 
   /** A command with these actions goes in through the proxy, and its answer comes back the same way. */
-  async exchange(kit: CaseKit, actions: readonly Action[], message: string, more: object = {}): Promise<void> {
-    const answer = this.kind.call(kit, this.kind.service, this.id, actions);
+  async exchange(kit: CaseKit, actions: readonly Action[], answer: Answer, more: object = {}): Promise<void> {
+    const calling = this.kind.call(kit, this.kind.service, this.id, actions);
     await this.command("Process", actions);
-    await this.replied(message, more);
-    await answer.expect({ message });
+    await this.replied(answer, more);
+    await calling.expect(this.kind.fields(answer));
+  }
+
+  /** The same for one that fails. */
+  async failing(kit: CaseKit, actions: readonly Action[], description: string): Promise<void> {
+    const calling = this.kind.call(kit, this.kind.service, this.id, actions);
+    await this.command("Process", actions);
+    await this.failed(description);
+    await calling.expectFailure(description);
+  }
+
+  /** The entity is of the second or the configured service, is called, and answers nothing. */
+  async calledForNothing(): Promise<void> {
+    const { answer, more } = this.kind.nothing;
+    await this.command("Call");
+    await this.replied(answer, more);
+  }
+
+  /** A POST, and what passes between proxy and function for it. */
+  async posted(kit: CaseKit, { path, body, actions, answer, recorded = {} }: Posted<Action, Answer>): Promise<void> {
+    const posting = kit.expectPost(path, body, this.kind.json(answer));
+    await this.command("Process", actions);
+    await this.replied(answer, recorded);
+    await posting;
+  }
+
+  /** The same for one that fails. */
+  async postFailed(kit: CaseKit, path: string, body: object, actions: readonly Action[], description: string): Promise<void> {
+    const posting = kit.expectPostFailure(path, body, description);
+    await this.command("Process", actions);
+    await this.failed(description);
+    await posting;
   }
 }
 
+export interface Posted<Action, Answer> {
+  readonly path: string;
+  readonly body: object;
+  readonly actions: readonly Action[];
+  readonly answer: Answer;
+  readonly recorded?: object;
+}
+
 /** Starts an entity with one command. */
-export async function begin<A>(
-  kind: EntityKind<A>,
+export async function begin<A, R>(
+  kind: EntityKind<A, R>,
   kit: CaseKit,
   id: string,
   actions: readonly A[],
-  message: string,
+  answer: R,
   more: object = {},
-): Promise<Dialogue<A>> {
+): Promise<Dialogue<A, R>> {
   // prettier-ignore
-  const answer = kind.call(kit, kind.service, id, actions);
+  const calling = kind.call(kit, kind.service, id, actions);
   const dialogue = await Dialogue.open(kind, kit, kind.service, id);
   await dialogue.command("Process", actions);
-  await dialogue.replied(message, more);
-  await answer.expect({ message });
+  await dialogue.replied(answer, more);
+  await calling.expect(kind.fields(answer));
   return dialogue;
 }
 
-/** The second service's entity is called once more, and answers nothing. */
-async function calledAgain<A>(other: Dialogue<A>): Promise<void> {
-  await other.command("Call");
-  await other.replied("");
-}
-
-/** A forward opens the second entity's stream and answers in its place; an effect is a further command there, and the reply does not wait for it. */
-export async function forwardsAndEffects<A>(kind: EntityKind<A>, kit: CaseKit, first: A, message: string, recorded: object): Promise<void> {
-  const id = kit.newId();
+/**
+ * A forward opens the second entity's stream and answers in its place; an effect is a further command there, and the reply does not wait for it.
+ * @returns the streams of both.
+ */
+export async function forwardsAndEffects<A, R>(
+  kind: EntityKind<A, R>,
+  kit: CaseKit,
+  entity: Dialogue<A, R>,
+  answer: R,
+): Promise<Dialogue<A, R>> {
+  const { id } = entity;
   const otherId = kit.newId();
   const toSecond = { serviceName: kind.second, commandName: "Call", payload: kind.request(otherId) };
-  const entity = await begin(kind, kit, id, [first], message, recorded);
 
   const forwarding = kind.call(kit, kind.service, id, [kind.forward(otherId)]);
   await entity.command("Process", [kind.forward(otherId)]);
   await entity.reply({ action: { case: "forward", value: toSecond } });
   const other = await Dialogue.open(kind, kit, kind.second, otherId);
-  await calledAgain(other);
-  await forwarding.expect({});
+  await other.calledForNothing();
+  await forwarding.expect(kind.fields(kind.nothing.answer));
 
   const effecting = kind.call(kit, kind.service, id, [kind.effect(otherId)]);
   await entity.command("Process", [kind.effect(otherId)]);
-  await entity.replied(message, { sideEffects: [{ ...toSecond, synchronous: false }] });
-  await effecting.expect({ message });
-  await calledAgain(other);
-
-  await entity.exchange(kit, [], message);
-}
-
-/** A POST, and what passes between proxy and function for it. */
-export async function posted<A>(kit: CaseKit, entity: Dialogue<A>, request: Posted<A>): Promise<void> {
-  const { path, body, actions, message, recorded = {} } = request;
-  const posting = kit.expectPost(path, body, JSON.stringify({ message }));
-  await entity.command("Process", actions);
-  await entity.replied(message, recorded);
-  await posting;
-}
-
-interface Posted<A> {
-  readonly path: string;
-  readonly body: object;
-  readonly actions: readonly A[];
-  readonly message: string;
-  readonly recorded?: object;
+  await entity.replied(answer, { sideEffects: [{ ...toSecond, synchronous: false }] });
+  await effecting.expect(kind.fields(answer));
+  await other.calledForNothing();
+  return other;
 }
 
 /** The first POST to an entity, which opens its stream. */
-export async function firstPosted<A>(kind: EntityKind<A>, kit: CaseKit, path: string, id: string): Promise<Dialogue<A>> {
-  const reading = kit.expectPost(path, {}, '{"message":""}');
+export async function firstPosted<A, R>(kind: EntityKind<A, R>, kit: CaseKit, id: string, posted: Posted<A, R>): Promise<Dialogue<A, R>> {
+  const posting = kit.expectPost(posted.path, posted.body, kind.json(posted.answer));
   const entity = await Dialogue.open(kind, kit, kind.service, id);
-  await entity.command("Process");
-  await entity.replied("");
-  await reading;
+  await entity.command("Process", posted.actions);
+  await entity.replied(posted.answer, posted.recorded);
+  await posting;
   return entity;
 }
 
 /** The second service by its default path. */
-export async function secondPosted<A>(kind: EntityKind<A>, kit: CaseKit): Promise<void> {
+export async function secondPosted<A, R>(kind: EntityKind<A, R>, kit: CaseKit): Promise<Dialogue<A, R>> {
   const id = kit.newId();
-  const calling = kit.expectPost(`/${kind.second}/Call`, { id }, '{"message":""}');
+  const calling = kit.expectPost(`/${kind.second}/Call`, { id }, kind.json(kind.nothing.answer));
   const other = await Dialogue.open(kind, kit, kind.second, id);
-  await calledAgain(other);
+  await other.calledForNothing();
   await calling;
+  return other;
 }
 
 /** An entity with a short timeout is closed gracefully when it has passed. */
-export async function passivates<A>(kind: EntityKind<A>, kit: CaseKit): Promise<void> {
+export async function passivates<A, R>(kind: EntityKind<A, R>, kit: CaseKit): Promise<void> {
   const id = kit.newId();
   const calling = kind.call(kit, kind.configured, id);
   const entity = await Dialogue.open(kind, kit, kind.configured, id);
-  await calledAgain(entity);
-  await calling.expect({});
+  await entity.calledForNothing();
+  await calling.expect(kind.fields(kind.nothing.answer));
   await entity.connection.expectClosed(passivationGraceMs);
 }

@@ -7,7 +7,7 @@ import { PersistedSchema, type RequestActionSchema, RequestSchema, ResponseSchem
 import { expectSame } from "../kit/connection.ts";
 import type { Case, CaseKit } from "../kit/context.ts";
 import { pack } from "../model/any.ts";
-import { begin, Dialogue, type EntityKind, firstPosted, forwardsAndEffects, passivates, posted, secondPosted } from "./dialogue.ts";
+import { begin, Dialogue, type EntityKind, firstPosted, forwardsAndEffects, passivates, secondPosted, textAnswers } from "./dialogue.ts";
 
 const service = "cloudstate.tck.model.EventSourcedTckModel";
 type Action = MessageInitShape<typeof RequestActionSchema>;
@@ -19,7 +19,8 @@ const persisted = (value: string) => pack(PersistedSchema, { value });
 const events = (...values: string[]) => ({ events: values.map(persisted) });
 const snapshot = (value: string) => ({ snapshot: persisted(value) });
 
-const kind: EntityKind<Action> = {
+const kind: EntityKind<Action, string> = {
+  ...textAnswers,
   service,
   second: "cloudstate.tck.model.EventSourcedTwo",
   configured: "cloudstate.tck.model.EventSourcedConfigured",
@@ -27,11 +28,10 @@ const kind: EntityKind<Action> = {
   effect: (id) => ({ action: { case: "effect", value: { id } } }),
   request: (id, actions = []) => pack(RequestSchema, { id, actions: [...actions] }),
   response: (message) => pack(ResponseSchema, { message }),
-  call: (kit, to, id, actions = []) =>
-    kit.call(
-      { path: `/${to}/${to === service ? "Process" : "Call"}`, input: RequestSchema, output: ResponseSchema },
-      { id, actions: [...actions] },
-    ),
+  call(kit, to, id, actions = []) {
+    const path = `/${to}/${to === service ? "Process" : "Call"}`;
+    return kit.call({ path, input: RequestSchema, output: ResponseSchema }, { id, actions: [...actions] });
+  },
   /** Init without a snapshot, then these events, numbered from 1. */
   async opened(kit, serviceName, entityId, replayed) {
     const connection = await kit.connection(eventSourcedPath);
@@ -47,7 +47,7 @@ const kind: EntityKind<Action> = {
 };
 
 /** The function fails the command; `true` when it asks for a restart of the entity, which is its own choice. */
-async function failure({ connection, commandId }: Dialogue<Action>, description: string): Promise<boolean> {
+async function failure({ connection, commandId }: Dialogue<Action, string>, description: string): Promise<boolean> {
   const actual = await connection.functionMessage(EventSourcedStreamOutSchema);
   assert.equal(actual.message.case, "reply");
   const { action } = actual.message.value?.clientAction ?? {};
@@ -61,7 +61,12 @@ async function failure({ connection, commandId }: Dialogue<Action>, description:
 }
 
 /** After a failure: the stream to go on with. With a restart the old one closes both ways and a new one replays, before any command. */
-async function afterFailure(kit: CaseKit, entity: Dialogue<Action>, restart: boolean, ...replayed: string[]): Promise<Dialogue<Action>> {
+async function afterFailure(
+  kit: CaseKit,
+  entity: Dialogue<Action, string>,
+  restart: boolean,
+  ...replayed: string[]
+): Promise<Dialogue<Action, string>> {
   if (!restart) return entity;
   await entity.connection.expectClosed();
   return Dialogue.open(kind, kit, service, entity.id, ...replayed);
@@ -70,11 +75,11 @@ async function afterFailure(kit: CaseKit, entity: Dialogue<Action>, restart: boo
 /** A command that fails, called through the proxy. @returns the stream to go on with. */
 async function failing(
   kit: CaseKit,
-  entity: Dialogue<Action>,
+  entity: Dialogue<Action, string>,
   actions: Action[],
   description: string,
   ...stored: string[]
-): Promise<Dialogue<Action>> {
+): Promise<Dialogue<Action, string>> {
   // prettier-ignore
   const calling = kind.call(kit, service, entity.id, actions);
   await entity.command("Process", actions);
@@ -101,7 +106,11 @@ export const eventSourcedCases: readonly Case[] = [
     id: "P17",
     group: "event sourced",
     name: "verify forwards and side effects",
-    run: (kit) => forwardsAndEffects(kind, kit, emit("X"), "X", events("X")),
+    async run(kit) {
+      const entity = await begin(kind, kit, kit.newId(), [emit("X")], "X", events("X"));
+      await forwardsAndEffects(kind, kit, entity, "X");
+      await entity.exchange(kit, [], "X");
+    },
   },
   {
     id: "P18",
@@ -124,9 +133,9 @@ export const eventSourcedCases: readonly Case[] = [
     async run(kit) {
       const id = kit.newId();
       const path = `/tck/model/eventsourced/${id}`;
-      const entity = await firstPosted(kind, kit, path, id);
-      const two = { path, body: { actions: [{ emit: { value: "x" } }, { emit: { value: "y" } }] }, message: "xy" };
-      await posted(kit, entity, { ...two, actions: [emit("x"), emit("y")], recorded: events("x", "y") });
+      const entity = await firstPosted(kind, kit, id, { path, body: {}, actions: [], answer: "" });
+      const two = { path, body: { actions: [{ emit: { value: "x" } }, { emit: { value: "y" } }] }, answer: "xy" };
+      await entity.posted(kit, { ...two, actions: [emit("x"), emit("y")], recorded: events("x", "y") });
       await secondPosted(kind, kit);
 
       const wrong = { actions: [{ emit: { value: "z" } }, { fail: { message: "some failure" } }] };
@@ -136,8 +145,8 @@ export const eventSourcedCases: readonly Case[] = [
       await refused;
 
       const next = await afterFailure(kit, entity, restarts, "x", "y");
-      const one = { path, body: { actions: [{ emit: { value: "z" } }] }, message: "xyz" };
-      await posted(kit, next, { ...one, actions: [emit("z")], recorded: events("z") });
+      const one = { path, body: { actions: [{ emit: { value: "z" } }] }, answer: "xyz" };
+      await next.posted(kit, { ...one, actions: [emit("z")], recorded: events("z") });
     },
   },
   {

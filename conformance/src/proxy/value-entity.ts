@@ -5,7 +5,7 @@ import { ValueEntityStreamInSchema, ValueEntityStreamOutSchema } from "@mecha/wi
 import { PersistedSchema, type RequestActionSchema, RequestSchema, ResponseSchema } from "../gen/cloudstate/tck/model/valueentity_pb.ts";
 import type { Case } from "../kit/context.ts";
 import { pack } from "../model/any.ts";
-import { begin, type Dialogue, type EntityKind, firstPosted, forwardsAndEffects, passivates, posted, secondPosted } from "./dialogue.ts";
+import { begin, type EntityKind, firstPosted, forwardsAndEffects, passivates, secondPosted, textAnswers } from "./dialogue.ts";
 
 const service = "cloudstate.tck.model.valueentity.ValueEntityTckModel";
 type Action = MessageInitShape<typeof RequestActionSchema>;
@@ -19,7 +19,8 @@ const updated = (value: string) => ({
 });
 const deleted = { stateAction: { action: { case: "delete" as const, value: {} } } };
 
-const kind: EntityKind<Action> = {
+const kind: EntityKind<Action, string> = {
+  ...textAnswers,
   service,
   second: "cloudstate.tck.model.valueentity.ValueEntityTwo",
   configured: "cloudstate.tck.model.valueentity.ValueEntityConfigured",
@@ -27,11 +28,10 @@ const kind: EntityKind<Action> = {
   effect: (id) => ({ action: { case: "effect", value: { id } } }),
   request: (id, actions = []) => pack(RequestSchema, { id, actions: [...actions] }),
   response: (message) => pack(ResponseSchema, { message }),
-  call: (kit, to, id, actions = []) =>
-    kit.call(
-      { path: `/${to}/${to === service ? "Process" : "Call"}`, input: RequestSchema, output: ResponseSchema },
-      { id, actions: [...actions] },
-    ),
+  call(kit, to, id, actions = []) {
+    const path = `/${to}/${to === service ? "Process" : "Call"}`;
+    return kit.call({ path, input: RequestSchema, output: ResponseSchema }, { id, actions: [...actions] });
+  },
   /** Init, with `state` present though empty. */
   async opened(kit, serviceName, entityId) {
     const connection = await kit.connection(valueEntityPath);
@@ -41,11 +41,6 @@ const kind: EntityKind<Action> = {
   expectCommand: (connection, value) => connection.expectProxy(ValueEntityStreamInSchema, { message: { case: "command", value } }),
   expectReply: (connection, value) => connection.expectFunction(ValueEntityStreamOutSchema, { message: { case: "reply", value } }),
 };
-
-/** The function fails the command. */
-async function failure(entity: Dialogue<Action>, description: string): Promise<void> {
-  await entity.reply({ action: { case: "failure", value: { commandId: entity.commandId, description } } });
-}
 
 export const valueEntityCases: readonly Case[] = [
   {
@@ -67,19 +62,19 @@ export const valueEntityCases: readonly Case[] = [
     id: "P12",
     group: "value entity",
     name: "verify forwards and side effects",
-    run: (kit) => forwardsAndEffects(kind, kit, update("X"), "X", updated("X")),
+    async run(kit) {
+      const entity = await begin(kind, kit, kit.newId(), [update("X")], "X", updated("X"));
+      await forwardsAndEffects(kind, kit, entity, "X");
+      await entity.exchange(kit, [], "X");
+    },
   },
   {
     id: "P13",
     group: "value entity",
     name: "verify failures",
     async run(kit) {
-      const id = kit.newId();
-      const entity = await begin(kind, kit, id, [update("one")], "one", updated("one"));
-      const failing = kind.call(kit, service, id, [fail("expected failure")]);
-      await entity.command("Process", [fail("expected failure")]);
-      await failure(entity, "expected failure");
-      await failing.expectFailure("expected failure");
+      const entity = await begin(kind, kit, kit.newId(), [update("one")], "one", updated("one"));
+      await entity.failing(kit, [fail("expected failure")], "expected failure");
       await entity.exchange(kit, [], "one");
     },
   },
@@ -90,18 +85,14 @@ export const valueEntityCases: readonly Case[] = [
     async run(kit) {
       const id = kit.newId();
       const path = `/tck/model/entity/${id}`;
-      const entity = await firstPosted(kind, kit, path, id);
+      const entity = await firstPosted(kind, kit, id, { path, body: {}, actions: [], answer: "" });
       await secondPosted(kind, kit);
-      const one = { path, body: { actions: [{ update: { value: "one" } }] }, message: "one" };
-      await posted(kit, entity, { ...one, actions: [update("one")], recorded: updated("one") });
-
-      const failing = kit.expectPostFailure(path, { actions: [{ fail: { message: "some failure" } }] }, "some failure");
-      await entity.command("Process", [fail("some failure")]);
-      await failure(entity, "some failure");
-      await failing;
-
-      const two = { path, body: { actions: [{ update: { value: "two" } }] }, message: "two" };
-      await posted(kit, entity, { ...two, actions: [update("two")], recorded: updated("two") });
+      const one = { path, body: { actions: [{ update: { value: "one" } }] }, answer: "one" };
+      await entity.posted(kit, { ...one, actions: [update("one")], recorded: updated("one") });
+      const wrong = { actions: [{ fail: { message: "some failure" } }] };
+      await entity.postFailed(kit, path, wrong, [fail("some failure")], "some failure");
+      const two = { path, body: { actions: [{ update: { value: "two" } }] }, answer: "two" };
+      await entity.posted(kit, { ...two, actions: [update("two")], recorded: updated("two") });
     },
   },
   {

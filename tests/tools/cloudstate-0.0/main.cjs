@@ -80,8 +80,17 @@ things.commandHandlers = {
     ctx.delete();
     return { text: "gone" };
   },
-  Watch({ id }, ctx) {
-    ctx.onStateChange = (state) => seen(id, state);
+  // Whoever watches by name is in the set as long as that.
+  Watch({ id, name }, ctx) {
+    if (name !== "") {
+      if (ctx.state === null) ctx.state = new crdt.ORSet();
+      ctx.state.add(name);
+      ctx.onStreamCancel = (state) => void state.delete(name);
+    }
+    ctx.onStateChange = (state, change) => {
+      if (state.has("closing time")) change.end();
+      return seen(id, state);
+    };
     return seen(id, ctx.state);
   },
 };
