@@ -94,7 +94,7 @@ test("the guide's commands do what it says", { skip: skipUnless("curl"), timeout
   await run(order);
   await eventually("the parcel has left", async () => ((await stock(mecha)).parcels === 1 ? true : undefined));
   assert.match(await run(look), /"left":2,"parcels":1/u);
-  assert.match(await run(list), /orders\.Shipping +log orders\.Order +0 +connected +orders\.Shipping\.Pack/u);
+  assert.match(await run(list), /orders\.Shipping +log orders\.Order +0 +– +connected +orders\.Shipping\.Pack\n.*orders\.Stock +topic parcels +0 +0 +connected/u);
   assert.match(await run(topics), /^parcels +1 /mu);
   assert.match(await run(curl), /"published":1,"known":0/u);
   assert.match(await run(again), /"published":0,"known":1/u);

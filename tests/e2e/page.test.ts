@@ -1,11 +1,12 @@
 /** The admin page in a real browser: what a person sees. Screenshots go to a temporary folder, or to MECHA_TEST_SHOTS. */
 import assert from "node:assert/strict";
 import { mkdirSync, statSync } from "node:fs";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { addItem, copyCart, type RunningMecha, startUp } from "../support/cart.ts";
-import { type TempDir, tempDir } from "../support/files.ts";
+import { repository, type TempDir, tempDir } from "../support/files.ts";
 import { eventually } from "../support/program.ts";
 import { findProgram, skipUnless } from "../support/skip.ts";
 
@@ -27,11 +28,51 @@ let cart: TempDir;
 let mecha: RunningMecha;
 let browser: Browser;
 
+/** Scores by player, in a map that can be deleted for good. */
+const scores = `
+import { command, crdt, ormap, pncounter, serve, t } from "mecha-sdk";
+const id = { game: t.string };
+await serve([crdt({
+  service: "play.Scores",
+  key: "game",
+  state: ormap(t.string, pncounter()),
+  commands: {
+    score: command({ ...id, player: t.string, by: t.int32 }).http("POST /games/{game}/score"),
+    drop: command(id).http("DELETE /games/{game}"),
+  },
+  handle: {
+    score: ({ player, by }, ctx) => void ctx.state.getOrAdd(player).increment(by),
+    drop: (_, ctx) => ctx.delete(),
+  },
+})]);
+`;
+
+/** The cart, and beside it a function of events and one of a CRDT. */
+async function project(): Promise<TempDir> {
+  const dir = await copyCart();
+  const file = join(dir.path, "mecha.yaml");
+  const others = ["orders", "scores"].map((name) => `    - name: ${name}\n      directory: ${name}\n      command: node main.ts\n`);
+  await writeFile(
+    file,
+    (await readFile(file, "utf8")).replace("  functions:\n", (line) => line + others.join("")),
+  );
+  for (const name of ["orders", "scores"]) await mkdir(join(dir.path, name));
+  await copyFile(join(repository, "examples/orders-events/src/main.ts"), join(dir.path, "orders/main.ts"));
+  await writeFile(join(dir.path, "scores/main.ts"), scores);
+  return dir;
+}
+
+async function post(path: string, body: object): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  const { status } = await fetch(`${mecha.ingress}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  assert.equal(status, 200);
+}
+
 if (!skip) {
   before(async () => {
     shots = await tempDir("shots");
-    cart = await copyCart();
-    mecha = await startUp(cart.path);
+    cart = await project();
+    mecha = await startUp(cart.path, [], { env: { MECHA_EVENT_ATTEMPTS: "2" } });
     browser = await chromium.launch({ executablePath: findProgram("chromium") ?? "", args: flags });
   });
   after(async () => {
@@ -166,5 +207,67 @@ test("a narrow window keeps everything in reach", { skip }, async () => {
   const overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.equal(overflow, 0, "nothing sticks out sideways");
   await shoot(page, "5-narrow");
+  await page.close();
+});
+
+test("a CRDT is shown with its type, value and replicas, as it changes, and after it was deleted", { skip }, async () => {
+  await post("/games/chess/score", { player: "Ada", by: 3 });
+  const { page, complaints } = await visit(mecha.page);
+  await page.getByLabel("Search entity ids").fill("chess");
+  await page.getByRole("button", { name: /chess/u }).click();
+  await page.getByRole("heading", { name: "chess" }).waitFor();
+  const facts = page.locator("#detail-facts");
+  assert.match(await facts.innerText(), /Steps\s+1\s+Kind\s+CRDT: ormap\s+Replicas\s+local\/[0-9a-f]{8}\s+Persistence id/iu);
+  const value = page.locator("#detail-state");
+  assert.deepEqual(JSON.parse(await value.innerText()), [{ key: "Ada", value: "3" }]);
+  await page.getByText("A CRDT keeps its value, not its history.").waitFor();
+
+  await post("/games/chess/score", { player: "Grace", by: -1 });
+  await value.getByText("Grace").waitFor();
+  const shown = JSON.parse(await value.innerText()) as { key: string }[];
+  assert.deepEqual(shown.sort((a, b) => (a.key < b.key ? -1 : 1)), [{ key: "Ada", value: "3" }, { key: "Grace", value: "-1" }]); // prettier-ignore
+  await shoot(page, "6-crdt");
+  await fetch(`${mecha.ingress}/games/chess`, { method: "DELETE" });
+  await value.getByText("It was deleted, for good.").waitFor();
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test("groups, topics and parked events are shown; a parked one is delivered again, or let go", { skip }, async () => {
+  await post("/orders/1", { sku: "tea", count: 2 });
+  const { page, complaints } = await visit(mecha.page);
+  const panel = page.getByRole("region", { name: "Events", exact: true });
+  await panel.getByRole("row", { name: /^parcels 1 \d+ B / }).waitFor();
+  const shipping = panel.getByRole("row", {
+    name: /orders\.Shipping ?orders\.Shipping\.Pack log orders\.Order 0 up to date keeps everything/u,
+  });
+  await shipping.waitFor();
+  await panel.getByRole("row", { name: /orders\.Stock ?orders\.Stock\.Leave topic parcels 0 up to date none lost/u }).waitFor();
+  await panel.getByText("Topics, kept for 7 days and up to 1.0 GiB together").waitFor();
+
+  await post("/orders/2", { sku: "tea", count: 0 });
+  const item = panel.locator("#parked > li");
+  await item.getByText("invalid: 0 of tea is no parcel").waitFor();
+  await panel.getByText("2 groups · 1 parked").waitFor();
+  assert.match(
+    await item.innerText(),
+    /^l1\s+orders\.Placed\s+\d.*\s+invalid: .*\s+log orders\.Order → orders\.Shipping · 1:2 of orders\.Order · 2 attempts/u,
+  );
+  assert.match(await item.innerText(), /"order": "2"/u);
+  await item.scrollIntoViewIfNeeded();
+  await shoot(page, "7-events");
+
+  await item.getByRole("button", { name: "Deliver again" }).click();
+  await panel.getByRole("status").getByText("event l1 failed again, and stays parked").waitFor();
+  await item.getByText("3 attempts").waitFor();
+  await item.getByRole("button", { name: "Let go" }).click();
+  await item.getByRole("button", { name: "Really let go?" }).click();
+  await panel.getByText("Event l1 is let go.").waitFor();
+  assert.equal(await item.count(), 0);
+  await panel.getByText("2 groups", { exact: true }).waitFor();
+  assert.deepEqual(
+    complaints.filter((text) => !text.includes("400")),
+    [],
+  ); // the answer to "Deliver again"
   await page.close();
 });

@@ -81,8 +81,8 @@ class MemoryTopics extends MemoryCursors implements TopicLog {
         topic,
         messages: kept.length,
         bytes: kept.reduce((sum, { message }) => sum + message.payload.value.length, 0),
-        oldestMs: Math.min(...kept.map(({ message }) => message.timeMs)),
-        newestMs: Math.max(...kept.map(({ message }) => message.timeMs)),
+        oldestMs: kept[0]?.message.timeMs ?? 0,
+        newestMs: kept.at(-1)?.message.timeMs ?? 0,
       }));
   }
 

@@ -5,4 +5,5 @@ export { openSidecar, type Sidecar, type SidecarConfig, type SidecarPorts } from
 export type { ClusterConfig, ClusterTls } from "./cluster.ts";
 export { options as sidecarOptions, strictNames } from "./options.ts";
 export type { Eventing, GroupStatus } from "./eventing/eventing.ts";
+export type { GroupRetention } from "./eventing/retention.ts";
 export type { ParkedPage, ParkedShown } from "./eventing/parked.ts";

@@ -19,7 +19,7 @@ import { eventsPageBytes, rowsMax } from "@mecha/state/store";
 import { type CursorTables, cursorTable, parkedTable } from "../cursors.ts";
 import { metadataBytes, metadataOf } from "../metadata.ts";
 import type { Layout } from "../schema.ts";
-import { PayloadBytes, runSql } from "./bytes.ts";
+import { Totals, type TotalsRow, totalsSql } from "./totals.ts";
 
 /** "MchT", big-endian. */
 const topicsApplicationId = 0x4d636854;
@@ -68,13 +68,13 @@ export class TopicTables {
   readonly #sql: ReturnType<typeof statements>;
   readonly #retention: Retention;
   readonly #cursors: CursorTables;
-  readonly #bytes = new PayloadBytes();
+  readonly #totals: Totals;
 
   constructor(db: DatabaseSync, cursors: CursorTables, retention: Retention) {
     this.#sql = statements(db);
     this.#cursors = cursors;
     this.#retention = retention;
-    for (const { run, bytes } of this.#sql.bytes.all() as { run: number; bytes: number }[]) this.#bytes.addRun(run, bytes);
+    this.#totals = new Totals(this.#sql.totals.iterate() as Iterable<unknown> as Iterable<TotalsRow>);
   }
 
   /** Which of them are new. */
@@ -84,7 +84,7 @@ export class TopicTables {
       if (this.#sql.see.run(topic, source, id, timeMs).changes === 0) return false;
       const { typeUrl, value } = payload;
       const row = [topic, topicShard(message), source, id, timeMs, trace ?? null, metadataBytes(attributes), typeUrl, value] as const;
-      this.#bytes.add(this.#sql.append.run(...row).lastInsertRowid as number, value.length);
+      this.#totals.came(topic, this.#sql.append.run(...row).lastInsertRowid as number, value.length);
       return true;
     });
   }
@@ -103,7 +103,10 @@ export class TopicTables {
   }
 
   topics(): readonly TopicListing[] {
-    return (this.#sql.topics.all(rowsMax) as Record<string, unknown>[]).map((row) => ({ ...row }) as unknown as TopicListing);
+    return this.#totals.topics(rowsMax).map(([topic, { messages, bytes }]) => {
+      const [oldest, newest] = [this.#sql.first.get(topic), this.#sql.last.get(topic)] as unknown as [{ time: number }, { time: number }];
+      return { topic, messages, bytes, oldestMs: oldest.time, newestMs: newest.time };
+    });
   }
 
   sweep(nowMs: number, limit: number, groups: readonly string[]): number {
@@ -113,8 +116,8 @@ export class TopicTables {
     let count = 0;
     let lastPosition = 0;
     for (const row of this.#sql.oldest.iterate(limit) as Iterable<unknown> as Iterable<Oldest>) {
-      if (this.#bytes.total <= maxBytes && row.time >= nowMs - maxAgeMs) break;
-      this.#bytes.add(row.position, -row.bytes);
+      if (this.#totals.bytes <= maxBytes && row.time >= nowMs - maxAgeMs) break;
+      this.#totals.went(row.topic, row.position, row.bytes);
       lastPosition = row.position;
       count++;
       const places = swept.get(row.topic);
@@ -146,7 +149,7 @@ export class TopicTables {
         subscriber,
         lost: lost?.events ?? 0,
         ...(lost !== undefined && { lostMs: lost.time }),
-        ...(oldest !== undefined && { oldest: { timeMs: oldest.time, bytesFrom: this.#bytes.from(oldest.position) } }),
+        ...(oldest !== undefined && { oldest: { timeMs: oldest.time, bytesFrom: this.#totals.from(oldest.position) } }),
       };
     });
   }
@@ -185,11 +188,9 @@ function statements(db: DatabaseSync) {
     ),
     read: db.prepare("SELECT * FROM message WHERE topic = ? AND position > ? ORDER BY position LIMIT ?"),
     newest: db.prepare("SELECT max(position) AS position FROM message WHERE topic = ?"),
-    bytes: db.prepare(`SELECT ${runSql} AS run, sum(length(payload)) AS bytes FROM message GROUP BY run`),
-    topics: db.prepare(
-      `SELECT topic, count(*) AS messages, sum(length(payload)) AS bytes, min(time) AS oldestMs, max(time) AS newestMs
-       FROM message GROUP BY topic ORDER BY topic LIMIT ?`,
-    ),
+    totals: db.prepare(totalsSql),
+    first: db.prepare("SELECT time FROM message WHERE topic = ? ORDER BY position LIMIT 1"),
+    last: db.prepare("SELECT time FROM message WHERE topic = ? ORDER BY position DESC LIMIT 1"),
     oldest: db.prepare("SELECT position, topic, shard, time, length(payload) AS bytes FROM message ORDER BY position LIMIT ?"),
     after: db.prepare("SELECT position, shard, time FROM message WHERE topic = ? AND position > ? ORDER BY position"),
     lose: db.prepare(

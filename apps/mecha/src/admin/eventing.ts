@@ -1,11 +1,11 @@
 /** Consumer groups, parked events and topics as the admin API shows them, and what people may do about them. */
 import { createRegistry, type Registry } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
-import type { Eventing, ParkedShown } from "@mecha/sidecar";
+import type { Eventing, GroupRetention, ParkedShown } from "@mecha/sidecar";
 import { anyToJson, type HttpExchange } from "@mecha/wire";
 import { readHttpEvents } from "@mecha/wire/cloudevents";
 import type { EntitySource } from "./entities.ts";
-import type { ParkedEventJson, ParkedPageJson, PublishedJson, SubscriptionJson, TopicJson } from "./model.ts";
+import type { ParkedEventJson, ParkedPageJson, PublishedJson, SubscriptionJson, TopicJson, TopicRetentionJson } from "./model.ts";
 
 /** What events are read from; `eventing` is absent where nothing is delivered. */
 export interface EventingSource extends Pick<EntitySource, "descriptors"> {
@@ -23,11 +23,16 @@ function eventingOf({ eventing }: EventingSource): Eventing {
 export function listSubscriptions(source: EventingSource): { readonly subscriptions: readonly SubscriptionJson[] } {
   const subscriptions = eventingOf(source)
     .groups()
-    .map(({ group, from, name, methods, lag, sending, connected }) => ({
+    .map(({ group, from, name, methods, lag, sending, connected, retention }) => ({
       ...{ group, source: { [from]: name } as SubscriptionJson["source"], methods, sending, connected },
       ...(lag !== undefined && { lag }),
+      ...(retention !== undefined && { retention: retentionJson(retention) }),
     }));
   return { subscriptions };
+}
+
+function retentionJson({ used, soon, lost, lostMs }: GroupRetention): NonNullable<SubscriptionJson["retention"]> {
+  return { used: Math.round(used * 1_000) / 1_000, soon, lost, ...(lostMs !== undefined && { lostTime: new Date(lostMs).toISOString() }) };
 }
 
 export async function listParked(
@@ -75,13 +80,16 @@ export async function skipParked(source: EventingSource, id: string): Promise<{ 
   return { skipped: true };
 }
 
-export async function listTopics(source: EventingSource): Promise<{ readonly topics: readonly TopicJson[] }> {
+export async function listTopics(
+  source: EventingSource,
+): Promise<{ readonly topics: readonly TopicJson[]; readonly retention: TopicRetentionJson }> {
   const topics = (await eventingOf(source).topics()).map(({ oldestMs, newestMs, ...rest }) => ({
     ...rest,
     oldest: new Date(oldestMs).toISOString(),
     newest: new Date(newestMs).toISOString(),
   }));
-  return { topics };
+  const { maxAgeMs, maxBytes } = eventingOf(source).topicRetention;
+  return { topics, retention: { maxAgeMs, maxBytes } };
 }
 
 /** Where events are published to. */

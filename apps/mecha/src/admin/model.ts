@@ -257,6 +257,17 @@ export interface SubscriptionJson {
   readonly sending: number;
   /** Its function can be reached. */
   readonly connected: boolean;
+  /** Of a topic, how it stands to what is removed: absent while that is looked up. */
+  readonly retention?: {
+    /** How far the oldest message it has not had is on its way out: 0 just came, 1 is removed next. */
+    readonly used: number;
+    /** It is about to lose messages. */
+    readonly soon: boolean;
+    /** Messages that were removed before it had them, ever. */
+    readonly lost: number;
+    /** When the last of them was. */
+    readonly lostTime?: string;
+  };
 }
 
 /** An event that could not be delivered. */
@@ -278,6 +289,13 @@ export interface ParkedPageJson {
   readonly events: readonly ParkedEventJson[];
   /** Pass as `after` for the next page. Absent on the last one. */
   readonly next?: string;
+}
+
+/** How much topics keep. */
+export interface TopicRetentionJson {
+  readonly maxAgeMs: number;
+  /** Of all topics together. */
+  readonly maxBytes: number;
 }
 
 export interface TopicJson {

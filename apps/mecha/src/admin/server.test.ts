@@ -125,6 +125,7 @@ test("the page is for everybody on this machine, and may load nothing from elsew
     ["/", "text/html"],
     ["/page.js", "text/javascript"],
     ["/json.js", "text/javascript"],
+    ["/events.js", "text/javascript"],
     ["/page.css", "text/css"],
     ["/icon.svg", "image/svg+xml"],
   ] as const) {

@@ -1,7 +1,7 @@
 /** `mecha events`: consumer groups, parked events, topics. */
 import { Fault, uuid } from "@mecha/kit";
 import type { AdminClient } from "../admin/client.ts";
-import type { EventSourceJson, ParkedEventJson } from "../admin/model.ts";
+import type { EventSourceJson, ParkedEventJson, SubscriptionJson } from "../admin/model.ts";
 import { type Io, printable, table } from "../io.ts";
 import { ask, type ClientOptions, printJson } from "./client-options.ts";
 
@@ -30,12 +30,23 @@ export async function eventsList(io: Io, options: ClientOptions): Promise<void> 
   if (options.output === "json") printJson(io, { subscriptions });
   else if (subscriptions.length === 0) io.out("nobody consumes events\n");
   else {
-    const rows = subscriptions.map(({ group, source, methods, lag, connected }) => [
-      ...[group, sourceText(source), lag === undefined ? "–" : String(lag), connected ? "connected" : "waits for its function"],
-      methods.join(", "),
+    const rows = subscriptions.map(({ group, source, methods, lag, connected, retention }) => [
+      ...[group, sourceText(source), lag === undefined ? "–" : String(lag), retention === undefined ? "–" : String(retention.lost)],
+      ...[connected ? "connected" : "waits for its function", methods.join(", ")],
     ]);
-    io.out(printable(table([["GROUP", "SOURCE", "BEHIND", "STATE", "METHODS"], ...rows])));
+    io.out(printable(table([["GROUP", "SOURCE", "BEHIND", "LOST", "STATE", "METHODS"], ...rows])));
+    for (const one of subscriptions) io.out(printable(retentionText(one)));
   }
+}
+
+/** What a person has to know of a group and its topic's retention; empty when there is nothing. */
+function retentionText({ group, source, retention }: SubscriptionJson): string {
+  if (retention === undefined) return "";
+  const { used, soon, lost, lostTime } = retention;
+  const who = `${group} of ${sourceText(source)}`;
+  const warning = `${who} is about to lose messages: the oldest it has not had is ${Math.floor(used * 100)} % on its way out (MECHA_TOPIC_AGE, MECHA_TOPIC_BYTES)\n`;
+  const gone = `${who} lost ${lost} ${lost === 1 ? "message" : "messages"} that the topic did not keep long enough, the last at ${lostTime}\n`;
+  return `${soon ? warning : ""}${lost > 0 ? gone : ""}`;
 }
 
 /** `mecha events topics` */

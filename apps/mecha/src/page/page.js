@@ -3,6 +3,7 @@
  * (textContent), never as markup: ids, events and names are the users'.
  */
 
+import { eventsPanel } from "./events.js";
 import { coloured, compact, el } from "./json.js";
 
 const pageSize = 50;
@@ -10,7 +11,7 @@ const pageSize = 50;
 const reconnectMs = 1_000;
 /** Changes that arrive together are shown together, ms. */
 const settleMs = 150;
-/** Live figures that no event announces (active entities) are asked for this often, ms. */
+/** Live figures that no event announces (active entities, consumer groups) are asked for this often, ms. */
 const statusEveryMs = 3_000;
 
 const byId = (id) => document.getElementById(id);
@@ -51,8 +52,8 @@ class Refused extends Error {
   }
 }
 
-async function ask(path) {
-  const response = await fetch(path, { headers: { authorization: `Bearer ${view.token}` } });
+async function ask(path, method = "GET") {
+  const response = await fetch(path, { method, headers: { authorization: `Bearer ${view.token}` } });
   const body = await response.json();
   if (!response.ok) throw new Refused(response.status, body.message);
   return body;
@@ -436,6 +437,7 @@ function settle(what) {
       if (todo.functions) await loadStatus();
       if (todo.entities) await loadEntities();
       if (todo.detail) await loadDetail();
+      if (todo.entities) await eventing.load();
     });
   }, settleMs);
 }
@@ -554,19 +556,22 @@ function openFromAddress() {
   if (match) void select({ service: decodeURIComponent(match[1]), id: decodeURIComponent(match[2]) });
 }
 
+const eventing = eventsPanel({ ask, attempt, localTime });
 let listening = false;
 async function start() {
   if (view.token === "") return lock();
   const ok = await attempt(async () => {
     await loadStatus();
     await loadEntities();
+    await eventing.load();
   });
   if (listening || (!ok && !byId("unlock").hidden)) return;
   listening = true;
   openFromAddress();
   void listen();
   setInterval(() => {
-    if (document.visibilityState === "visible" && byId("live").classList.contains("on")) void attempt(loadStatus);
+    if (document.visibilityState === "visible" && byId("live").classList.contains("on"))
+      void attempt(async () => void (await Promise.all([loadStatus(), eventing.load()])));
   }, statusEveryMs);
 }
 

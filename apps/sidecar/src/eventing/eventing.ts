@@ -25,7 +25,7 @@ import {
 } from "@mecha/binding";
 import type { Change, Component, Feed, StateEngine } from "@mecha/state";
 import { attributesOf, type CloudEvent, eachOf, payloadOfEvent } from "@mecha/wire/cloudevents";
-import { deliver } from "./deliver.ts";
+import { aboutDelivery, deliver } from "./deliver.ts";
 import { EventingMeters } from "./meters.ts";
 import { Parked, type ParkedPage } from "./parked.ts";
 import { publishing, topicMessage, topicsComponent } from "./publishing.ts";
@@ -175,6 +175,7 @@ export class Eventing {
         log,
         meters: this.#meters.of(subscription),
         ready: () => this.#ready(running.subscription),
+        about: (event) => aboutDelivery(running.subscription, event),
         deliver: (event, done) => this.#deliver(running.subscription, event, done),
       }),
     };
@@ -271,6 +272,11 @@ export class Eventing {
 
   topics(): Promise<readonly TopicListing[]> {
     return this.#topicLog().topics();
+  }
+
+  /** How much topics keep. */
+  get topicRetention(): TopicLog["retention"] {
+    return this.#topicLog().retention;
   }
 
   #topicLog(): TopicLog {

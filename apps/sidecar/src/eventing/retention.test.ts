@@ -33,7 +33,7 @@ test("a group that is late is warned about once, then hears what it lost; figure
   await append(3);
   await clock.advance(7.5 * minute);
   assert.deepEqual(lines(), []);
-  assert.deepEqual(retention.of(group), { used: 0.75, lost: 0, lostMs: undefined });
+  assert.deepEqual(retention.of(group), { used: 0.75, soon: false, lost: 0, lostMs: undefined });
   await clock.advance(minute);
   assert.match(JSON.stringify(log.lines[0]), /"subscriber":"g\/topic\/orders","used":0\.8,.*MECHA_TOPIC_AGE/u);
   assert.deepEqual(lines(), [warning]);

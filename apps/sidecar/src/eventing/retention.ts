@@ -22,6 +22,8 @@ const calmAt = 0.7;
 export interface GroupRetention {
   /** How far its oldest message is on its way out, 0 to 1. */
   readonly used: number;
+  /** It is about to lose messages: `used` is `warnAt` or more. */
+  readonly soon: boolean;
   /** Messages it lost, ever. */
   readonly lost: number;
   /** Wall ms. */
@@ -114,17 +116,18 @@ export class Retention {
     const { subscriber, lost, lostMs, oldest } = standing;
     const used = retentionUsed(standing, topics.retention, clock.wall());
     const before = watched.stands?.lost ?? lost; // what was lost in former lives was said then
-    watched.stands = { used, lost, lostMs };
+    const soon = used >= warnAt;
+    watched.stands = { used, soon, lost, lostMs };
     watched.meters.used(used);
     if (lost > before) {
       watched.meters.lost(lost - before);
       log.error("messages of a topic were removed before a consumer group had them", { subscriber, lost: lost - before, everLost: lost }); // keeps Q2
     }
-    if (used >= warnAt && !watched.warned && oldest !== undefined)
+    if (soon && !watched.warned && oldest !== undefined)
       log.warn("a consumer group is about to lose messages of a topic: the oldest it has not had is removed soon", {
         ...{ subscriber, used: Math.round(used * 100) / 100, oldest: new Date(oldest.timeMs).toISOString() },
         fix: "see what keeps it (`mecha events list`), or keep more: MECHA_TOPIC_AGE, MECHA_TOPIC_BYTES",
       });
-    watched.warned = used >= warnAt || (watched.warned && used >= calmAt); // keeps Q1
+    watched.warned = soon || (watched.warned && used >= calmAt); // keeps Q1
   }
 }

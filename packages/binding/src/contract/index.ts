@@ -174,6 +174,11 @@ export function topicLogContract(name: string, capabilities: { readonly persiste
       { topic: "a", messages: 1, bytes: 7, oldestMs: timeMs, newestMs: timeMs },
       { topic: "orders", messages: 2, bytes: 14, oldestMs: timeMs, newestMs: timeMs + 5 },
     ]);
+    assert.equal(await log.sweep(timeMs + 24 * hour + 3, 10), 1);
+    assert.deepEqual(
+      (await log.topics()).map(({ topic, messages, bytes }) => [topic, messages, bytes]),
+      [["a", 1, 7], ["orders", 1, 7]], // prettier-ignore
+    );
   });
 
   test(`${name}: a closed log refuses`, async () => {
