@@ -369,7 +369,8 @@ class Engine implements StateEngine, Dispatcher, OpenCommands {
   ): void {
     const nowMs = this.#nowMs();
     this.#countAction(component.service, nowMs);
-    new UnaryAction(this.#parts, this.#actions, { component, method, context, origin }, answer).start(command, nowMs);
+    const event = command.event === true ? command.metadata : undefined;
+    new UnaryAction(this.#parts, this.#actions, { component, method, context, origin, event }, answer).start(command, nowMs);
   }
 
   #countAction(service: string, nowMs: number): void {

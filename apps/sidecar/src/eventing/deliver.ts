@@ -7,6 +7,7 @@
  */
 import { type Fault } from "@mecha/kit";
 import { type BoundEvent, methodFor, type Outcome, type Subscription } from "@mecha/binding";
+import { jsonPrefix, messageTypeUrl } from "@mecha/wire";
 import { type CallContext, type Command, deliveryKey, type StateEngine } from "@mecha/state";
 
 /** Delivers `event` to whoever takes it in the group. Calls `done` once, perhaps at once. */
@@ -26,6 +27,17 @@ export function deliver(engine: StateEngine, { group, methods }: Subscription, e
   const id = deliveryKey({ group, source: event.source, id: event.id });
   const command: Command = { name: method.name, payload: event.payload, metadata: event.attributes, id, event: true };
   engine.call(service, command, context, ended);
+}
+
+/** For the log: as the engine names service, command and entity in its own lines; the entity is the one the event is about. */
+export function aboutDelivery({ methods }: Subscription, { attributes, payload }: BoundEvent): Readonly<Record<string, unknown>> {
+  const { typeUrl } = payload;
+  const target = methodFor(methods, typeUrl.startsWith(jsonPrefix) ? messageTypeUrl(typeUrl.slice(jsonPrefix.length)) : typeUrl);
+  const entity = attributes.find(([key]) => key.toLowerCase() === "ce-subject")?.[1];
+  return {
+    ...(target !== undefined && { service: target.service, command: target.method.name }),
+    ...(typeof entity === "string" && { entity }),
+  };
 }
 
 interface StreamedDelivery {

@@ -35,6 +35,8 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 const failing = new Set<string>();
+/** Traceparents that came with events of carts. */
+const traces: string[] = [];
 const Sold = message("shop.Sold", { sku: t.string, count: t.int32 });
 const Feed = action({
   service: "shop.Feed",
@@ -44,6 +46,7 @@ const Feed = action({
   },
   handle: {
     added({ sku }, ctx) {
+      traces.push(...ctx.metadata.flatMap(([name, value]) => (name === "traceparent" ? [String(value)] : [])));
       if (failing.has(sku)) {
         saw(`failed ${sku}`);
         return ctx.fail(`no ${sku}`);
@@ -103,10 +106,10 @@ before(async () => {
 });
 after(() => scope[Symbol.asyncDispose]());
 
-async function call(method: string, body: unknown): Promise<unknown> {
+async function call(method: string, body: unknown, headers: Record<string, string> = {}): Promise<unknown> {
   const answer = await fetch(`http://127.0.0.1:${sidecar.port}/${method}`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
   const text = await answer.text();
@@ -120,6 +123,16 @@ test("an event goes to the action, its reply to the topic, the topic's message t
   assert.deepEqual(seen.splice(0), ["added 1:c1 shop.Cart c1", "sold tea"]);
   assert.deepEqual(await call("shop.Stock/Get", { sku: "tea" }), { count: 1 });
   assert.equal(metrics.value("mecha_events_delivered_total", "shop.Feed", "log:shop.Cart"), 1);
+});
+
+test("a caller's trace passes through events and topics, though nothing is traced here", async () => {
+  const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+  await call("shop.Cart/Add", { cart: "c0", sku: "jam" }, { traceparent });
+  await until(() => seen.includes("sold jam"));
+  seen.splice(0);
+  assert.deepEqual(traces.splice(0), [traceparent]);
+  const { events } = await topics.read("sold", 0, 100);
+  assert.equal(events.at(-1)?.trace, traceparent);
 });
 
 test("events that are JSON go to the method that takes any", async () => {
@@ -200,6 +213,22 @@ test("a poison event is parked after its attempts; what is behind it goes on; pe
     log.lines.filter(({ message: text }) => /event/.test(text)).map(({ level, message: text }) => `${level} ${text}`),
     ["warn event could not be delivered; it is tried again", "error event was parked; `mecha events parked` shows it"],
   );
+  const [retried, parked] = log.lines.filter(({ message: text }) => /event/.test(text)).map(({ fields }) => fields);
+  const about = {
+    subscriber: "shop.Feed/log/shop.Cart",
+    service: "shop.Feed",
+    command: "Added",
+    entity: "c2",
+    source: "shop.Cart",
+    event: "1:c2",
+  };
+  const shown = (fields: typeof retried, attempts: number) => {
+    const { cause, ...rest } = fields ?? {};
+    assert.deepEqual(rest, { ...about, type: "type.googleapis.com/shop.Added", attempts });
+    assert.match(String(cause), /no bomb/);
+  };
+  shown(retried, 1);
+  shown(parked, 3);
   await assert.rejects(sidecar.eventing.retryParked("l1"), /event l1 failed again, and stays parked/);
   failing.clear();
   await sidecar.eventing.retryParked("l1");

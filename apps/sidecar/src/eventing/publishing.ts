@@ -6,7 +6,7 @@
  * P2 what an action publishes while it takes an event has an id derived from that event: delivered again, it publishes nothing new
  * P3 failures and forwards publish nothing; the target of a forward publishes what it replies
  */
-import { type Clock, Fault, type Random, uuid } from "@mecha/kit";
+import { type Clock, Fault, parseTraceparent, type Random, uuid } from "@mecha/kit";
 import { type TopicLog, type TopicMessage } from "@mecha/binding";
 import type {
   ActionCall,
@@ -250,6 +250,7 @@ export function topicMessage(topic: string, metadata: CommandMetadata, payload: 
   const [id = "", source = "", key = textIn(attributes, "ce-subject")] = ["ce-id", "ce-source", "ce-partitionkey"].map((name) =>
     textIn(attributes, name),
   );
-  const trace = textIn(metadata, "ce-traceparent") ?? textIn(metadata, "traceparent");
+  const traces = ["ce-traceparent", "traceparent"].map((name) => textIn(metadata, name));
+  const trace = traces.find((text) => parseTraceparent(text) !== undefined);
   return { topic, id, source, attributes, payload, timeMs, ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) };
 }

@@ -83,6 +83,7 @@ function open(
     log,
     meters,
     ready,
+    about: ({ id }) => ({ entity: `of ${id}` }),
     deliver,
   });
   return { clock, log, source, consumer, counts };

@@ -3,7 +3,7 @@
  * has one consumer at a time.
  *
  * C1 after `stop` has resolved nothing is sent and nothing saved any more
- * C2 a failure is one line in the log: at the first attempt, and when the event is parked
+ * C2 a failure is one line in the log, with who takes the event, the entity it is about and the cause: at the first attempt, and when the event is parked
  */
 import { type CancelTimer, type Clock, explain, type Fault, type Log } from "@mecha/kit";
 import type { BoundEvent, EventSourceReader } from "../event.ts";
@@ -38,6 +38,8 @@ export interface ConsumerPorts {
   readonly meters: ConsumerMeters;
   /** Whether the consumer can be reached now. `wake` tells of a change. */
   ready(): boolean;
+  /** For the log, who takes an event and what it is about: `service`, `command`, `entity`. */
+  about(event: BoundEvent): Readonly<Record<string, unknown>>;
   /** Delivers; calls back once, also at once. */
   deliver(event: BoundEvent, done: (outcome: Outcome) => void): void;
 }
@@ -204,7 +206,7 @@ export class Consumer {
     const { clock, log, meters, subscriber } = this.#ports;
     const failure = `${fault.code}: ${explain(fault)}`;
     const { attempts, parked } = machine.failed(event, { fault, failure }, { nowMs: clock.monotonic(), wallMs: clock.wall() });
-    const fields = { subscriber, source: event.source, event: event.id, type: event.payload.typeUrl, attempts, failure };
+    const fields = { subscriber, ...this.#ports.about(event), source: event.source, event: event.id, type: event.payload.typeUrl, attempts, cause: fault };
     if (parked) {
       meters.parked();
       log.error("event was parked; `mecha events parked` shows it", fields);

@@ -36,6 +36,8 @@ export interface ActionTarget {
   readonly method: ComponentMethod;
   readonly context: CallContext;
   readonly origin: Origin | undefined;
+  /** Attributes of the event it is about. */
+  readonly event?: CommandMetadata | undefined;
 }
 
 /** See the file's header. */
@@ -60,7 +62,7 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
     this.target = target;
     this.#open = open;
     const { component, method, context, origin } = target;
-    this.span = parts.tracer && actionSpan(parts.tracer, component.service, method.name, context.trace, origin);
+    this.span = parts.tracer && actionSpan(parts.tracer, target);
     this.source = {
       service: component.service,
       commandName: method.name,
@@ -98,9 +100,10 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
     return `${this.target.component.service}.${this.target.method.name}`;
   }
 
-  /** Metadata for the function: with our span as its parent, when there is one. */
+  /** Metadata for the function: with our span as its parent, when there is one; else the trace it belongs to passes through, also over effects and events. */
   protected traced(metadata: CommandMetadata | undefined): CommandMetadata | undefined {
-    return this.span === undefined ? metadata : withTraceparent(metadata, this.span);
+    const traceparent = this.span?.traceparent ?? this.target.context.trace;
+    return traceparent === undefined ? metadata : withTraceparent(metadata, traceparent);
   }
 
   /** One line for a call the function was lost under, or never answered. Statuses the user's code chose are the caller's answer, and no line. */
