@@ -206,7 +206,15 @@ export class Consumer {
     const { clock, log, meters, subscriber } = this.#ports;
     const failure = `${fault.code}: ${explain(fault)}`;
     const { attempts, parked } = machine.failed(event, { fault, failure }, { nowMs: clock.monotonic(), wallMs: clock.wall() });
-    const fields = { subscriber, ...this.#ports.about(event), source: event.source, event: event.id, type: event.payload.typeUrl, attempts, cause: fault };
+    const fields = {
+      subscriber,
+      ...this.#ports.about(event),
+      source: event.source,
+      event: event.id,
+      type: event.payload.typeUrl,
+      attempts,
+      cause: fault,
+    };
     if (parked) {
       meters.parked();
       log.error("event was parked; `mecha events parked` shows it", fields);
