@@ -18,7 +18,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import type { EntityHandle, Step } from "@mecha/state/store";
 import { laneAddress, openTestStore, payloadOf } from "./testing/history.ts";
-import { type Finding, verifyFile } from "./verify.ts";
+import { type Finding, verifyFile } from "./verify/index.ts";
 
 const root = mkdtempSync(join(tmpdir(), "mecha-backup-"));
 after(() => rmSync(root, { recursive: true }));
@@ -67,7 +67,7 @@ test("a copy taken under load has everything committed before it was asked for, 
   const before = committed;
   const portions: number[] = [];
   let copying = true;
-  const copied = store.backup(copy, (pages) => portions.push(pages)).finally(() => (copying = false));
+  const copied = store.backup(copy, { progress: (pages) => portions.push(pages) }).finally(() => (copying = false));
   while (copying) await append();
   await copied;
   assert.ok(portions.length > 3, `${portions.length} portions`);
@@ -82,6 +82,53 @@ test("a copy taken under load has everything committed before it was asked for, 
   const events = Number(db.prepare("SELECT count(*) AS n FROM event").get()?.["n"]);
   db.close();
   assert.ok(events >= before && events <= committed, `${events} events in the copy, ${before} before it`);
+});
+
+for (const [size, events] of [
+  ["of one portion", 10],
+  ["of many portions", 20_000],
+] as const)
+  test(`a copy ${size} is of the moment its caller looked elsewhere: nothing is committed meanwhile, and all goes on behind it`, async () => {
+    const copy = join(root, `still-${events}.db`);
+    await using store = await openTestStore(newFolder());
+    const { handle } = await store.open(laneAddress(0), "eventSourced");
+    let committed = 0;
+    const append = async (count: number): Promise<void> => {
+      const [verdict] = await store.commit([step(handle, committed, count)]);
+      assert.equal(verdict?.is, "committed");
+      committed += count;
+    };
+    while (committed < events) await append(10);
+    let seen = 0;
+    let going = true;
+    const copied = store
+      .backup(copy, {
+        whileStill: async () => {
+          // The answer to the last commit may still be on its way; more would be commits that were let through.
+          seen = committed;
+          await new Promise((turns) => setTimeout(turns, 20));
+          assert.ok(committed <= seen + 10, `${committed - seen} events were acknowledged meanwhile`);
+        },
+      })
+      .finally(() => (going = false));
+    while (going) await append(10);
+    await copied;
+    await append(10);
+    const db = new DatabaseSync(copy, { readOnly: true });
+    const stored = Number(db.prepare("SELECT max(sequence) AS n FROM event").get()?.["n"]);
+    db.close();
+    // What was committed and not yet acknowledged at that moment is in it, too: at most one append.
+    assert.ok(stored >= seen && stored <= seen + 10, `${stored} events in the copy, ${seen} at the moment`);
+    assert.deepEqual(verify(copy), []);
+  });
+
+test("when what is looked at elsewhere fails, so does the copy, and commits go on", async () => {
+  const copy = join(root, "not-still.db");
+  await using store = await openTestStore(newFolder());
+  const { handle } = await store.open(laneAddress(0), "eventSourced");
+  await assert.rejects(store.backup(copy, { whileStill: () => Promise.reject(new Error("no topics")) }), /no topics/);
+  assert.ok(!existsSync(copy));
+  assert.equal((await store.commit([step(handle, 0, 1)]))[0]?.is, "committed");
 });
 
 test("an existing file is never overwritten, and a copy that cannot be written leaves nothing", async () => {
@@ -158,6 +205,18 @@ const damages: readonly (readonly [name: string, sql: string, rule: string, what
     "INSERT INTO timer (entity, name, shard, due, schedule, command, type_url, payload) VALUES (99, 'n', 0, 0, '', 'c', '', x'')",
     "D8",
     /a row of timer belongs to entity 99/,
+  ],
+  [
+    "a group is ahead",
+    "INSERT INTO cursor VALUES ('g', -1, 0, 9999)",
+    "D9",
+    /consumer group g is at position 9999, the newest there ever was is 610/,
+  ],
+  [
+    "a group is ahead in a shard",
+    "INSERT INTO cursor VALUES ('g', -1, 0, 1); INSERT INTO cursor VALUES ('g', 3, 700, 1)",
+    "D9",
+    /consumer group g is at offset 700 of shard 3, whose next is \d+/,
   ],
   ["it is somebody else's", "PRAGMA application_id = 7", "D2", /another program \(application_id 7\)/],
   ["it is of the future", "PRAGMA user_version = 99", "D2", /has layout 99/],

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { type Clock, type Log, type Random, uuid } from "@mecha/kit";
 import { type FileStore, startStore } from "./store.ts";
 
-export { openSqliteObjectLog, type SqliteObjectLogOptions } from "./objects/log.ts";
+export { type FileObjectLog, openSqliteObjectLog, type SqliteObjectLogOptions } from "./objects/log.ts";
 export type { FileStore } from "./store.ts";
+export type { FileTopics } from "./topics/file-topics.ts";
 export { openSqliteTopics, type SqliteTopicsOptions } from "./topics/log.ts";
-export { type Finding, mergeWal, verifyFile } from "./verify.ts";
+export { type Finding, mergeWal, type StateFile, stateFiles, verifyFile } from "./verify/index.ts";
 
 export interface SqliteStoreOptions {
   /** Folder of the state; its file is `state.db` (E14). Made if missing; its mode becomes 0700. Give this or `file`. */

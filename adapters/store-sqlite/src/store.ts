@@ -6,7 +6,7 @@
  */
 import { once } from "node:events";
 import { deserialize, serialize } from "node:v8";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { assert, type CancelTimer, type Clock, Fault, type Log } from "@mecha/kit";
 import {
   checkAddress,
@@ -34,7 +34,7 @@ import { answer, ask, Reader, Writer } from "./protocol.ts";
 import { FeedClient } from "./feed-client.ts";
 import type { ListQuery } from "./reads.ts";
 import type { DueQuery } from "./row-reads.ts";
-import type { BackupNews, BackupOrder } from "./backup.ts";
+import { Copies, type Copied, type CopyOptions } from "./copies.ts";
 import { kinds } from "./schema.ts";
 import type { WorkerReady, WorkerStart } from "./worker.ts";
 
@@ -55,20 +55,15 @@ interface Pending {
 }
 
 /** A store that is a file. */
-export interface FileStore extends FedStore {
-  /**
-   * Copies the store as it is at the end of copying into a new file of mode 0600, while it goes on being used. `progress`: pages copied, of all.
-   * @throws Fault("unavailable") when it cannot be written, or the store closes meanwhile; nothing is left of it then.
-   */
-  backup(file: string, progress?: (pages: number, of: number) => void): Promise<void>;
-}
+export interface FileStore extends FedStore, Copied {}
 
 /** Starts the worker and waits until it has opened the file. */
 export async function startStore(start: Omit<WorkerStart, "backups">, clock: Clock, log: Log): Promise<FileStore> {
-  const { port1: backups, port2 } = new MessageChannel();
-  const workerData: WorkerStart = { ...start, backups: port2 };
+  const copies = new Copies(start.file);
+  const backups = copies.workerPort;
+  const workerData: WorkerStart = { ...start, backups };
   const resourceLimits = { maxYoungGenerationSizeMb: workerYoungMb };
-  const worker = new Worker(workerUrl(), { workerData, transferList: [port2], name: "store-sqlite", resourceLimits });
+  const worker = new Worker(workerUrl(), { workerData, transferList: [backups], name: "store-sqlite", resourceLimits });
   // Listened for from the start: both events may come in one turn.
   const exited = new Promise<void>((done) => worker.once("exit", () => done()));
   const [ready] = (await once(worker, "message").catch((error: unknown) => {
@@ -78,7 +73,7 @@ export async function startStore(start: Omit<WorkerStart, "backups">, clock: Clo
     await exited;
     throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
   }
-  return new SqliteStore(worker, exited, backups, start.file, clock, log);
+  return new SqliteStore(worker, exited, copies, start.file, clock, log);
 }
 
 /** From source the worker is the TypeScript file beside this one; a bundle carries it as a second file beside itself. */
@@ -102,9 +97,7 @@ class SqliteStore implements FileStore {
   readonly #open = new Map<EntityHandle, Kind>();
   readonly #pending = new Map<number, Pending>();
   readonly #exited: Promise<void>;
-  readonly #backups: MessagePort;
-  readonly #copying = new Map<number, (news: BackupNews) => void>();
-  #copies = 0;
+  readonly #copies: Copies;
   #handles = 0;
   #calls = 0;
   #posting = false;
@@ -113,7 +106,7 @@ class SqliteStore implements FileStore {
   #idle: CancelTimer | undefined;
   #callsAtIdle = 0;
 
-  constructor(worker: Worker, exited: Promise<void>, backups: MessagePort, file: string, clock: Clock, log: Log) {
+  constructor(worker: Worker, exited: Promise<void>, copies: Copies, file: string, clock: Clock, log: Log) {
     this.#worker = worker;
     this.#file = file;
     this.#clock = clock;
@@ -121,8 +114,7 @@ class SqliteStore implements FileStore {
     this.#exited = exited;
     worker.on("message", (batch: ArrayBuffer) => this.#receive(batch));
     worker.on("error", (error) => this.#workerDied(error));
-    this.#backups = backups;
-    backups.on("message", (news: BackupNews) => this.#copying.get(news.id)?.(news));
+    this.#copies = copies;
     this.#armIdle();
   }
 
@@ -256,21 +248,9 @@ class SqliteStore implements FileStore {
     }, read);
   }
 
-  async backup(file: string, progress?: (pages: number, of: number) => void): Promise<void> {
+  async backup(file: string, options: CopyOptions = {}): Promise<void> {
     this.#mustBeOpen();
-    const id = ++this.#copies;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#copying.set(id, (news) => {
-          if (news.is === "copying") progress?.(news.pages, news.of);
-          else if (news.is === "done") resolve();
-          else reject(new Fault("unavailable", `copy ${this.#file} to ${file}: ${news.why}`));
-        });
-        this.#backups.postMessage({ id, file } satisfies BackupOrder);
-      });
-    } finally {
-      this.#copying.delete(id);
-    }
+    await this.#copies.make(file, options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -283,7 +263,7 @@ class SqliteStore implements FileStore {
     this.#out.end(this.#out.begin(ask.close));
     this.#flush();
     await this.#exited;
-    this.#endBackups();
+    this.#copies.end();
     this.#failAll(new Fault("unavailable", `${this.#file} is closed`));
   }
 
@@ -355,13 +335,8 @@ class SqliteStore implements FileStore {
   #workerDied(error: unknown): void {
     const fault = new Fault("dataLoss", `the thread of ${this.#file} died; what it was writing is not acknowledged`, { cause: error });
     this.#lose(fault);
-    this.#endBackups();
+    this.#copies.end();
     this.#failAll(fault);
-  }
-
-  #endBackups(): void {
-    this.#backups.close();
-    for (const [id, hear] of this.#copying) hear({ id, is: "failed", why: "the store was closed" });
   }
 
   #failAll(fault: Fault): void {

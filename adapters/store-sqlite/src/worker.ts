@@ -73,6 +73,8 @@ class Worker {
   #broken: string | undefined;
   /** Backups under way. They go on in turns of the event loop, so this thread must get there. */
   #copying = 0;
+  /** What arrives waits: a copy is about to be complete (backup.ts, K4). */
+  #held = false;
   readonly #backups: MessagePort;
 
   constructor(port: NonNullable<typeof parentPort>, start: WorkerStart) {
@@ -88,11 +90,23 @@ class Worker {
     this.#checkpoints = new Checkpoints(db);
     port.on("message", (batch: ArrayBuffer) => this.#run(batch));
     this.#backups = start.backups;
-    serveBackups(start.backups, db, (copying) => (this.#copying += copying ? 1 : -1));
+    serveBackups(start.backups, db, {
+      copying: (is) => (this.#copying += is ? 1 : -1),
+      hold: (is) => this.#hold(is),
+    });
   }
 
-  #run(first: ArrayBuffer): void {
-    this.#arrived.push(first);
+  #run(batch: ArrayBuffer): void {
+    this.#arrived.push(batch);
+    if (!this.#held) this.#work();
+  }
+
+  #hold(is: boolean): void {
+    this.#held = is;
+    if (!is && this.#arrived.length > 0) this.#work();
+  }
+
+  #work(): void {
     do this.#turn();
     while (this.#pending.length > 0 || this.#more());
   }

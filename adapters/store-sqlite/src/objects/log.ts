@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "@mecha/kit";
 import type { ObjectChange, ObjectLog, ObjectWrite, StoredObject, WriteOutcome } from "@mecha/machinery";
-import type { ObjectCall, ObjectReply, ObjectWorkerReady, ObjectWorkerStart } from "./worker.ts";
+import { Copies, type Copied, type CopyOptions } from "../copies.ts";
+import type { ObjectCall, ObjectReply, ObjectWorkerOpened, ObjectWorkerReady, ObjectWorkerStart } from "./worker.ts";
 
 export interface SqliteObjectLogOptions {
   /** Folder of the state; the file is `control.db` (E14). Made with mode 0700 if missing. */
@@ -16,6 +17,9 @@ export interface SqliteObjectLogOptions {
   /** As of the state store: `full` (default) acknowledges what is on the disk. */
   readonly durability?: "full" | "relaxed";
 }
+
+/** Objects in a file. */
+export interface FileObjectLog extends ObjectLog, Copied {}
 
 /** V8's heap for young objects of the worker, MB: it makes few. */
 const workerYoungMb = 6;
@@ -27,11 +31,13 @@ type Ask = ObjectCall extends infer C ? (C extends ObjectCall ? Omit<C, "id"> : 
  * Opens `control.db`, making it if there is none. Only one process can hold it.
  * @throws Fault("unavailable") naming the pid of the process that holds it; Fault("precondition") when the file is not Mecha's, or newer.
  */
-export async function openSqliteObjectLog({ dir, durability = "full" }: SqliteObjectLogOptions): Promise<ObjectLog> {
+export async function openSqliteObjectLog({ dir, durability = "full" }: SqliteObjectLogOptions): Promise<FileObjectLog> {
   const file = join(dir, "control.db");
-  const start: ObjectWorkerStart = { file, durability };
+  const copies = new Copies(file);
+  const start: ObjectWorkerStart = { file, durability, backups: copies.workerPort };
   const worker = new Worker(workerUrl(), {
     workerData: start,
+    transferList: [copies.workerPort],
     name: "object-log",
     resourceLimits: { maxYoungGenerationSizeMb: workerYoungMb },
   });
@@ -43,16 +49,17 @@ export async function openSqliteObjectLog({ dir, durability = "full" }: SqliteOb
     await exited;
     throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
   }
-  return new SqliteObjectLog(worker, exited, file, ready);
+  return new SqliteObjectLog(worker, exited, copies, file, ready);
 }
 
 function workerUrl(): URL {
   return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./object-log-worker.js", import.meta.url);
 }
 
-class SqliteObjectLog implements ObjectLog {
+class SqliteObjectLog implements FileObjectLog {
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
+  readonly #copies: Copies;
   readonly #file: string;
   readonly #pending = new Map<number, Pending>();
   #listener: ((change: ObjectChange) => void) | undefined;
@@ -62,9 +69,10 @@ class SqliteObjectLog implements ObjectLog {
   revision: number;
   compactedRevision: number;
 
-  constructor(worker: Worker, exited: Promise<void>, file: string, ready: { readonly revision: number; readonly compacted: number }) {
+  constructor(worker: Worker, exited: Promise<void>, copies: Copies, file: string, ready: ObjectWorkerOpened) {
     this.#worker = worker;
     this.#exited = exited;
+    this.#copies = copies;
     this.#file = file;
     this.revision = ready.revision;
     this.compactedRevision = ready.compacted;
@@ -96,6 +104,11 @@ class SqliteObjectLog implements ObjectLog {
   async compact(revision: number): Promise<void> {
     const reply = await this.#ask({ do: "compact", revision });
     if ("compacted" in reply) this.compactedRevision = reply.compacted;
+  }
+
+  async backup(file: string, options: CopyOptions = {}): Promise<void> {
+    if (this.#lost) throw this.#lost;
+    await this.#copies.make(file, options);
   }
 
   onCommit(listener: (change: ObjectChange) => void): void {
@@ -143,6 +156,7 @@ class SqliteObjectLog implements ObjectLog {
 
   #fail(fault: Fault): void {
     this.#lost ??= fault;
+    this.#copies.end();
     for (const { reject } of this.#pending.values()) reject(fault);
     this.#pending.clear();
   }

@@ -11,6 +11,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { explain, Fault } from "@mecha/kit";
 import type { ObjectChange, ObjectWrite, StoredObject } from "@mecha/machinery";
+import { serveBackups } from "../backup.ts";
 import { Checkpoints } from "../checkpoint.ts";
 import { type Database, openDatabase } from "../database.ts";
 import { controlLayout, ObjectRows, type RowOutcome } from "./rows.ts";
@@ -18,6 +19,8 @@ import { controlLayout, ObjectRows, type RowOutcome } from "./rows.ts";
 export interface ObjectWorkerStart {
   readonly file: string;
   readonly durability: "full" | "relaxed";
+  /** Where orders for backups come from (../backup.ts). */
+  readonly backups: MessagePort;
 }
 
 export type ObjectCall =
@@ -35,10 +38,12 @@ export type ObjectReply =
   | { readonly id: number; readonly closed: true }
   | { readonly id: number; readonly code: Fault["code"]; readonly message: string; readonly cause: string };
 
+export interface ObjectWorkerOpened {
+  readonly revision: number;
+  readonly compacted: number;
+}
 /** First message back: open, or why not. */
-export type ObjectWorkerReady =
-  | { readonly revision: number; readonly compacted: number }
-  | { readonly code: Fault["code"]; readonly message: string; readonly cause: string };
+export type ObjectWorkerReady = ObjectWorkerOpened | { readonly code: Fault["code"]; readonly message: string; readonly cause: string };
 
 /** Writes taken into one group; what an fsync costs is spread thinly enough by then. */
 const groupMax = 1_000;
@@ -49,15 +54,20 @@ class ObjectWorker {
   readonly #database: Database;
   readonly #checkpoints: Checkpoints;
   readonly rows: ObjectRows;
+  readonly #backups: MessagePort;
+  /** Backups under way: they need turns of the event loop. */
+  #copying = 0;
   #broken: string | undefined;
 
-  constructor(port: MessagePort, { file, durability }: ObjectWorkerStart) {
+  constructor(port: MessagePort, { file, durability, backups }: ObjectWorkerStart) {
     this.#port = port;
     this.#file = file;
     this.#database = openDatabase(file, durability, false, controlLayout);
     this.rows = new ObjectRows(this.#database.db);
     this.#checkpoints = new Checkpoints(this.#database.db);
     port.on("message", (call: ObjectCall) => this.#turn(call));
+    this.#backups = backups;
+    serveBackups(backups, this.#database.db, { copying: (is) => (this.#copying += is ? 1 : -1) });
   }
 
   #turn(first: ObjectCall): void {
@@ -78,6 +88,7 @@ class ObjectWorker {
   }
 
   #next(): ObjectCall | undefined {
+    if (this.#copying > 0) return undefined;
     return (receiveMessageOnPort(this.#port) as { message: ObjectCall } | undefined)?.message;
   }
 
@@ -136,6 +147,7 @@ class ObjectWorker {
   #close(id: number): void {
     this.#guard(() => this.#checkpoints.last());
     this.#database.close();
+    this.#backups.close();
     this.#reply({ id, closed: true });
     this.#port.close();
   }

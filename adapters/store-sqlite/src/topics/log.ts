@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { assert, Fault, type Log } from "@mecha/kit";
 import type { EventPage } from "@mecha/binding";
-import { appendMax, type Retention, type Standing, type TopicListing, type TopicLog, type TopicMessage } from "@mecha/binding/topics";
+import { appendMax, type Retention, type Standing, type TopicListing, type TopicMessage } from "@mecha/binding/topics";
 import { type Cursor, type ParkedChange, type ParkedEvent, type ParkedQuery, type ParkedRow, rowsMax } from "@mecha/state/store";
+import { Copies, type CopyOptions } from "../copies.ts";
+import type { FileTopics } from "./file-topics.ts";
 import type { TopicsAnswer, TopicsRequest, TopicsStart } from "./worker.ts";
 import type { WorkerReady } from "../worker.ts";
 import { unusedTopics } from "./unused.ts";
@@ -34,16 +36,18 @@ const workerYoungMb = 6;
  * Opens the log. One that does not exist is made by the first message. Only one process can hold it.
  * @throws Fault("unavailable") naming the holder's pid, or when the file cannot be opened; Fault("precondition") when it is not ours, or newer.
  */
-export async function openSqliteTopics(options: SqliteTopicsOptions): Promise<TopicLog> {
+export async function openSqliteTopics(options: SqliteTopicsOptions): Promise<FileTopics> {
   const file = join(options.dir, "topics.db");
-  const open = (): Promise<TopicLog> => startWorker(file, options);
+  const open = (): Promise<FileTopics> => startWorker(file, options);
   return existsSync(file) ? open() : unusedTopics(file, options.retention, open);
 }
 
-async function startWorker(file: string, { log, retention, durability = "full" }: SqliteTopicsOptions): Promise<TopicLog> {
-  const workerData: TopicsStart = { file, ownFolder: true, durability, retention };
+async function startWorker(file: string, { log, retention, durability = "full" }: SqliteTopicsOptions): Promise<FileTopics> {
+  const copies = new Copies(file);
+  const backups = copies.workerPort;
+  const workerData: TopicsStart = { file, ownFolder: true, durability, retention, backups };
   const resourceLimits = { maxYoungGenerationSizeMb: workerYoungMb };
-  const worker = new Worker(workerUrl(), { workerData, name: "store-sqlite-topics", resourceLimits });
+  const worker = new Worker(workerUrl(), { workerData, transferList: [backups], name: "store-sqlite-topics", resourceLimits });
   const exited = new Promise<void>((done) => worker.once("exit", () => done()));
   const [ready] = (await once(worker, "message").catch((error: unknown) => {
     throw new Fault("internal", `start the thread of ${file}`, { cause: error });
@@ -52,7 +56,7 @@ async function startWorker(file: string, { log, retention, durability = "full" }
     await exited;
     throw new Fault(ready.code, ready.message, ready.cause === "" ? {} : { cause: ready.cause });
   }
-  return new SqliteTopics(worker, exited, file, log, retention);
+  return new SqliteTopics(worker, exited, copies, { file, log, retention });
 }
 
 /** As the store's: beside this file from source, beside the bundle when bundled. */
@@ -60,10 +64,11 @@ function workerUrl(): URL {
   return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./store-sqlite-topics-worker.js", import.meta.url);
 }
 
-class SqliteTopics implements TopicLog {
+class SqliteTopics implements FileTopics {
   readonly retention: Retention;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
+  readonly #copies: Copies;
   readonly #file: string;
   readonly #log: Log;
   readonly #pending = new Map<number, Pending>();
@@ -71,9 +76,15 @@ class SqliteTopics implements TopicLog {
   #closing: Promise<void> | undefined;
   #lost: Fault | undefined;
 
-  constructor(worker: Worker, exited: Promise<void>, file: string, log: Log, retention: Retention) {
+  constructor(
+    worker: Worker,
+    exited: Promise<void>,
+    copies: Copies,
+    { file, log, retention }: { readonly file: string; readonly log: Log; readonly retention: Retention },
+  ) {
     this.#worker = worker;
     this.#exited = exited;
+    this.#copies = copies;
     this.#file = file;
     this.#log = log;
     this.retention = retention;
@@ -125,6 +136,16 @@ class SqliteTopics implements TopicLog {
     return (await this.#ask({ ask: "parkedCount" })) as number;
   }
 
+  async mark(file: string): Promise<boolean> {
+    await this.#ask({ ask: "mark", file });
+    return true;
+  }
+
+  async backup(file: string, options: CopyOptions = {}, mark?: string): Promise<void> {
+    if (this.#lost) throw this.#lost;
+    await this.#copies.make(file, options, mark);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -134,6 +155,7 @@ class SqliteTopics implements TopicLog {
     if (this.#lost === undefined) this.#worker.postMessage({ ask: "close", call: ++this.#calls } satisfies TopicsRequest);
     else await this.#worker.terminate();
     await this.#exited;
+    this.#copies.end();
     this.#failAll(new Fault("unavailable", `${this.#file} is closed`));
   }
 
@@ -149,6 +171,8 @@ class SqliteTopics implements TopicLog {
 
   #answered(answer: TopicsAnswer): void {
     if ("failure" in answer) this.#lose(new Error(answer.failure));
+    else if ("refused" in answer)
+      this.#pending.get(answer.call)?.reject(new Fault("unavailable", `write beside ${this.#file}: ${answer.refused}`));
     else this.#pending.get(answer.call)?.resolve(answer.result);
     this.#pending.delete(answer.call);
   }
@@ -158,6 +182,7 @@ class SqliteTopics implements TopicLog {
     if (this.#lost !== undefined) return;
     this.#lost = new Fault("unavailable", `${this.#file} failed and is out of use; check the disk, then start Mecha again`, { cause });
     this.#log.error("topics failed", { file: this.#file, cause });
+    this.#copies.end();
     this.#failAll(this.#lost);
   }
 

@@ -5,8 +5,10 @@
  * Q1 once the file is being opened everything goes to it, in the order of asking
  */
 import { assert, Fault } from "@mecha/kit";
+import type { CopyOptions } from "../copies.ts";
+import type { FileTopics } from "./file-topics.ts";
 import type { EventPage } from "@mecha/binding";
-import { appendMax, type Retention, type Standing, type TopicListing, type TopicLog, type TopicMessage } from "@mecha/binding/topics";
+import { appendMax, type Retention, type Standing, type TopicListing, type TopicMessage } from "@mecha/binding/topics";
 import {
   type Cursor,
   cursorAtStart,
@@ -18,18 +20,18 @@ import {
 } from "@mecha/state/store";
 
 /** `open` makes the file; asked again by the next write when it failed. */
-export function unusedTopics(file: string, retention: Retention, open: () => Promise<TopicLog>): TopicLog {
+export function unusedTopics(file: string, retention: Retention, open: () => Promise<FileTopics>): FileTopics {
   return new UnusedTopics(file, retention, open);
 }
 
-class UnusedTopics implements TopicLog {
+class UnusedTopics implements FileTopics {
   readonly retention: Retention;
   readonly #file: string;
-  readonly #open: () => Promise<TopicLog>;
-  #opening: Promise<TopicLog> | undefined;
+  readonly #open: () => Promise<FileTopics>;
+  #opening: Promise<FileTopics> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(file: string, retention: Retention, open: () => Promise<TopicLog>) {
+  constructor(file: string, retention: Retention, open: () => Promise<FileTopics>) {
     this.retention = retention;
     this.#file = file;
     this.#open = open;
@@ -82,6 +84,16 @@ class UnusedTopics implements TopicLog {
     return this.#ask((log) => log.parkedCount(), 0);
   }
 
+  /** What is appended from now on is of later. */
+  mark(file: string): Promise<boolean> {
+    return this.#ask((log) => log.mark(file), false);
+  }
+
+  async backup(file: string, options?: CopyOptions, mark?: string): Promise<void> {
+    if (this.#opening === undefined) throw new Fault("notFound", `there is no ${this.#file} yet`);
+    return (await this.#opening).backup(file, options, mark);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -93,12 +105,12 @@ class UnusedTopics implements TopicLog {
   }
 
   /** keeps Q1 */
-  async #ask<T>(ask: (log: TopicLog) => Promise<T>, empty: T): Promise<T> {
+  async #ask<T>(ask: (log: FileTopics) => Promise<T>, empty: T): Promise<T> {
     this.#mustBeOpen();
     return this.#opening === undefined ? empty : ask(await this.#opening);
   }
 
-  #use(): Promise<TopicLog> {
+  #use(): Promise<FileTopics> {
     if (this.#opening !== undefined) return this.#opening;
     const opening = this.#open();
     this.#opening = opening;

@@ -33,5 +33,5 @@ export async function openStore(store: RunSettings["store"], ports: StorePorts):
   const { directory: dir, durability } = store;
   const opened = scope.own(await openSqliteStore({ dir, durability, ...ports }));
   const topics = scope.own(await openSqliteTopics({ dir, durability, retention, log: ports.log }));
-  return { store: opened, topics, copy: (file, progress) => opened.backup(file, progress) };
+  return { store: opened, topics, copy: (file, progress) => opened.backup(file, { progress }) };
 }

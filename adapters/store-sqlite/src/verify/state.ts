@@ -1,102 +1,33 @@
 /**
- * Checks a file nobody writes to (a stopped store's, a copy, a backup) against everything the store relies on, and says what is wrong in
- * words. Reads only. One pass over the events, with a few numbers for each entity in memory: 10 million events of a million entities take about
- * 30 MB and, at 1–2 µs a row, some 20 s.
+ * Checks `state.db` against everything the store relies on. One pass over the events, with a few numbers for each entity in memory: 10 million events of a
+ * million entities take about 30 MB and, at 1–2 µs a row, some 20 s.
  *
- * D1 SQLite's own structure is whole                       D2 the file is ours, and of a layout we know
  * D3 an entity's events are numbered from 1 without gaps, and each names the one before it
  * D4 offsets of a shard are numbered from 0 without gaps, in the order of positions
  * D5 heads and shards are right for everything up to `indexed_position`, and name real events beyond (schema F4)
  * D6 every 256th event has its milestone, and there are no others
  * D7 a snapshot is not ahead of its entity's events        D8 whatever names an entity names one that exists, of the right kind
+ * D9 no consumer group's cursor is ahead of the events
  */
-import { existsSync, rmSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
-import { explain } from "@mecha/kit";
-import { kinds, milestoneEvery, recognise, shards } from "./schema.ts";
-import { shardOf } from "./shard.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { kinds, milestoneEvery, shards } from "../schema.ts";
+import { shardOf } from "../shard.ts";
+import { checkCursors, type Findings, number } from "./findings.ts";
 
-/** One thing that is wrong. Equal ones are told once, with their number and the first of them. */
-export interface Finding {
-  /** Which rule: D1 to D8. */
-  readonly rule: string;
-  readonly what: string;
-  readonly count: number;
-}
-
-/** Lines of SQLite's own check that are shown. */
-const structureLinesMax = 5;
-
-/** Checks the file, naming each stage before it begins. @returns what is wrong; empty = nothing. */
-export function* verifyFile(file: string): Generator<string, readonly Finding[]> {
-  const found = new Findings();
-  // SQLite makes these for a reader too, and cannot take away what it may not write.
-  const made = [`${file}-wal`, `${file}-shm`].filter((companion) => !existsSync(companion));
-  let db: DatabaseSync | undefined;
-  try {
-    db = new DatabaseSync(file, { readOnly: true, enableForeignKeyConstraints: false, allowExtension: false });
-    recognise(db, file);
-    yield "structure";
-    checkStructure(db, found);
-    if (!found.none) return found.all; // the rest would stumble over it
-    yield "entities";
-    const entities = readEntities(db, found);
-    yield "events";
-    const tails = checkEvents(db, entities, found);
-    yield "heads";
-    checkHeads(db, entities, found);
-    checkShards(db, tails, found);
-    checkMilestones(db, entities, found);
-    yield "snapshots and values";
-    checkRecords(db, entities, found);
-  } catch (error) {
-    found.add(isForeign(error) ? "D2" : "D1", explain(error));
-  } finally {
-    db?.close();
-    for (const companion of made) rmSync(companion, { force: true });
-  }
-  return found.all;
-}
-
-/**
- * Brings what a stopped store's WAL holds into the file itself, so that the file alone is the store.
- * @throws when the file is in use, damaged, or not ours.
- */
-export function mergeWal(file: string): void {
-  const db = new DatabaseSync(file, { enableForeignKeyConstraints: false, allowExtension: false });
-  try {
-    db.exec("PRAGMA locking_mode = EXCLUSIVE");
-    recognise(db, file);
-    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  } finally {
-    db.close();
-  }
-}
-
-function isForeign(error: unknown): boolean {
-  return (error as { code?: unknown }).code === "precondition";
-}
-
-class Findings {
-  readonly #byText = new Map<string, { rule: string; what: string; count: number }>();
-
-  /** `kind` groups: only the first of each is told in full. */
-  add(rule: string, what: string, kind = what): void {
-    const known = this.#byText.get(`${rule} ${kind}`);
-    if (known) known.count++;
-    else this.#byText.set(`${rule} ${kind}`, { rule, what, count: 1 });
-  }
-  get none(): boolean {
-    return this.#byText.size === 0;
-  }
-  get all(): readonly Finding[] {
-    return [...this.#byText.values()];
-  }
-}
-
-function checkStructure(db: DatabaseSync, found: Findings): void {
-  const lines = db.prepare(`PRAGMA integrity_check(${structureLinesMax})`).all();
-  for (const { integrity_check: line } of lines) if (line !== "ok") found.add("D1", `SQLite: ${String(line)}`);
+/** Names each stage before it begins. */
+export function* checkState(db: DatabaseSync, found: Findings): Generator<string, void> {
+  yield "entities";
+  const entities = readEntities(db, found);
+  yield "events";
+  const tails = checkEvents(db, entities, found);
+  yield "heads";
+  checkHeads(db, entities, found);
+  checkShards(db, tails, found);
+  checkMilestones(db, entities, found);
+  yield "snapshots, values and cursors";
+  checkRecords(db, entities, found);
+  const newest = number(db, "SELECT ifnull(max(position), 0) FROM event");
+  checkCursors(db, found, { rule: "D9", newest, nextOffset: (shard) => tails.next[shard] ?? 0 });
 }
 
 /** What is known of each entity, by its row: plain arrays, as there may be millions. */
@@ -302,10 +233,4 @@ function checkReferences(db: DatabaseSync, entities: Entities, found: Findings):
       if (!entities.has(entity)) found.add("D8", `a row of ${table} belongs to entity ${entity}, which does not exist`, table);
     }
   }
-}
-
-function number(db: DatabaseSync, sql: string): number {
-  const statement = db.prepare(sql);
-  statement.setReturnArrays(true);
-  return Number((statement.get() as unknown as readonly unknown[] | undefined)?.[0] ?? 0);
 }
