@@ -66,6 +66,7 @@ var sources = []*source{
 	{module: "k8s.io/api", dir: "rbac/v1", file: "rbac_v1"},
 	{module: "k8s.io/api", dir: "policy/v1", file: "policy_v1"},
 	{module: "k8s.io/api", dir: "networking/v1", file: "networking_v1"},
+	{module: "k8s.io/api", dir: "scheduling/v1", file: "scheduling_v1"},
 	{module: "k8s.io/api", dir: "authentication/v1", file: "authentication_v1"},
 	{module: "k8s.io/api", dir: "authorization/v1", file: "authorization_v1"},
 	{module: "k8s.io/apiextensions-apiserver", dir: "pkg/apis/apiextensions/v1", file: "apiextensions_v1"},

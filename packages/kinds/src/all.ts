@@ -5,6 +5,7 @@ import { controllerRevision, daemonSet, statefulSet } from "./apps/sets.ts";
 import { selfSubjectReview, tokenReview } from "./authentication/reviews.ts";
 import { localSubjectAccessReview, selfSubjectAccessReview, selfSubjectRulesReview, subjectAccessReview } from "./authorization/reviews.ts";
 import { horizontalPodAutoscaler } from "./autoscaling/autoscaler.ts";
+import { horizontalPodAutoscalerV1 } from "./autoscaling/autoscaler-v1.ts";
 import { cronJob, job } from "./batch/batch.ts";
 import { lease } from "./coordination/lease.ts";
 import { endpoints, limitRange, node, replicationController, resourceQuota, serviceAccount } from "./core/cluster.ts";
@@ -19,6 +20,7 @@ import { ingress, ingressClass, networkPolicy } from "./networking/networking.ts
 import { podDisruptionBudget } from "./policy/disruption-budget.ts";
 import { clusterRole, clusterRoleBinding, role, roleBinding } from "./rbac/rbac.ts";
 import type { ResourceDefinition } from "./resource.ts";
+import { priorityClass } from "./scheduling/priority-class.ts";
 
 const kinds: readonly ResourceDefinition[] = [
   configMap,
@@ -48,6 +50,7 @@ const kinds: readonly ResourceDefinition[] = [
   selfSubjectRulesReview,
   subjectAccessReview,
   horizontalPodAutoscaler,
+  horizontalPodAutoscalerV1,
   cronJob,
   job,
   networkPolicy,
@@ -60,6 +63,7 @@ const kinds: readonly ResourceDefinition[] = [
   role,
   customResourceDefinition,
   lease,
+  priorityClass,
   endpointSlice,
 ];
 

@@ -101,7 +101,13 @@ export interface ResourceDefinition extends GroupVersion {
   readonly versionedUpdate?: boolean;
   /** The server counts changes of the desired state in metadata.generation, from 1; absent = the kind has none (ConfigMaps, Leases, roles …). */
   readonly generation?: boolean;
+  /** Changes of annotations count too: what runs a Deployment is told things by them. */
+  readonly annotationsCount?: boolean;
   readonly scale?: ScalePaths;
+  /** Subresources that lead to where the object runs (log, exec …). Nothing runs here, so that they are refused, with the reason. */
+  readonly streams?: readonly string[];
+  /** Told with every answer: what to use instead. */
+  readonly deprecation?: string;
   /** Subresources that take a create, such as `pods/eviction`: what is sent there is of this kind. */
   readonly creates?: readonly { readonly name: string; readonly group: string; readonly version: string; readonly kind: string }[];
   /** Strategic merge patch is taken (built-in kinds); CRDs answer 415. */

@@ -61,6 +61,7 @@ export const deployment = define({
   kind: "Deployment",
   plural: "deployments",
   statusKeeps: ["metadata.labels"],
+  annotationsCount: true,
   shortNames: ["deploy"],
   categories: ["all"],
   status: true,

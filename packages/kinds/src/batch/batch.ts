@@ -42,6 +42,7 @@ function prepareJob(object: KubeObject, old: KubeObject | undefined): void {
   const meta = objectAt(template, "metadata");
   spec["template"] = { ...template, metadata: { ...meta, labels: { ...objectAt(meta, "labels"), ...labels } } };
   spec["selector"] ??= { matchLabels: { [uidLabel]: object.metadata.uid } };
+  if (Object.keys(object.metadata.labels ?? {}).length === 0) object.metadata.labels = { ...objectAt(meta, "labels"), ...labels };
 }
 
 const hasCondition = (object: KubeObject, type: string): boolean =>

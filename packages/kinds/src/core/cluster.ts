@@ -95,6 +95,7 @@ function endpointsText(object: KubeObject): string {
 export const endpoints = define({
   kind: "Endpoints",
   plural: "endpoints",
+  deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
   createOnUpdate: true,
   singular: "endpoints",
   shortNames: ["ep"],

@@ -52,6 +52,7 @@ export const pod = define({
   statusKeeps: ["metadata.ownerReferences", "metadata.deletionTimestamp"],
   shortNames: ["po"],
   categories: ["all"],
+  streams: ["attach", "ephemeralcontainers", "exec", "log", "portforward", "proxy"],
   status: true,
   generation: true,
   gracePeriodSeconds: graceOf,

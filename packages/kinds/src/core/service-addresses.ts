@@ -38,6 +38,7 @@ const namesAddress = (service: unknown): boolean => typeOf(service) !== "Externa
 /** Fills in what the body leaves out, takes what it asks for, drops what its type has no use for. In place. */
 export function allocate(object: KubeObject, old: KubeObject | undefined, pools: AddressPools): readonly FieldProblem[] {
   const spec = objectAt(object, "spec");
+  if (!namesAddress(object)) delete spec["internalTrafficPolicy"]; // nothing reaches an alias
   if (old) carryOver(object, old);
   bringInLine(spec, old && objectAt(old, "spec"));
   const problems = takeAddresses(object, old, pools);

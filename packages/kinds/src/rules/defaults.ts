@@ -290,6 +290,8 @@ export const defaultRules: DefaultRules = new Map([
       setAbsent(port, "protocol", "TCP");
     },
   }),
+  ...named("io.k8s.api.scheduling.v1.", { PriorityClass: (one: JsonObject) => setAbsent(one, "preemptionPolicy", "PreemptLowerPriority") }),
+  ...named("io.k8s.api.autoscaling.v1.", { HorizontalPodAutoscalerSpec: (spec: JsonObject) => setAbsent(spec, "minReplicas", 1) }),
   ...named("io.k8s.api.autoscaling.v2.", { HorizontalPodAutoscalerSpec: autoscalerSpec }),
   ...named("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.", { CustomResourceDefinitionSpec: crdSpec }),
 ]);

@@ -23,6 +23,7 @@ import * as meta from "./gen/meta_v1.ts";
 import * as networking from "./gen/networking_v1.ts";
 import * as policy from "./gen/policy_v1.ts";
 import * as rbac from "./gen/rbac_v1.ts";
+import * as scheduling from "./gen/scheduling_v1.ts";
 import { version } from "./gen/version.ts";
 
 /** The Kubernetes whose types these are, and whose behaviour is served: what `kubectl version` shows. */
@@ -51,6 +52,7 @@ const files: Readonly<Record<string, ImportedFile>> = {
   networking_v1: networking,
   policy_v1: policy,
   rbac_v1: rbac,
+  scheduling_v1: scheduling,
 };
 
 interface ImportedOptions {

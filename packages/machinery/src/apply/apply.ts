@@ -33,6 +33,8 @@ export interface FieldContext {
   /** Fields this request cannot write, as `resetFields` tells. */
   readonly reset: FieldSet;
   readonly nowMs: number;
+  /** What there is before anything is created. Default: nothing. */
+  readonly empty?: JsonObject;
   /** Types of other served versions of the kind; a version without any is forgotten with all its managers. Absent: only the request's own. */
   readonly schemaOf?: (apiVersion: string) => Schema | undefined;
 }
@@ -68,7 +70,7 @@ export function resetFields(
 export function trackUpdate(old: KubeObject | undefined, next: KubeObject, context: FieldContext): KubeObject {
   const managers = managersOf(old, next, context);
   if (old !== undefined && managers.size === 0) return withManagers(next, managers);
-  return withManagers(next, updated(old ?? {}, next, managers, context, context.manager));
+  return withManagers(next, updated(old ?? context.empty ?? {}, next, managers, context, context.manager));
 }
 
 /** What the request says, where it may say it; else what the object has. Entries nobody can read count as none. */

@@ -1,6 +1,7 @@
 /** The server's record of who set which field, by the types of the kinds it serves. */
 import {
   groupVersionOf,
+  decodeByType,
   type JsonObject,
   type ManagedFieldsEntry,
   type ResourceDefinition,
@@ -28,6 +29,17 @@ export function fieldTracker(registry: Registry): FieldTracker {
   };
 }
 
+const emptyObjects = new WeakMap<ResourceDefinition, JsonObject>();
+
+/** What there is before a built-in kind's object is created: its Go struct writes some fields also when they are empty, so nobody adds those. */
+function emptyOf(definition: ResourceDefinition): JsonObject {
+  const known = emptyObjects.get(definition);
+  if (known) return known;
+  const empty = definition.strategicPatch ? decodeByType(definition.types, definition.type, {}).object : {};
+  emptyObjects.set(definition, empty);
+  return empty;
+}
+
 /** `live` after a configuration was applied to it; see applyPatch. */
 export function applied(
   registry: Registry,
@@ -47,6 +59,7 @@ function contextOf(registry: Registry, { definition, manager, subresource, nowMs
     ...(subresource !== undefined && { subresource }),
     reset: resetFields(subresource, definition),
     nowMs,
+    empty: emptyOf(definition),
     schemaOf: (apiVersion) => {
       const other = registry.find(groupVersionOf(apiVersion), definition.plural);
       return other && schemaOf(other);

@@ -86,7 +86,7 @@ export function parseLabelSelector(text: string): LabelSelector {
 
   function valueList(key: string): Set<string> {
     const open = take();
-    if (open !== "(") fail(open, "'('");
+    if (open !== "(") throw badSelector(`found '${open}' expected: '('`);
     const values = new Set<string>();
     for (let empty = true; ;) {
       const next = take();

@@ -36,7 +36,8 @@ function discovered(path: string, headers: ApiRequest["headers"], { registry }: 
     body && answerOf(200, body, negotiate(headers.accept, false, pretty));
   const [, root, group, version, ...more] = path.replace(/\/+$/u, "").split("/");
   if (more.length > 0) return undefined;
-  if (root === "version" && group === undefined) return plain(versionInfo());
+  if (root === "version" && group === undefined)
+    return answerOf(200, versionInfo(), { ...negotiate(headers.accept, false, pretty), pretty: true });
   if (root === "api" && version === undefined)
     return group === undefined
       ? (aggregated(headers, registry, true) ?? plain(coreVersions(registry, headers.host ?? "")))

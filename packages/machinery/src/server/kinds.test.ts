@@ -180,3 +180,36 @@ test("a patch that makes something of it no kind has is refused as a patch", asy
     /^ "" is invalid: patch: Invalid value: "\{.*json: cannot unmarshal string into Go struct field DeploymentSpec\.spec\.replicas of type int32$/u,
   );
 });
+
+test("streams to a Pod are refused with the reason; a Scale is a row of its own; Endpoints say what to use instead", async () => {
+  const { ask } = await testServer({ definitions });
+  const pods = namespaced("api/v1", "pods");
+  assert.equal((await ask("GET", `${pods}/p/log`)).status, 404);
+  await ask("POST", pods, { metadata: { name: "p" }, spec: { containers: [{ name: "a", image: "a" }] } });
+  for (const [method, stream] of [
+    ["GET", "log"],
+    ["POST", "exec"],
+    ["PATCH", "ephemeralcontainers"],
+  ] as const) {
+    const { status, body } = await ask(method, `${pods}/p/${stream}`);
+    assert.deepEqual([status, body.reason], [400, "BadRequest"], stream);
+    assert.match(body.message, /^pod p does not have a host assigned: this server keeps Pods and runs none/u);
+  }
+  await ask("POST", deployments, deployment("a", { replicas: 2 }));
+  const table = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" };
+  assert.deepEqual((await ask("GET", `${deployments}/a/scale`, undefined, table)).body.rows[0].cells, ["a", 2, 0, "0s"]);
+  assert.match((await ask("GET", namespaced("api/v1", "endpoints"))).headers.warning ?? "", /use discovery\.k8s\.io\/v1 EndpointSlice/u);
+});
+
+test("what a kind's rules fill in is nobody's: who creates a Service or a Job owns what they said", async () => {
+  const { ask } = await testServer({ definitions });
+  const fields = ({ body }: Asked): string => JSON.stringify(body.metadata.managedFields[0].fieldsV1);
+  const service = await ask("POST", namespaced("api/v1", "services"), { metadata: { name: "s" }, spec: { ports: [{ port: 80 }] } });
+  assert.doesNotMatch(fields(service), /f:clusterIP|f:ipFamilies/u);
+  const template = { spec: { restartPolicy: "Never", containers: [{ name: "a", image: "a" }] } };
+  const job = await ask("POST", namespaced("apis/batch/v1", "jobs"), { metadata: { name: "j" }, spec: { template } });
+  assert.equal(job.body.metadata.labels["job-name"], "j");
+  assert.doesNotMatch(fields(job), /f:labels|f:selector/u);
+  // Nor are fields owned which every object of the kind has, even empty.
+  assert.doesNotMatch(fields(job), /"f:spec":\{"\.":\{\}/u);
+});

@@ -45,9 +45,9 @@ export function stampGeneration(next: KubeObject, old: KubeObject, definition: R
 
 /** The object without its metadata and, where status is a subresource, without status. */
 function desired(object: KubeObject, definition: ResourceDefinition): Record<string, unknown> {
-  const { metadata: _metadata, apiVersion: _apiVersion, ...rest } = object;
+  const { metadata, apiVersion: _apiVersion, ...rest } = object;
   if (definition.status) delete (rest as { status?: unknown }).status;
-  return rest;
+  return definition.annotationsCount ? { ...rest, annotations: metadata.annotations ?? {} } : rest;
 }
 
 /**

@@ -49,9 +49,14 @@ export function isWatch(query: URLSearchParams): boolean {
   return flagOf(query, "watch") === true;
 }
 
-export function listOptions(query: URLSearchParams, definition: ResourceDefinition): ListOptions {
+/** How much of each object stands in a row of a table. */
+export function includeObjectOf(query: URLSearchParams): ListOptions["includeObject"] {
   const include = query.get("includeObject") ?? "Metadata";
   if (include !== "None" && include !== "Metadata" && include !== "Object") throw badRequest(`Unknown object include policy: "${include}"`);
+  return include;
+}
+
+export function listOptions(query: URLSearchParams, definition: ResourceDefinition): ListOptions {
   return {
     labels: parseLabelSelector(query.get("labelSelector") ?? ""),
     fields: parseFieldSelector(query.get("fieldSelector") ?? "", definition),
@@ -59,7 +64,7 @@ export function listOptions(query: URLSearchParams, definition: ResourceDefiniti
     continueToken: textOf(query, "continue"),
     resourceVersion: textOf(query, "resourceVersion"),
     resourceVersionMatch: matchOf(query),
-    includeObject: include,
+    includeObject: includeObjectOf(query),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The scale subresource (autoscaling/v1 Scale): one small object that stands for the replicas of any kind. Pure. */
-import { apiVersionOf, type JsonObject, type KubeObject, kubernetesTypes, type ResourceDefinition } from "@mecha/kinds";
+import { ageOf, apiVersionOf, type JsonObject, type KubeObject, kubernetesTypes, numberAt, type ResourceDefinition } from "@mecha/kinds";
 import { checkApplied } from "../apply/apply.ts";
 import { copy, isObject } from "../json.ts";
 import { labelSelectorOf, labelSelectorText } from "../selector/labels.ts";
@@ -8,6 +8,36 @@ import { badRequest } from "./options.ts";
 
 const scaleApiVersion = "autoscaling/v1";
 const scaleType = "io.k8s.api.autoscaling.v1.Scale";
+
+/** How `kubectl get --subresource=scale` shows one. */
+export const scaleDefinition: Pick<ResourceDefinition, "kind" | "columns"> = {
+  kind: "Scale",
+  columns: [
+    {
+      name: "Name",
+      type: "string",
+      format: "name",
+      description: "Name of the object behind it.",
+      priority: 0,
+      cell: ({ metadata }) => metadata.name,
+    },
+    { name: "Desired", type: "integer", description: "Pods wanted.", priority: 0, cell: (scale) => numberAt(scale, "spec.replicas") },
+    {
+      name: "Available",
+      type: "integer",
+      description: "Pods there are.",
+      priority: 0,
+      cell: (scale) => numberAt(scale, "status.replicas"),
+    },
+    {
+      name: "Age",
+      type: "string",
+      description: "How long ago the object was created.",
+      priority: 0,
+      cell: ({ metadata }, nowMs) => ageOf(metadata.creationTimestamp, nowMs),
+    },
+  ],
+};
 
 /** The Scale of an object. */
 export function readScale(object: KubeObject, definition: ResourceDefinition): KubeObject {

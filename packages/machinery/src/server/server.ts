@@ -13,7 +13,7 @@ import { crdGroup, withSchemas } from "../crd/crd-kind.ts";
 import { CrdServing } from "../crd/serving.ts";
 import { allVerbs } from "../discovery/discovery.ts";
 import { Registry } from "../registry/registry.ts";
-import { qualifiedResource, StatusError } from "../status.ts";
+import { notFound, qualifiedResource, StatusError } from "../status.ts";
 import { partialOf, tableOf } from "../table/table.ts";
 import { WatchCache } from "../watch/cache.ts";
 import { type AccessRequest, type Authorizer, type Caller, mastersOnly } from "./access.ts";
@@ -25,8 +25,9 @@ import { fixedPath, type FixedPaths } from "./fixed-paths.ts";
 import { initialNamespaces } from "./namespaces.ts";
 import { type Negotiated, negotiate, wantsPretty } from "./negotiate.ts";
 import { type Admit, specialKey, type Specials } from "./specials.ts";
-import { isWatch, listOptions, watchOptions, writeOptions } from "./options.ts";
+import { badRequest, includeObjectOf, isWatch, watchOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
+import { scaleDefinition } from "./scale.ts";
 import { parseRoute, type ResourceRoute } from "./route.ts";
 import type { ResourceRequest, Result } from "./request.ts";
 import { listObject, perform, performSpecial, type Verb } from "./verbs.ts";
@@ -156,6 +157,7 @@ export class KubeServer {
 
   async #resource(request: ApiRequest, caller: Caller, found: Found): Promise<Served> {
     const { route, definition, query } = found;
+    if (route.name !== undefined && definition.streams?.includes(route.subresource ?? "")) throw this.#notRun(request, caller, found);
     const special = request.method === "POST" ? this.#options.specials?.get(specialKey(definition, route.subresource)) : undefined;
     if (!special && !reaches(route, definition)) return { is: "answer", answer: pageNotFound() };
     const watch = isWatch(query) && request.method === "GET" && route.subresource === undefined;
@@ -180,6 +182,19 @@ export class KubeServer {
     // Whoever made a CRD goes on with objects of its kind: answered when it is served.
     if (definition.group === crdGroup && verb !== "get" && verb !== "list") await this.#crds.settled();
     return { is: "answer", answer: this.#answer(result, negotiated, found) };
+  }
+
+  /** Why a stream to a Pod cannot be had. */
+  #notRun({ method }: ApiRequest, caller: Caller, { route, definition }: Found): StatusError {
+    const { name = "", subresource = "" } = route;
+    const verb = verbsByMethod[method].object;
+    this.#mayAccess(caller, accessOf(route, method === "POST" ? "create" : verb), definition);
+    if (!this.object(`${definition.group}/${definition.plural}`, route.namespace, name))
+      return notFound(definition.plural, definition.group, name);
+    const { singular, kind, plural } = definition;
+    return badRequest(
+      `${singular} ${name} does not have a host assigned: this server keeps ${kind}s and runs none (${plural}/${subresource})`,
+    );
   }
 
   #request({ headers, body }: ApiRequest, caller: Caller, { route, definition, query }: Found): ResourceRequest {
@@ -214,16 +229,18 @@ export class KubeServer {
 
   #answer(result: Result, negotiated: Negotiated, { query }: Found): ApiAnswer {
     if (result.is === "status") return answerOf(result.status ?? 200, result.object, negotiated, result.warnings);
-    if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, result.definition, negotiated, query), negotiated);
-    const { object, definition, status, warnings } = result;
-    return answerOf(status, this.#shaped(object, definition, negotiated, query), negotiated, warnings);
+    const { definition } = result;
+    const deprecated = definition.deprecation === undefined ? [] : [definition.deprecation];
+    if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, definition, negotiated, query), negotiated, deprecated);
+    const { object, status, warnings } = result;
+    return answerOf(status, this.#shaped(object, definition, negotiated, query), negotiated, [...deprecated, ...warnings]);
   }
 
   #shaped(object: KubeObject, definition: ResourceDefinition, { shape }: Negotiated, query: URLSearchParams): unknown {
-    if (shape.as === "object" || object.kind !== definition.kind) return object;
+    if (shape.as === "object" || (object.kind !== definition.kind && object.kind !== scaleDefinition.kind)) return object;
     if (shape.as === "PartialObjectMetadata") return partialOf(object, shape.version);
     const { resourceVersion } = object.metadata;
-    return this.#table([object], definition, { resourceVersion }, shape.version, query);
+    return this.#table([object], object.kind === definition.kind ? definition : scaleDefinition, { resourceVersion }, shape.version, query);
   }
 
   #shapedList(listing: Listing, definition: ResourceDefinition, { shape }: Negotiated, query: URLSearchParams): unknown {
@@ -239,13 +256,12 @@ export class KubeServer {
 
   #table(
     objects: readonly KubeObject[],
-    definition: ResourceDefinition,
+    definition: Pick<ResourceDefinition, "columns">,
     metadata: Listing["metadata"],
     version: "v1" | "v1beta1",
     query: URLSearchParams,
   ): JsonObject {
-    const { includeObject } = listOptions(new URLSearchParams({ includeObject: query.get("includeObject") ?? "Metadata" }), definition);
-    return tableOf(definition, objects, metadata, { version, includeObject, nowMs: this.#parts.clock.wall() });
+    return tableOf(definition, objects, metadata, { version, includeObject: includeObjectOf(query), nowMs: this.#parts.clock.wall() });
   }
 
   #mayAccess(caller: Caller, access: AccessRequest, definition: ResourceDefinition | undefined): void {

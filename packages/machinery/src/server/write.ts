@@ -55,12 +55,13 @@ async function createNamed(
   if (definition.status) delete object.status;
   definition.setDefaults?.(object);
   stampNew(object, definition, newUid(), nowMs);
+  const said = asSaid(object, definition);
   using taking = definition.allocate && parts.addresses.begin(metadata.name, options.dryRun); // held until the write has ended
   allocate(object, undefined, definition, taking);
   definition.prepare?.(object, undefined, { nowMs, newUid });
   check(object, undefined, { definition, namespace });
   options.admit?.({ definition, namespace, object, old: undefined });
-  track(parts, { definition, namespace }, object, undefined, options);
+  track(parts, { definition, namespace }, { said, next: object, old: undefined }, options);
   if (shelfOf(parts, definition).get(namespace, metadata.name)) return undefined;
   if (options.dryRun) return object;
   const { group, plural } = storedResource(definition);
@@ -127,13 +128,14 @@ function nextState(
   if (options.subresource === undefined && definition.status) keepStatus(next, old);
   definition.setDefaults?.(next);
   stampUpdated(next, old);
+  const said = asSaid(next, definition);
   const { subresource } = options;
   if (subresource === undefined) allocate(next, old, definition, taking);
   definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random), ...(subresource !== undefined && { subresource }) });
-  stampGeneration(next, old, definition);
+  if (subresource !== "status") stampGeneration(next, old, definition);
   check(next, old, { definition, namespace });
   options.admit?.({ definition, namespace, object: next, old });
-  track(parts, target, next, old, options);
+  track(parts, target, { said, next, old }, options);
   return next;
 }
 
@@ -244,18 +246,22 @@ function check(object: KubeObject, old: KubeObject | undefined, { definition }: 
   if (problems.length > 0) throw invalid(definition.kind, definition.group, object.metadata.name ?? "", problems);
 }
 
+/** The object before the kind's own rules fill it in: what they set is nobody's. */
+function asSaid(object: KubeObject, { prepare, allocate: take }: ResourceDefinition): KubeObject {
+  return prepare || take ? copy(object) : object;
+}
+
 function track(
   parts: ServerParts,
   { definition }: Target,
-  next: KubeObject,
-  old: KubeObject | undefined,
+  { said, next, old }: { readonly said: KubeObject; readonly next: KubeObject; readonly old: KubeObject | undefined },
   options: UpdateOptions & Applied,
 ): void {
   if (!parts.fields || options.applied) return;
   const managed = parts.fields.track({
     definition,
     old,
-    next,
+    next: said,
     manager: options.fieldManager,
     subresource: options.subresource,
     nowMs: parts.clock.wall(),

@@ -29,7 +29,7 @@ const defaultColumns: readonly PrinterColumn[] = [
 
 /** @param metadata Of the list; empty for one object. */
 export function tableOf(
-  definition: ResourceDefinition,
+  definition: Pick<ResourceDefinition, "columns">,
   objects: readonly KubeObject[],
   metadata: Readonly<Record<string, unknown>>,
   options: TableOptions,
