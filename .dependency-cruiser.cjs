@@ -23,7 +23,7 @@ const vendors = {
   "packages/wire": ["@bufbuild/protobuf"],
   "packages/state": ["@bufbuild/protobuf"],
   "packages/kinds": ["yaml"],
-  "packages/machinery": ["@bufbuild/protobuf", "yaml", "@marcbachmann/cel-js", "re2js"], // Protobuf and YAML bodies; CEL rules and patterns of CRDs: pure, no dependencies of their own
+  "packages/machinery": ["@bufbuild/protobuf", "yaml", "re2js"], // Protobuf and YAML bodies; patterns of CRDs and their rules: pure, no dependencies of their own
   "dialects/[^/]+": ["@bufbuild/protobuf"],
   "apps/mecha": ["@bufbuild/protobuf", "commander", "yaml"],
   "sdk/[^/]+": ["@bufbuild/protobuf"],

@@ -1,242 +1,85 @@
 /**
- * x-kubernetes-validations: rules in CEL on the values of a structural schema.
+ * Runs the rules of a schema on objects.
  *
  * Invariants
- * C1 a rule is compiled once, when its CRD is; what does not compile is told there
  * C2 a rule with `oldSelf` runs only where there is an old value to compare with (or with `optionalOldSelf`)
- * C3 the work of one object is bounded: `maxWork`
+ * C3 the work of one rule and of one object is bounded: `ruleLimit`, `objectLimit`; what is over them is told, and no further rule runs
+ * C4 what an update left as it was is not held against it
+ * @see Kubernetes, "Resource use by validation functions"
  */
-import type { ASTNode, Environment, ParseResult } from "@marcbachmann/cel-js";
-import { Optional } from "@marcbachmann/cel-js";
 import type { FieldProblem } from "@mecha/kinds";
+import { type Correlation, oldElements } from "../crd/correlate.ts";
 import { duplicate, forbidden, invalidValue, required } from "../crd/problems.ts";
-import { childPath, fieldSchema, itemPath, type JsonSchema, type ValidationRule, valuesSchema } from "../crd/schema.ts";
+import { childPath, fieldSchema, itemPath, type JsonSchema, type ValidationRule } from "../crd/schema.ts";
 import { isObject, own } from "../json.ts";
-import { kubernetesEnvironment, safeHas, safeMatches } from "./functions.ts";
-import { type CelType, CelTypes } from "./values.ts";
+import { type CompiledRule, compileRules } from "./compile-rules.ts";
+import { CostExceeded, Meter } from "./language/cost.ts";
+import { CelError, Optional } from "./language/values.ts";
+import { type SchemaType, SchemaTypes } from "./schema-types.ts";
+import { toCel } from "./schema-values.ts";
 
-/** Steps one object's rules may take together: nodes of the rules, times the elements the nested loops of each can meet. Some seconds at most. */
-const maxWork = 10_000_000;
+/** Cost of one evaluation. */
+const ruleLimit = 1_000_000;
+/** Cost of all evaluations on one object. */
+const objectLimit = 10_000_000;
+/** Bytes of a message a rule makes. */
+const maxMessage = 5 * 1024;
 
-interface CompiledRule {
-  readonly rule: ValidationRule;
-  readonly run: ParseResult;
-  readonly message: ParseResult | undefined;
-  readonly usesOldSelf: boolean;
-  /** Nodes of the expression, and how deep its loops nest. */
-  readonly nodes: number;
-  readonly loops: number;
-}
-
-interface CompiledSchema {
-  readonly type: CelType;
+/** Rules of a schema and of all below it. */
+interface Validator {
+  readonly schema: JsonSchema;
+  readonly type: SchemaType;
   readonly rules: readonly CompiledRule[];
+  readonly usesOldSelf: boolean;
+  readonly properties: ReadonlyMap<string, Validator>;
+  readonly values: Validator | undefined;
+  readonly items: Validator | undefined;
 }
 
-/** Rules of a whole schema. */
-export interface RuleSet {
-  /** Rules that do not compile, by their place in the schema. */
-  readonly problems: readonly FieldProblem[];
-  /** What the rules say of an object; `old` is the object before an update. */
-  readonly check: (object: unknown, old: unknown) => FieldProblem[];
-}
+/** What the rules say of an object; `old` is the object before an update, and `correlation` how the two go together. */
+export type CheckRules = (object: unknown, old: unknown, correlation?: Correlation) => FieldProblem[];
 
-/** Compiles the rules of a schema at `path` of its CRD. */
-export function compileRules(schema: JsonSchema, path: string): RuleSet {
-  const problems: FieldProblem[] = [];
-  const compiled = new Map<JsonSchema, CompiledSchema>();
-  if (hasRules(schema)) {
-    const env = kubernetesEnvironment();
-    const types = new CelTypes(env);
-    types.of(schema, true);
-    registerTypes(schema, types); // before the first rule: the environment is closed when rules get their variables
-    compileSchema(schema, path, { env, types, problems, compiled });
-  }
-  const check = (object: unknown, old: unknown): FieldProblem[] => {
-    if (compiled.size === 0) return [];
-    const budget = { left: maxWork };
-    return [...checkValue(schema, object, old, "", compiled, budget)];
+/** Rules of a whole schema; `undefined` when it has none. */
+export function rulesOf(schema: JsonSchema): CheckRules | undefined {
+  const types = new SchemaTypes();
+  const validator = validatorOf(schema, types.of(schema, true), types);
+  if (!validator) return undefined;
+  return (object, old, correlation) => {
+    const run = new Run();
+    return [...run.check(validator, object, old, "", { here: correlation, above: undefined })];
   };
-  return { problems, check };
 }
 
-function hasRules(schema: JsonSchema): boolean {
-  if ((schema["x-kubernetes-validations"]?.length ?? 0) > 0) return true;
-  const below = [...Object.values(schema.properties ?? {}), schema.items, valuesSchema(schema)];
-  return below.some((inner) => inner !== undefined && hasRules(inner));
+function validatorOf(schema: JsonSchema, type: SchemaType | undefined, types: SchemaTypes): Validator | undefined {
+  if (!type) return undefined;
+  const rules = compileRules(type, types);
+  const below = (inner: JsonSchema | undefined): Validator | undefined => inner && validatorOf(inner, types.of(inner, false), types);
+  const properties = new Map(
+    Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => {
+      const found = below(inner);
+      return found ? [[name, found] as const] : [];
+    }),
+  );
+  const values = isObject(schema.additionalProperties) ? below(schema.additionalProperties) : undefined;
+  const items = below(schema.items);
+  if (rules.length === 0 && properties.size === 0 && !values && !items) return undefined;
+  return { schema, type, rules, usesOldSelf: rules.some((rule) => rule.usesOldSelf), properties, values, items };
 }
 
-function registerTypes(schema: JsonSchema, types: CelTypes): void {
-  if (schema["x-kubernetes-validations"]) types.of(schema);
-  for (const below of [...Object.values(schema.properties ?? {}), schema.items, valuesSchema(schema)])
-    if (below) registerTypes(below, types);
+/** How a place goes on from the old object: itself, or the nearest above it that does. */
+interface Origin {
+  readonly here: Correlation | undefined;
+  readonly above: Correlation | undefined;
 }
 
-interface Compilation {
-  readonly env: Environment;
-  readonly types: CelTypes;
-  readonly problems: FieldProblem[];
-  readonly compiled: Map<JsonSchema, CompiledSchema>;
-}
-
-function compileSchema(schema: JsonSchema, path: string, to: Compilation): void {
-  const rules = schema["x-kubernetes-validations"] ?? [];
-  const type = rules.length > 0 ? to.types.of(schema) : undefined;
-  if (type) {
-    const found = rules.flatMap((rule, index) => compileRule(rule, type, `${path}.x-kubernetes-validations[${String(index)}]`, to) ?? []);
-    to.compiled.set(schema, { type, rules: found });
-  }
-  for (const [name, below] of Object.entries(schema.properties ?? {})) compileSchema(below, `${path}.properties[${name}]`, to);
-  if (schema.items) compileSchema(schema.items, `${path}.items`, to);
-  if (isObject(schema.additionalProperties)) compileSchema(schema.additionalProperties, `${path}.additionalProperties`, to);
-}
-
-function compileRule(rule: ValidationRule, type: CelType, path: string, { env, problems }: Compilation): CompiledRule | undefined {
-  const scope = env
-    .clone()
-    .registerVariable("self", type.name)
-    .registerVariable("oldSelf", rule.optionalOldSelf ? `optional<${type.name}>` : type.name);
-  const run = compile(scope, rule.rule, "bool", (detail) => problems.push(invalidValue(`${path}.rule`, rule.rule, detail)));
-  const message =
-    rule.messageExpression === undefined
-      ? undefined
-      : compile(scope, rule.messageExpression, "string", (detail) =>
-          problems.push(invalidValue(`${path}.messageExpression`, rule.messageExpression, detail)),
-        );
-  if (!run) return undefined;
-  const facts = { nodes: 0, loops: 0, variables: new Set<string>() };
-  inspect(run.ast, 0, facts);
-  return { rule, run, message, usesOldSelf: facts.variables.has("oldSelf"), nodes: facts.nodes, loops: facts.loops };
-}
-
-function compile(env: Environment, source: string, wanted: string, refuse: (detail: string) => void): ParseResult | undefined {
-  try {
-    const parsed = env.parse(withSafeNames(source));
-    const checked = parsed.check();
-    if (!checked.valid) {
-      refuse(`compilation failed: ERROR: <input>: ${firstLine(checked.error?.message)}`);
-      return undefined;
-    }
-    if (checked.type !== wanted && checked.type !== "dyn") {
-      refuse(wanted === "bool" ? "must evaluate to a bool" : "messageExpression must evaluate to a string");
-      return undefined;
-    }
-    return parsed;
-  } catch (error) {
-    refuse(`compilation failed: ERROR: <input>: Syntax error: ${firstLine((error as Error).message)}`);
-    return undefined;
-  }
-}
-
-const firstLine = (text = ""): string => text.split("\n")[0]?.replaceAll(safeMatches, "matches").replaceAll(safeHas, "has") ?? "";
-
-/** The rule with `matches` and `has` under their safe names. Texts in the rule are left alone. */
-export function withSafeNames(source: string): string {
-  const texts = [
-    String.raw`[rR][bB]?"""[\s\S]*?"""|[rR][bB]?'''[\s\S]*?'''`,
-    String.raw`[bB]?"""(?:\\[\s\S]|[^\\])*?"""|[bB]?'''(?:\\[\s\S]|[^\\])*?'''`,
-    String.raw`[rR][bB]?(?:"[^"\n]*"|'[^'\n]*')`,
-    String.raw`[bB]?(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')`,
-  ];
-  const call = new RegExp(String.raw`${texts.join("|")}|\.\s*matches\s*\(|(?<![.\w]\s*)has\s*\(`, "g");
-  return source.replace(call, (found) => {
-    if (/^\.\s*matches\s*\($/.test(found)) return `.${safeMatches}(`;
-    return /^has\s*\($/.test(found) ? `${safeHas}(` : found;
-  });
-}
-
-interface Facts {
-  nodes: number;
-  loops: number;
-  readonly variables: Set<string>;
-}
-
-const loopMacros = new Set(["all", "exists", "exists_one", "existsOne", "map", "filter"]);
-
-/** Counts the nodes of an expression, the depth of its loops, and what it names. */
-function inspect(node: unknown, loops: number, facts: Facts): void {
-  if (Array.isArray(node)) {
-    for (const item of node) inspect(item, loops, facts);
-    return;
-  }
-  if (!isNode(node)) return;
-  facts.nodes++;
-  facts.loops = Math.max(facts.loops, loops);
-  if (node.op === "id") facts.variables.add(node.args);
-  else if (node.op === "rcall") {
-    const [name, receiver, args] = node.args;
-    inspect(receiver, loops, facts);
-    inspect(args, loops + (loopMacros.has(name) ? 1 : 0), facts);
-  } else inspect(node.args, loops, facts);
-}
-
-function isNode(value: unknown): value is ASTNode {
-  return typeof value === "object" && value !== null && "op" in value && "args" in value;
-}
-
-function* checkValue(
-  schema: JsonSchema,
-  value: unknown,
-  old: unknown,
-  path: string,
-  compiled: ReadonlyMap<JsonSchema, CompiledSchema>,
-  budget: { left: number },
-): Generator<FieldProblem> {
-  if (value === null || value === undefined) return;
-  const rules = compiled.get(schema);
-  if (rules) yield* runRules(rules, schema, value, old, path, budget);
-  if (Array.isArray(value)) {
-    if (!schema.items) return;
-    const before = oldElements(schema, old);
-    for (const [index, item] of value.entries())
-      yield* checkValue(schema.items, item, before(item), itemPath(path, index), compiled, budget);
-  } else if (isObject(value)) {
-    const names =
-      schema.properties && !valuesSchema(schema)
-        ? Object.keys(schema.properties).filter((name) => Object.hasOwn(value, name))
-        : Object.keys(value);
-    for (const name of names) {
-      const below = fieldSchema(schema, name);
-      const at = schema.properties ? childPath(path, name) : itemPath(path, name);
-      if (below) yield* checkValue(below, own(value, name), isObject(old) ? own(old, name) : undefined, at, compiled, budget);
-    }
-  }
-}
-
-/** The old element of a list that is a map, by its keys. Elements of other lists have no old value to compare with. */
-function oldElements(schema: JsonSchema, old: unknown): (item: unknown) => unknown {
-  const keys = schema["x-kubernetes-list-map-keys"] ?? [];
-  if (schema["x-kubernetes-list-type"] !== "map" || !Array.isArray(old)) return () => undefined;
-  const identity = (item: unknown): string => JSON.stringify(keys.map((key) => (isObject(item) ? own(item, key) : undefined) ?? null));
-  const known = new Map(old.map((item: unknown) => [identity(item), item]));
-  return (item) => known.get(identity(item));
-}
-
-function* runRules(
-  { type, rules }: CompiledSchema,
-  schema: JsonSchema,
-  value: unknown,
-  old: unknown,
-  path: string,
-  budget: { left: number },
-): Generator<FieldProblem> {
-  const hasOld = old !== undefined && old !== null;
-  const self = type.convert(value);
-  const oldSelf = hasOld ? type.convert(old) : undefined;
-  const size = sizeOf(value);
-  const told = schema.type === "object" || schema.type === "array" ? omitted : value;
-  for (const compiled of rules) {
-    const { rule } = compiled;
-    if (compiled.usesOldSelf && !hasOld && !rule.optionalOldSelf) continue; // keeps C2
-    budget.left -= compiled.nodes * size ** compiled.loops; // keeps C3
-    if (budget.left < 0) {
-      yield problem(path, told, "validation failed due to running out of cost budget, no further validation rules will be run");
-      return;
-    }
-    const scope = { self, oldSelf: rule.optionalOldSelf ? (hasOld ? Optional.of(oldSelf) : Optional.none()) : oldSelf };
-    yield* outcome(compiled, scope, path, told);
-  }
-}
+const isUnchanged = ({ here, above }: Origin): boolean => (here ?? above)?.isSame ?? false;
+const fieldOrigin = (origin: Origin, name: string): Origin => {
+  if (!origin.here) return origin;
+  if (!origin.above && (name === "apiVersion" || name === "kind")) return { here: undefined, above: undefined };
+  return { here: origin.here.field(name), above: origin.here };
+};
+const itemOrigin = (origin: Origin, index: number): Origin =>
+  origin.here ? { here: origin.here.item(index), above: origin.here } : origin;
 
 /** The value of an object or list is not shown. */
 const omitted = Symbol("omitted");
@@ -247,50 +90,163 @@ function problem(path: string, value: unknown, detail: string): FieldProblem {
     : invalidValue(path, value, detail);
 }
 
-function* outcome(
-  { rule, run, message }: CompiledRule,
-  scope: Record<string, unknown>,
-  path: string,
-  value: unknown,
-): Generator<FieldProblem> {
+const runOut = "validation failed due to running out of cost budget, no further validation rules will be run";
+
+class Run {
+  #left = objectLimit;
+  #over = false;
+
+  *check(validator: Validator, value: unknown, old: unknown, path: string, origin: Origin): Generator<FieldProblem> {
+    if (value === null || value === undefined || this.#over) return;
+    yield* this.#rules(validator, value, old, path, origin);
+    if (Array.isArray(value)) yield* this.#list(validator, value, old, path, origin);
+    else if (isObject(value)) yield* this.#object(validator, value, old, path, origin);
+  }
+
+  *#list({ items, schema }: Validator, list: readonly unknown[], old: unknown, path: string, origin: Origin): Generator<FieldProblem> {
+    if (!items) return;
+    const before = oldElements(schema, old);
+    for (const [index, item] of list.entries())
+      yield* this.check(items, item, before(item), itemPath(path, index), itemOrigin(origin, index));
+  }
+
+  *#object(validator: Validator, object: Record<string, unknown>, old: unknown, path: string, origin: Origin): Generator<FieldProblem> {
+    const { properties, values, schema } = validator;
+    for (const [name, value] of Object.entries(object)) {
+      const below = properties.get(name) ?? (fieldSchema(schema, name) && !schema.properties ? values : undefined);
+      const at = properties.has(name) ? childPath(path, name) : itemPath(path, name);
+      if (below) yield* this.check(below, value, isObject(old) ? own(old, name) : undefined, at, fieldOrigin(origin, name));
+    }
+  }
+
+  *#rules(validator: Validator, value: unknown, old: unknown, path: string, origin: Origin): Generator<FieldProblem> {
+    const { rules, type, schema } = validator;
+    if (rules.length === 0) return;
+    const kind = schema.type ?? "";
+    if (this.#left <= 0) {
+      this.#over = true;
+      yield invalidValue(path, kind, runOut);
+      return;
+    }
+    const hasOld = old !== undefined && old !== null;
+    const scope = this.#scope(validator, type, value, hasOld ? old : undefined);
+    for (const rule of rules) {
+      if (rule.ruleProblem !== undefined) yield invalidValue(path, kind, `rule compile error: ${rule.ruleProblem}`);
+      if (!rule.run || (rule.usesOldSelf && !hasOld && !rule.rule.optionalOldSelf)) continue; // keeps C2
+      yield* this.#one(rule, scope(rule.rule.optionalOldSelf === true), { path, value, kind, origin });
+      if (this.#over) return;
+    }
+  }
+
+  /** Variables of a rule; both values are looked at when a rule does. */
+  #scope({ usesOldSelf }: Validator, type: SchemaType, value: unknown, old: unknown): (optional: boolean) => ReadonlyMap<string, unknown> {
+    const self = attempt(() => toCel(type, value));
+    const oldSelf = usesOldSelf && old !== undefined ? attempt(() => toCel(type, old)) : undefined;
+    const before = oldSelf === undefined ? Optional.none : Optional.of(oldSelf);
+    return (optional) =>
+      new Map<string, unknown>([
+        ["self", self],
+        ["oldSelf", optional ? before : oldSelf],
+      ]);
+  }
+
+  *#one(compiled: CompiledRule, scope: ReadonlyMap<string, unknown>, at: Place): Generator<FieldProblem> {
+    const { rule, run } = compiled;
+    const { path, kind } = at;
+    const meter = new Meter(ruleLimit);
+    const outcome = evaluate(() => run?.run(scope, meter));
+    if (!this.#spend(meter)) {
+      this.#over = true;
+      yield invalidValue(path, kind, runOut);
+      return;
+    }
+    if (outcome.error) {
+      yield invalidValue(path, kind, this.#failure(outcome.error, rule));
+      return;
+    }
+    if (outcome.value === true) return;
+    const found = this.#problem(compiled, scope, at);
+    if (found && (compiled.usesOldSelf || !isUnchanged(at.origin))) yield found; // keeps C4
+  }
+
+  /** False when the object's budget is used up. */
+  #spend({ used }: Meter): boolean {
+    if (used > this.#left) return false;
+    this.#left -= used; // keeps C3
+    return true;
+  }
+
+  #failure(error: CelError, rule: ValidationRule): string {
+    const named = nameOf(rule);
+    const { message } = error;
+    if (error instanceof CostExceeded) {
+      this.#over = true;
+      return `'${message}': no further validation rules will be run due to call cost exceeds limit for rule: ${named}`;
+    }
+    if (message.startsWith("no such overload"))
+      return `'${message}': call arguments did not match a supported operator, function or macro signature for rule: ${named}`;
+    return `${message} evaluating rule: ${named}`;
+  }
+
+  #problem(compiled: CompiledRule, scope: ReadonlyMap<string, unknown>, { path, value, kind }: Place): FieldProblem {
+    const { rule } = compiled;
+    const at = compiled.path === "" ? path : childPath(path, compiled.path);
+    const made = compiled.message && this.#message(compiled, scope);
+    if (made && "stop" in made) {
+      this.#over = true;
+      return invalidValue(at, kind, made.stop);
+    }
+    const detail = made?.text ?? plainMessage(rule);
+    const shown = kind === "object" || kind === "array" ? omitted : value;
+    switch (rule.reason) {
+      case "FieldValueForbidden":
+        return forbidden(at, detail);
+      case "FieldValueRequired":
+        return required(at, detail);
+      case "FieldValueDuplicate":
+        return shown === omitted ? { type: "FieldValueDuplicate", field: at, message: "Duplicate value" } : duplicate(at, value);
+      default:
+        return problem(at, shown, detail);
+    }
+  }
+
+  /** The message the rule makes; one that fails, is empty, too long or has several lines does not count. */
+  #message({ message, rule }: CompiledRule, scope: ReadonlyMap<string, unknown>): { readonly text?: string } | { readonly stop: string } {
+    const meter = new Meter(ruleLimit);
+    const { value, error } = evaluate(() => message?.run(scope, meter));
+    if (!this.#spend(meter))
+      return { stop: "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run" };
+    if (error instanceof CostExceeded)
+      return {
+        stop: `no further validation rules will be run due to call cost exceeds limit for messageExpression: ${JSON.stringify(rule.messageExpression)}`,
+      };
+    const text = typeof value === "string" ? value.trim() : "";
+    return text === "" || text.includes("\n") || new TextEncoder().encode(text).length > maxMessage ? {} : { text };
+  }
+}
+
+interface Place {
+  readonly path: string;
+  readonly value: unknown;
+  /** The schema's type. */
+  readonly kind: string;
+  readonly origin: Origin;
+}
+
+function evaluate(run: () => unknown): { readonly value?: unknown; readonly error?: CelError } {
   try {
-    if (run(scope) === true) return;
+    return { value: run() };
   } catch (error) {
-    yield problem(path, value, `${firstLine((error as Error).message)} evaluating rule: ${messageOf(rule)}`);
-    return;
-  }
-  const at = rule.fieldPath === undefined ? path : `${path}${path === "" ? rule.fieldPath.replace(/^\./, "") : rule.fieldPath}`;
-  const detail = (message && textOf(message, scope)) ?? messageOf(rule);
-  switch (rule.reason) {
-    case "FieldValueForbidden":
-      yield forbidden(at, detail);
-      return;
-    case "FieldValueRequired":
-      yield required(at, detail);
-      return;
-    case "FieldValueDuplicate":
-      yield value === omitted ? { type: "FieldValueDuplicate", field: at, message: "Duplicate value" } : duplicate(at, value);
-      return;
-    default:
-      yield problem(at, value, detail);
+    if (error instanceof CelError) return { error };
+    throw error;
   }
 }
 
-const messageOf = ({ rule, message }: ValidationRule): string =>
-  message === undefined || message === "" ? `failed rule: ${rule.trim()}` : message;
-
-/** A message of the rule's own; one that fails, is empty or has several lines does not count. */
-function textOf(message: ParseResult, scope: Record<string, unknown>): string | undefined {
-  try {
-    const text: unknown = message(scope);
-    return typeof text === "string" && text.trim() !== "" && !text.includes("\n") ? text : undefined;
-  } catch {
-    return undefined; // the rule's plain message stands in
-  }
+/** A value that does not fit its schema is a failure for the rule that looks at it. */
+function attempt(convert: () => unknown): unknown {
+  const { value, error } = evaluate(convert);
+  return error ? null : value;
 }
 
-/** Elements of the largest list or map in the value: what a loop of its rules can meet. */
-function sizeOf(value: unknown): number {
-  const items = Array.isArray(value) ? (value as unknown[]) : isObject(value) ? Object.values(value) : [];
-  return items.reduce<number>((largest, item) => Math.max(largest, sizeOf(item)), Math.max(1, items.length));
-}
+const nameOf = ({ rule, message }: ValidationRule): string => (message ? message : rule).trim();
+const plainMessage = (rule: ValidationRule): string => (rule.message ? rule.message.trim() : `failed rule: ${nameOf(rule)}`);

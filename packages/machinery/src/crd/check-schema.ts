@@ -3,7 +3,8 @@ import type { FieldProblem } from "@mecha/kinds";
 import { isObject } from "../json.ts";
 import { checkValue, compiled } from "./check-value.ts";
 import { forbidden, invalidValue, notSupported, required } from "./problems.ts";
-import { type JsonSchema, ownFields } from "./schema.ts";
+import { parseFieldPath } from "../cel/rule-path.ts";
+import { type JsonSchema, ownFields, type ValidationRule } from "./schema.ts";
 import { prune } from "./shape-object.ts";
 import { copy } from "../json.ts";
 
@@ -187,6 +188,7 @@ const notInAlternatives = [
   "x-kubernetes-preserve-unknown-fields",
   "x-kubernetes-embedded-resource",
   "x-kubernetes-int-or-string",
+  "x-kubernetes-validations",
 ] as const;
 
 function* checkAlternatives(schema: JsonSchema, path: string, intOrString: boolean): Generator<FieldProblem> {
@@ -216,20 +218,30 @@ function* checkAlternative(option: JsonSchema, path: string, intOrString: boolea
 }
 
 const reasons = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
+const hasBreak = (text: string): boolean => /[\n\r]/u.test(text);
 
 function* checkRules(schema: JsonSchema, path: string): Generator<FieldProblem> {
   for (const [index, rule] of (schema["x-kubernetes-validations"] ?? []).entries()) {
     const at = `${path}.x-kubernetes-validations[${String(index)}]`;
-    if (!rule.rule || rule.rule.trim() === "") yield required(`${at}.rule`, "rule is not specified");
-    if (rule.message !== undefined && rule.message !== "" && rule.message.trim() === "")
-      yield invalidValue(`${at}.message`, rule.message, "must be non-empty if specified");
-    if (rule.message?.trim().includes("\n")) yield invalidValue(`${at}.message`, rule.message, "must not contain line breaks");
-    if (!rule.message && rule.rule?.trim().includes("\n"))
-      yield required(`${at}.message`, "message must be specified if rule contains line breaks");
-    if (rule.reason !== undefined && !reasons.includes(rule.reason)) yield notSupported(`${at}.reason`, rule.reason, reasons);
-    if (rule.fieldPath !== undefined && !/^[.[]/.test(rule.fieldPath))
-      yield invalidValue(`${at}.fieldPath`, rule.fieldPath, "must be a valid path");
+    yield* checkRuleTexts(rule, at);
+    const { messageExpression, reason, fieldPath = "" } = rule;
+    if (messageExpression && messageExpression.trim() === "")
+      yield required(`${at}.messageExpression`, "messageExpression must be non-empty if specified");
+    if (reason !== undefined && !reasons.includes(reason)) yield notSupported(`${at}.reason`, reason, reasons);
+    if (fieldPath !== "" && fieldPath.trim() === "") yield invalidValue(`${at}.fieldPath`, fieldPath, "must be non-empty if specified");
+    if (hasBreak(fieldPath)) yield invalidValue(`${at}.fieldPath`, fieldPath, "must not contain line breaks");
+    if (fieldPath !== "" && parseFieldPath(fieldPath, schema) === undefined)
+      yield invalidValue(`${at}.fieldPath`, fieldPath, "must be a valid path");
   }
+}
+
+/** The first thing wrong with a rule and its message. */
+function* checkRuleTexts({ rule, message = "" }: ValidationRule, at: string): Generator<FieldProblem> {
+  const [text, told] = [(rule as string | undefined)?.trim() ?? "", message.trim()];
+  if (text === "") yield required(`${at}.rule`, "rule is not specified");
+  else if (message !== "" && told === "") yield invalidValue(`${at}.message`, message, "must be non-empty if specified");
+  else if (hasBreak(told)) yield invalidValue(`${at}.message`, message, "must not contain line breaks");
+  else if (hasBreak(text) && told === "") yield required(`${at}.message`, "message must be specified if rule contains line breaks");
 }
 
 /** A default fits its own schema, and pruning would leave it as it is. */

@@ -7,17 +7,23 @@
  */
 import type { FieldProblem } from "@mecha/kinds";
 import { RE2JS } from "re2js";
-import { equal, isObject, own } from "../json.ts";
+import { equal, isObject } from "../json.ts";
+import type { Correlation } from "./correlate.ts";
 import { hasFormat } from "./format.ts";
-import { duplicate, invalidValue, notSupported, required, tooLong, tooMany, wrongType } from "./problems.ts";
+import { invalidValue, notSupported, required, tooLong, tooMany, wrongType } from "./problems.ts";
 import { childPath, fieldSchema, itemPath, type JsonSchema } from "./schema.ts";
 
-/** Every problem of `value` at `path` ("" is the object itself). */
-export function checkValue(schema: JsonSchema, value: unknown, path = ""): FieldProblem[] {
-  return [...check(schema, value, path)];
+/** Every problem of `value` at `path` ("" is the object itself). @param origin How it goes on from an old value; what is as it was has no problems. */
+export function checkValue(schema: JsonSchema, value: unknown, path = "", origin?: Correlation): FieldProblem[] {
+  return [...check(schema, value, path, origin)];
 }
 
-function* check(schema: JsonSchema, value: unknown, path: string): Generator<FieldProblem> {
+function* check(schema: JsonSchema, value: unknown, path: string, origin: Correlation | undefined): Generator<FieldProblem> {
+  const problems = [...problemsOf(schema, value, path, origin)];
+  if (problems.length > 0 && origin?.isSame !== true) yield* problems;
+}
+
+function* problemsOf(schema: JsonSchema, value: unknown, path: string, origin: Correlation | undefined): Generator<FieldProblem> {
   if (value === null && (schema.nullable === true || schema["x-kubernetes-preserve-unknown-fields"] === true)) return;
   const wanted = schema["x-kubernetes-int-or-string"] ? ["integer", "string"] : schema.type === undefined ? [] : [schema.type];
   if (wanted.length > 0 && !wanted.some((type) => isOfType(value, type))) {
@@ -28,8 +34,8 @@ function* check(schema: JsonSchema, value: unknown, path: string): Generator<Fie
   if (schema.enum && !schema.enum.some((item) => equal(item, value))) yield notSupported(path, value, schema.enum);
   if (typeof value === "string") yield* checkText(schema, value, path);
   else if (typeof value === "number") yield* checkNumber(schema, value, path);
-  else if (Array.isArray(value)) yield* checkList(schema, value as unknown[], path);
-  else if (isObject(value)) yield* checkObject(schema, value, path);
+  else if (Array.isArray(value)) yield* checkList(schema, value as unknown[], path, origin);
+  else if (isObject(value)) yield* checkObject(schema, value, path, origin);
   yield* checkCombined(schema, value, path);
 }
 
@@ -89,48 +95,30 @@ function* checkNumber(schema: JsonSchema, value: number, path: string): Generato
     yield invalidValue(path, value, `Checked value must be of type integer with format int32 in ${path}`);
 }
 
-function* checkList(schema: JsonSchema, list: readonly unknown[], path: string): Generator<FieldProblem> {
+function* checkList(schema: JsonSchema, list: readonly unknown[], path: string, origin: Correlation | undefined): Generator<FieldProblem> {
   const { minItems, maxItems, items } = schema;
   if (maxItems !== undefined && list.length > maxItems) yield tooMany(path, list.length, maxItems);
   if (minItems !== undefined && list.length < minItems)
     yield invalidValue(path, list.length, `${inBody(path)} should have at least ${String(minItems)} items`);
-  if (items) for (const [index, item] of list.entries()) yield* check(items, item, itemPath(path, index));
-  yield* checkUnique(schema, list, path);
+  if (items) for (const [index, item] of list.entries()) yield* check(items, item, itemPath(path, index), origin?.item(index));
 }
 
-/** Elements of a set, and elements of a map by their keys, occur once. */
-function* checkUnique(schema: JsonSchema, list: readonly unknown[], path: string): Generator<FieldProblem> {
-  const kind = schema["x-kubernetes-list-type"];
-  if (kind !== "set" && kind !== "map") return;
-  const keys = schema["x-kubernetes-list-map-keys"] ?? [];
-  const seen = new Set<string>();
-  for (const [index, item] of list.entries()) {
-    if (kind === "map" && !isObject(item)) continue;
-    const identity = kind === "set" ? item : Object.fromEntries([...keys].sort().flatMap((key) => keyEntry(item, key)));
-    const text = JSON.stringify(identity);
-    if (seen.has(text)) yield duplicate(itemPath(path, index), identity);
-    seen.add(text);
-  }
-}
-
-function keyEntry(item: unknown, key: string): [string, unknown][] {
-  const value = isObject(item) ? own(item, key) : undefined;
-  return value === undefined ? [] : [[key, value]];
-}
-
-function* checkObject(schema: JsonSchema, object: Record<string, unknown>, path: string): Generator<FieldProblem> {
+function* checkObject(
+  schema: JsonSchema,
+  object: Record<string, unknown>,
+  path: string,
+  origin: Correlation | undefined,
+): Generator<FieldProblem> {
   const names = Object.keys(object);
   const { minProperties, maxProperties } = schema;
   if (maxProperties !== undefined && names.length > maxProperties) yield tooMany(path, names.length, maxProperties);
   if (minProperties !== undefined && names.length < minProperties)
     yield invalidValue(path, names.length, `${inBody(path)} should have at least ${String(minProperties)} properties`);
   for (const name of schema.required ?? []) if (!Object.hasOwn(object, name)) yield required(childPath(path, name));
-  if (schema["x-kubernetes-embedded-resource"])
-    for (const name of ["apiVersion", "kind"])
-      if (typeof own(object, name) !== "string" || object[name] === "") yield required(childPath(path, name), "must not be empty");
   for (const name of names) {
     const below = fieldSchema(schema, name);
-    if (below) yield* check(below, object[name], childPath(path, name));
+    const isOwn = path === "" && (name === "apiVersion" || name === "kind"); // both are of the version asked for, whatever they were
+    if (below) yield* check(below, object[name], childPath(path, name), isOwn ? undefined : origin?.field(name));
   }
 }
 

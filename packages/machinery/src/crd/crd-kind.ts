@@ -19,10 +19,7 @@ export function withSchemas(definition: ResourceDefinition): ResourceDefinition 
       definition.setDefaults?.(object);
       fillNames(object);
     },
-    validate: (object, old) => {
-      const problems = definition.validate?.(object, old) ?? [];
-      return problems.length > 0 ? problems : validateCrd(object, old);
-    },
+    validate: validateCrd, // the whole of it; what the definition checks by itself is a part
   };
 }
 

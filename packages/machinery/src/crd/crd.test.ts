@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject, KubeObject } from "@mecha/kinds";
+import { checkEmbedded, checkLists } from "./check-structure.ts";
 import { checkValue } from "./check-value.ts";
 import { validateCrd } from "./check-crd.ts";
 import type { Crd } from "./crd.ts";
@@ -11,7 +12,9 @@ import type { JsonSchema } from "./schema.ts";
 import { prune, setDefaults } from "./shape-object.ts";
 
 const text = (schema: JsonSchema, value: unknown): string[] =>
-  checkValue(schema, value, "spec.x").map(({ field, message }) => `${field}: ${message}`);
+  [...checkValue(schema, value, "spec.x"), ...checkEmbedded(schema, value, "spec.x"), ...checkLists(schema, value, "spec.x")].map(
+    ({ field, message }) => `${field}: ${message}`,
+  );
 
 const values: [string, JsonSchema, unknown, string[]][] = [
   ["type", { type: "integer" }, "a", ['spec.x: Invalid value: "string": spec.x in body must be of type integer: "string"']],
@@ -212,7 +215,7 @@ const crd = (more: JsonObject = {}, version: JsonObject = {}): Crd => ({
   metadata: { name: "widgets.x.dev" },
   spec: {
     group: "x.dev",
-    names: { plural: "widgets", kind: "Widget", shortNames: ["wd"] },
+    names: { plural: "widgets", singular: "widget", kind: "Widget", listKind: "WidgetList", shortNames: ["wd"] },
     scope: "Namespaced",
     versions: [
       {
@@ -407,7 +410,7 @@ const wrongCrds: [string, Crd, RegExp][] = [
   [
     "a rule",
     withSchema({ type: "object", "x-kubernetes-validations": [{ rule: "self.nothing == 1" }] }),
-    /properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: "self\.nothing == 1": compilation failed: ERROR: /,
+    /properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: \{"Rule":"self\.nothing == 1",.*\}: compilation failed: ERROR: /,
   ],
   ["preserve false", withSchema({ type: "object", "x-kubernetes-preserve-unknown-fields": false }), /must be true or undefined/],
 ];
@@ -415,7 +418,7 @@ for (const [name, object, expected] of wrongCrds)
   test(`a CRD is refused: ${name}`, () => assert.match(crdProblems(object).join("\n"), expected));
 
 test("what objects depend on stays: group, names, scope, versions that were stored", () => {
-  const old = { ...crd(), status: { storedVersions: ["v1", "v0"] } } as Crd;
+  const old = { ...crd(), status: { storedVersions: ["v1", "v0"], conditions: [{ type: "Established", status: "True" }] } } as Crd;
   const next = crd({ scope: "Cluster", versions: old.spec.versions.slice(0, 2) });
   const problems = crdProblems(next, old).join("\n");
   assert.match(problems, /^spec\.scope: Invalid value: "Cluster": field is immutable$/m);

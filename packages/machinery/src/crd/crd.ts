@@ -55,7 +55,7 @@ export interface Crd extends KubeObject {
     readonly names: CrdNames;
     readonly scope: string;
     readonly versions: readonly CrdVersion[];
-    readonly conversion?: { readonly strategy: string };
+    readonly conversion?: { readonly strategy: string; readonly webhook?: object };
     readonly preserveUnknownFields?: boolean;
   };
   readonly status?: CrdStatus;

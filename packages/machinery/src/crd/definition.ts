@@ -8,9 +8,11 @@ import {
   type PrinterColumn,
   type ResourceDefinition,
 } from "@mecha/kinds";
-import { compileRules } from "../cel/rules.ts";
+import { type CheckRules, rulesOf } from "../cel/rules.ts";
 import { copy } from "../json.ts";
+import { checkEmbedded, checkLists } from "./check-structure.ts";
 import { checkValue } from "./check-value.ts";
+import { Correlation } from "./correlate.ts";
 import type { Crd, CrdColumn, CrdVersion } from "./crd.ts";
 import { fieldNames, findAll, type JsonPath, parseJsonPath } from "./json-path.ts";
 import type { JsonSchema } from "./schema.ts";
@@ -32,7 +34,7 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion:
   const { group, names } = spec;
   const schema = version.schema?.openAPIV3Schema ?? anyObject;
   const type = `${group.split(".").reverse().join(".")}.${version.name}.${names.kind}`;
-  const rules = compileRules(schema, "");
+  const rules = rulesOf(schema);
   const scale = version.subresources?.scale;
   const selectable = (version.selectableFields ?? []).map(({ jsonPath }) => selector(jsonPath));
   const apiVersion = `${group}/${version.name}`;
@@ -58,7 +60,7 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion:
       setDefaults(schema, object);
     },
     prune: (object) => prune(schema, object),
-    validate: (object, old) => validate(schema, rules.check, object, old),
+    validate: (object, old) => validate(schema, rules, object, old),
     generation: true,
     versionedUpdate: true,
     // All versions share their objects, kept in the storage version; conversion by strategy None changes the apiVersion only.
@@ -75,33 +77,43 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion:
   };
 }
 
-/** Problems the old object has as well are let pass: a schema may become stricter without locking up what is stored (ratcheting). */
+/** What an update leaves as it was is let pass: a schema may become stricter without locking up what is stored (ratcheting). */
 function validate(
   schema: JsonSchema,
-  checkRules: (object: unknown, old: unknown) => FieldProblem[],
+  rules: CheckRules | undefined,
   object: KubeObject,
   old: KubeObject | undefined,
 ): readonly FieldProblem[] {
-  const problems = problemsOf(schema, checkRules, object, old);
-  if (problems.length === 0 || !old) return problems;
-  const before = new Set(problemsOf(schema, checkRules, old, undefined).map(textOf));
-  return problems.filter((problem) => !before.has(textOf(problem)));
+  const checked = withoutMetadata(schema);
+  const origin = old && new Correlation(checked, object, old);
+  const listsWereFine = !old || checkLists(schema, old).length === 0;
+  const problems = [
+    ...checkValue(checked, object, "", origin),
+    ...checkEmbedded(schema, object),
+    ...(listsWereFine ? checkLists(schema, object) : []),
+  ];
+  if (!rules) return problems.map(ofWhole);
+  if (problems.some(({ type }) => blocking.has(type))) return [...problems.map(ofWhole), notAllChecked];
+  return [...problems, ...rules(object, old, old && new Correlation(schema, object, old))].map(ofWhole);
 }
 
-const textOf = ({ field, message }: FieldProblem): string => `${field}: ${message}`;
+/** The object as a whole has no name among fields. */
+const ofWhole = (problem: FieldProblem): FieldProblem => (problem.field === "" ? { ...problem, field: "<nil>" } : problem);
 
-/** Rules only run on objects that fit their types: a rule may rely on that. */
-function problemsOf(
-  schema: JsonSchema,
-  checkRules: (object: unknown, old: unknown) => FieldProblem[],
-  object: KubeObject,
-  old: KubeObject | undefined,
-): readonly FieldProblem[] {
-  const problems = checkValue(withoutMetadata(schema), object);
-  return problems.some(({ type }) => blocking.has(type)) ? problems : [...problems, ...checkRules(object, old)];
-}
-
-const blocking = new Set(["FieldValueTypeInvalid", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany"]);
+/** Rules only run on objects that fit their schema: a rule may rely on that. */
+const blocking = new Set([
+  "FieldValueNotSupported",
+  "FieldValueTypeInvalid",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+]);
+const notAllChecked: FieldProblem = {
+  type: "FieldValueInvalid",
+  field: "<nil>",
+  message:
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+};
 
 const withoutMeta = new WeakMap<JsonSchema, JsonSchema>();
 

@@ -210,6 +210,6 @@ test("a CRD that cannot be served is refused when it comes", async () => {
   assert.equal(refused.status, 422);
   assert.match(
     refused.body.message,
-    /^CustomResourceDefinition\.apiextensions\.k8s\.io "widgets\.x\.dev" is invalid: spec\.versions\[0\]\.schema\.openAPIV3Schema\.properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed/,
+    /^CustomResourceDefinition\.apiextensions\.k8s\.io "widgets\.x\.dev" is invalid: spec\.validation\.openAPIV3Schema\.properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed/,
   );
 });
