@@ -1,23 +1,26 @@
-/** The command line: what can be typed, and how it ends. Commands live in commands/, one file each. */
+/**
+ * The command line: what can be typed, and how it ends. Commands live in commands/, one file each, loaded when they are typed: `up` goes on running, and what
+ * the others need (the HTTPS client of `get` and `apply` alone is 16 MB) is not to be held by it.
+ */
 import { parseBytes } from "@mecha/kit";
 import { functionProtocols, strictNames } from "@mecha/sidecar";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { backupCommand } from "./commands/backup.ts";
-import { callCommand } from "./commands/call.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
+import type { backupCommand } from "./commands/backup.ts";
+import type { callCommand } from "./commands/call.ts";
+import type { doctorCommand } from "./commands/doctor.ts";
+import type { entityGet, entityHistoryCommand, entityList } from "./commands/entities.ts";
 import { addEvents } from "./events-cli.ts";
 import { addObjects } from "./objects-cli.ts";
-import { functionsCommand } from "./commands/functions.ts";
-import { restoreCommand } from "./commands/restore.ts";
-import { sidecarCommand } from "./commands/sidecar.ts";
-import { statusCommand } from "./commands/status.ts";
+import type { functionsCommand } from "./commands/functions.ts";
+import type { restoreCommand } from "./commands/restore.ts";
+import type { sidecarCommand } from "./commands/sidecar.ts";
+import type { statusCommand } from "./commands/status.ts";
 import type { TckCommandOptions } from "./commands/tck.ts";
-import { kubeconfigCommand } from "./commands/kubeconfig.ts";
-import { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
-import { timerCancel, timerList } from "./commands/timers.ts";
-import { entitiesExport, entitiesImport } from "./commands/transfer.ts";
-import { up } from "./commands/up.ts";
+import type { kubeconfigCommand } from "./commands/kubeconfig.ts";
+import type { outboxDiscard, outboxList, outboxRetry } from "./commands/outbox.ts";
+import type { timerCancel, timerList } from "./commands/timers.ts";
+import type { entitiesExport, entitiesImport } from "./commands/transfer.ts";
+import type { up } from "./commands/up.ts";
 import { type Member, nodeExpected, nodePattern, parseMember } from "./up/cluster.ts";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern, topicExpected, topicPattern } from "./up/access.ts";
 import { type ExitCode, exitCodes, verdictOf } from "./exit.ts";
@@ -100,7 +103,9 @@ ${exitHelp}`,
       "after",
       examples(["mecha up", "mecha up examples/shopping-cart --port 8080", "mecha up --port 0 --admin-port 0 --state /tmp/try"]),
     )
-    .action(async (folder: string, options: Parameters<typeof up>[1]) => done(await up({ ...io, cwd: io.cwd }, { ...options, folder })));
+    .action(async (folder: string, options: Parameters<typeof up>[1]) =>
+      done(await (await import("./commands/up.ts")).up({ ...io, cwd: io.cwd }, { ...options, folder })),
+    );
 
   program
     .command("sidecar")
@@ -130,7 +135,9 @@ Environment:
   MECHA_STRICT         off or cloudstate-0.2
 ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./state", "mecha sidecar --protocol any"])}`,
     )
-    .action(async (options: Parameters<typeof sidecarCommand>[1]) => done(await sidecarCommand(io, options)));
+    .action(async (options: Parameters<typeof sidecarCommand>[1]) =>
+      done(await (await import("./commands/sidecar.ts")).sidecarCommand(io, options)),
+    );
 
   const entities = program
     .command("entities")
@@ -141,25 +148,29 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .option("--service <name>", "only of this gRPC service")
     .option("--base64", "payloads as bytes throughout, for a Mecha whose functions do not know their types")
     .addHelpText("after", examples(["mecha entities export > all.jsonl", "mecha entities export --service shop.Cart | head"]))
-    .action(async (options: Parameters<typeof entitiesExport>[1]) => entitiesExport(io, options));
+    .action(async (options: Parameters<typeof entitiesExport>[1]) => (await import("./commands/transfer.ts")).entitiesExport(io, options));
   client(entities.command("import"))
     .description("Store the lines of an export. Nothing is written over; importing the same again changes nothing.")
     .argument("<file>", "file that `mecha entities export` wrote, or - for standard input")
     .addHelpText("after", examples(["mecha entities import all.jsonl", "grep shop.Cart all.jsonl | mecha entities import -"]))
-    .action(async (file: string, options: Parameters<typeof entitiesImport>[1]) => entitiesImport(io, options, file));
+    .action(async (file: string, options: Parameters<typeof entitiesImport>[1]) =>
+      (await import("./commands/transfer.ts")).entitiesImport(io, options, file),
+    );
   client(entities.command("list"))
     .description("List stored entities.")
     .option("--service <name>", "only of this gRPC service")
     .option("--search <text>", "only ids that contain the text")
     .option("--limit <n>", "at most this many", wholeNumber(1, 1_000_000), 100)
     .addHelpText("after", examples(["mecha entities list", "mecha entities list --service shop.Cart --search alice -o json"]))
-    .action(async (options: Parameters<typeof entityList>[1]) => entityList(io, options));
+    .action(async (options: Parameters<typeof entityList>[1]) => (await import("./commands/entities.ts")).entityList(io, options));
   client(entities.command("get"))
     .description("Show one entity: where it stands, its value or newest snapshot.")
     .argument("<service>", "gRPC service, e.g. shop.Cart")
     .argument("<id>", "entity id")
     .addHelpText("after", examples(["mecha entities get shop.Cart alice"]))
-    .action(async (service: string, id: string, options: Parameters<typeof entityGet>[1]) => entityGet(io, options, service, id));
+    .action(async (service: string, id: string, options: Parameters<typeof entityGet>[1]) =>
+      (await import("./commands/entities.ts")).entityGet(io, options, service, id),
+    );
   client(entities.command("history"))
     .description("Show the events of an event-sourced entity, oldest first.")
     .argument("<service>", "gRPC service, e.g. shop.Cart")
@@ -181,7 +192,7 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
       ]),
     )
     .action(async (service: string, id: string, options: Parameters<typeof entityHistoryCommand>[1]) =>
-      entityHistoryCommand(io, options, service, id),
+      (await import("./commands/entities.ts")).entityHistoryCommand(io, options, service, id),
     );
 
   const outbox = program
@@ -193,7 +204,7 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .option("--waiting", "those that are still tried instead")
     .option("--limit <n>", "at most this many", wholeNumber(1, 1_000_000), 100)
     .addHelpText("after", examples(["mecha outbox list", "mecha outbox list --waiting -o json"]))
-    .action(async (options: Parameters<typeof outboxList>[1]) => outboxList(io, options));
+    .action(async (options: Parameters<typeof outboxList>[1]) => (await import("./commands/outbox.ts")).outboxList(io, options));
   const messages = (value: string, before: readonly number[] | undefined): readonly number[] => [
     ...(before ?? []),
     wholeNumber(1, Number.MAX_SAFE_INTEGER)(value),
@@ -203,13 +214,17 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .argument("[message...]", "numbers shown by `mecha outbox list`", messages)
     .option("--all", "all that were given up")
     .addHelpText("after", examples(["mecha outbox retry 17 18", "mecha outbox retry --all"]))
-    .action(async (ids: readonly number[], options: Parameters<typeof outboxRetry>[1]) => outboxRetry(io, options, ids));
+    .action(async (ids: readonly number[], options: Parameters<typeof outboxRetry>[1]) =>
+      (await import("./commands/outbox.ts")).outboxRetry(io, options, ids),
+    );
   client(outbox.command("discard"))
     .description("Give up effects for good, those still tried too. One that is on its way may still arrive.")
     .argument("[message...]", "numbers shown by `mecha outbox list`", messages)
     .option("--all", "all that were given up")
     .addHelpText("after", examples(["mecha outbox discard 17", "mecha outbox discard --all"]))
-    .action(async (ids: readonly number[], options: Parameters<typeof outboxDiscard>[1]) => outboxDiscard(io, options, ids));
+    .action(async (ids: readonly number[], options: Parameters<typeof outboxDiscard>[1]) =>
+      (await import("./commands/outbox.ts")).outboxDiscard(io, options, ids),
+    );
 
   addEvents(program, io, { client, examples, wholeNumber });
   addObjects(program, io, { client, examples, wholeNumber });
@@ -224,7 +239,7 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .option("--id <id>", "with --service: only of this entity")
     .option("--limit <n>", "at most this many", wholeNumber(1, 1_000_000), 100)
     .addHelpText("after", examples(["mecha timers list", "mecha timers list --service shop.Cart --id alice -o json"]))
-    .action(async (options: Parameters<typeof timerList>[1]) => timerList(io, options));
+    .action(async (options: Parameters<typeof timerList>[1]) => (await import("./commands/timers.ts")).timerList(io, options));
   client(timers.command("cancel"))
     .description("Cancel a timer of an entity. A firing that is under way goes on.")
     .argument("<service>", "gRPC service, e.g. shop.Cart")
@@ -232,40 +247,50 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     .argument("<name>", "name of the timer")
     .addHelpText("after", examples(["mecha timers cancel shop.Cart alice expire"]))
     .action(async (service: string, id: string, name: string, options: Parameters<typeof timerCancel>[1]) =>
-      timerCancel(io, options, service, id, name),
+      (await import("./commands/timers.ts")).timerCancel(io, options, service, id, name),
     );
 
   client(program.command("functions"))
     .description("List functions, their services, methods and HTTP routes.")
     .addHelpText("after", examples(["mecha functions", "mecha functions -o json"]))
-    .action(async (options: Parameters<typeof functionsCommand>[1]) => functionsCommand(io, options));
+    .action(async (options: Parameters<typeof functionsCommand>[1]) =>
+      (await import("./commands/functions.ts")).functionsCommand(io, options),
+    );
 
   client(program.command("status"))
     .description("Say what runs where.")
     .addHelpText("after", examples(["mecha status", "mecha status -C examples/shopping-cart"]))
-    .action(async (options: Parameters<typeof statusCommand>[1]) => statusCommand(io, options));
+    .action(async (options: Parameters<typeof statusCommand>[1]) => (await import("./commands/status.ts")).statusCommand(io, options));
 
   client(program.command("kubeconfig"))
     .description("Print the path of the project's kubeconfig, for kubectl.")
     .addHelpText("after", examples(["mecha kubeconfig", "kubectl --kubeconfig $(mecha kubeconfig) get namespaces"]))
-    .action(async (options: Parameters<typeof kubeconfigCommand>[1]) => kubeconfigCommand(io, options));
+    .action(async (options: Parameters<typeof kubeconfigCommand>[1]) =>
+      (await import("./commands/kubeconfig.ts")).kubeconfigCommand(io, options),
+    );
 
   client(program.command("backup"))
     .description("Copy the state of the running project into one file, while it goes on, and verify it.")
     .argument("<file|folder>", "a new file, or a folder for one named after project and time")
     .addHelpText("after", examples(["mecha backup backups/", "mecha backup /mnt/usb/shop.db -C examples/shopping-cart"]))
-    .action(async (target: string, options: Parameters<typeof backupCommand>[1]) => backupCommand(io, options, target));
+    .action(async (target: string, options: Parameters<typeof backupCommand>[1]) =>
+      (await import("./commands/backup.ts")).backupCommand(io, options, target),
+    );
 
   client(program.command("restore"))
     .description("Put a backup in the place of the state; Mecha must not be running. The state before is kept.")
     .argument("<backup>", "file that `mecha backup` wrote")
     .addHelpText("after", examples(["mecha restore backups/shop-20261120T134500Z.db", "mecha restore shop.db --state /srv/shop/.mecha"]))
-    .action(async (backup: string, options: Parameters<typeof restoreCommand>[1]) => restoreCommand(io, options, backup));
+    .action(async (backup: string, options: Parameters<typeof restoreCommand>[1]) =>
+      (await import("./commands/restore.ts")).restoreCommand(io, options, backup),
+    );
 
   client(program.command("doctor"))
     .description("Check a state folder and the store in it, running or not; say what is wrong and what to do.")
     .addHelpText("after", examples(["mecha doctor", "mecha doctor --state /srv/shop/.mecha -o json"]))
-    .action(async (options: Parameters<typeof doctorCommand>[1]) => done(await doctorCommand(io, options)));
+    .action(async (options: Parameters<typeof doctorCommand>[1]) =>
+      done(await (await import("./commands/doctor.ts")).doctorCommand(io, options)),
+    );
 
   client(program.command("call"))
     .description("Call a gRPC method by its name, with JSON; the server's reflection supplies the types.")
@@ -284,7 +309,9 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
         `mecha call --address 127.0.0.1:9000 shop.Cart/AddItem '{"id":"alice","item":"tea"}'`,
       ]),
     )
-    .action(async (method: string, json: string[], options: Parameters<typeof callCommand>[1]) => callCommand(io, options, method, json));
+    .action(async (method: string, json: string[], options: Parameters<typeof callCommand>[1]) =>
+      (await import("./commands/call.ts")).callCommand(io, options, method, json),
+    );
 
   program
     .command("tck")
