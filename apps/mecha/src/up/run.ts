@@ -5,7 +5,7 @@
  * U2 the first signal drains, the second kills at once
  */
 import { join } from "node:path";
-import { consoleLog } from "@mecha/host";
+import { consoleLog, giveBackAtRest } from "@mecha/host";
 import { type Config, explain, Fault, type Log, MetricsRegistry, Scope } from "@mecha/kit";
 import { endLeftovers } from "@mecha/runtime-process";
 import { type ClusterConfig, openSidecar, type Sidecar, type SidecarConfig } from "@mecha/sidecar";
@@ -83,6 +83,7 @@ class ProjectRun {
 
   async toTheEnd(): Promise<ExitCode> {
     const offSignal = this.#io.onSignal(() => this.#signalled());
+    this.#scope.defer(giveBackAtRest(this.#io.clock));
     try {
       const { sidecar, page } = await this.#open();
       await this.#untilReady(sidecar, page);

@@ -4,7 +4,7 @@
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
-import { consoleLog, hostClock, hostEnvironment, logOptionsFrom } from "@mecha/host";
+import { consoleLog, giveBackAtRest, hostClock, hostEnvironment, logOptionsFrom } from "@mecha/host";
 import { type Environment, Fault, type Log } from "@mecha/kit";
 import { listen, type Listener } from "@mecha/net";
 import { type CallHandler, carrierPath, type Carriers, serveCarriers, unaryHandler } from "@mecha/wire";
@@ -80,7 +80,11 @@ export async function serve(components: readonly Component[], options: ServeOpti
   routes.set(carrierPath, carriers.handler);
   const listener = await open(options, environment, log, routes);
   const server = serverOf(listener, carriers);
-  if (options.handleSignals ?? true) endWithProcess(server, environment, log, options.shutdownGraceMs ?? shutdownGraceMsDefault);
+  if (options.handleSignals ?? true) {
+    // The process is this function's: it ends with it, and its memory is given back while it rests.
+    endWithProcess(server, environment, log, options.shutdownGraceMs ?? shutdownGraceMsDefault);
+    giveBackAtRest(hostClock);
+  }
   // last: who reads this line may end the process at once
   log.info("function ready", { host: listener.host, port: listener.port, components: components.map(({ service }) => service).join(", ") });
   return server;
