@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { join } from "node:path";
 import { Scope } from "@mecha/kit";
-import { type Authority, authority, type Certificate } from "../support/certificates.ts";
+import { type Authority, authority, type Certificate, shownAt } from "../support/certificates.ts";
 import { mechaMain } from "../support/cart.ts";
 import { tempDir, type TempDir } from "../support/files.ts";
 import { post, request } from "../support/http.ts";
@@ -32,18 +32,21 @@ suite("three sidecars", { skip: skipUnless("openssl"), timeout: 180_000 }, () =>
   const peerPorts = new Map<Name, number>();
   let dir: TempDir;
   let members: Record<Name, Member>;
+  let ca: Authority;
+  const renewed = new Map<Name, Certificate>();
 
   before(async () => {
     dir = scope.own(await tempDir("cluster"));
-    const ca = await authority(dir.path);
+    ca = await authority(dir.path);
     for (const name of names) peerPorts.set(name, await freePort());
-    const started = names.map(async (name) => [name, await member(name, ca, await ca.sign(name))] as const);
+    const started = names.map(async (name) => [name, await member(name, await ca.sign(name))] as const);
     members = Object.fromEntries(await Promise.all(started)) as Record<Name, Member>;
     for (const name of names) await eventually(`${name} is connected with both`, async () => (await up(name)).join() === "1,1");
+    for (const name of names) renewed.set(name, await ca.sign(name)); // the same files: read again while the tests go on
   });
   after(() => scope[Symbol.asyncDispose]());
 
-  async function member(name: Name, ca: Authority, own: Certificate): Promise<Member> {
+  async function member(name: Name, own: Certificate): Promise<Member> {
     const [ingressPort, metricsPort, functionPort] = [await freePort(), await freePort(), await freePort()];
     const list: string[] = [];
     for (const other of names) {
@@ -200,5 +203,14 @@ suite("three sidecars", { skip: skipUnless("openssl"), timeout: 180_000 }, () =>
     await using stranger = startNode(mechaMain, ["sidecar"], { env });
     await stranger.waitFor(/a peer cannot be reached.*it says it is b, and its certificate has no such name/su);
     await members.a.sidecar.waitFor(/a peer was refused.*it says it is b, and its certificate has no such name/su);
+  });
+
+  test("certificates that were replaced meanwhile are those that members show", async () => {
+    for (const name of names) {
+      const { certificate } = renewed.get(name) ?? assert.fail();
+      const caller = renewed.get(name === "a" ? "b" : "a") ?? assert.fail();
+      const shown = () => shownAt(peerPorts.get(name) ?? 0, ca, caller);
+      await eventually(`${name} shows its new one`, async () => (await shown()) === certificate || undefined);
+    }
   });
 });

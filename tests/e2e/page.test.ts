@@ -271,3 +271,42 @@ test("groups, topics and parked events are shown; a parked one is delivered agai
   ); // the answer to "Deliver again"
   await page.close();
 });
+
+test(
+  "a group that is about to lose messages, one that lost some, one whose function is away, and more parked events than fit are plain to see",
+  { skip },
+  async () => {
+    const { page } = await visit("about:blank");
+    const group = { group: "a", source: { topic: "t" }, methods: ["x.A.B"], sending: 0, lag: 7, connected: true };
+    const lost = { used: 0.2, soon: false, lost: 12, lostTime: "2026-01-02T03:04:05.000Z" };
+    const subscriptions = [
+      { ...group, retention: { used: 0.857, soon: true, lost: 0 } },
+      { ...group, group: "b", connected: false, retention: lost },
+    ];
+    const parked = (after: number) => ({ id: `t${after}`, group: "a", source: { topic: "t" }, attempts: 2, failure: "unknown: <b>no</b>", time: lost.lostTime, attributes: {}, payload: { type: "x/T", base64: "AA==" } }); // prettier-ignore
+    const limits: (string | null)[] = [];
+    await page.route("**/v1/subscriptions", (route) => route.fulfill({ json: { subscriptions } }));
+    await page.route("**/v1/parked?*", (route) => {
+      const limit = new URL(route.request().url()).searchParams.get("limit");
+      limits.push(limit);
+      const events = Array.from({ length: limit === "20" ? 20 : 25 }, (_, at) => parked(at + 1));
+      return route.fulfill({ json: { events, ...(limit === "20" && { next: "t20" }) } });
+    });
+    await page.goto(mecha.page);
+    const panel = page.getByRole("region", { name: "Events", exact: true });
+    await panel.getByRole("row", { name: /a ?x\.A\.B topic t 7 behind about to lose messages: 85 %/u }).waitFor();
+    await panel.getByRole("row", { name: /b ?x\.A\.B topic t 7 waits for its function lost 12/u }).waitFor();
+    await panel.getByText("2 groups · 20+ parked").waitFor();
+    await panel.getByText("unknown: <b>no</b>").first().waitFor();
+    await panel.getByRole("button", { name: "Show more" }).click();
+    await panel.getByText("2 groups · 25 parked").waitFor();
+    assert.equal(await panel.getByRole("button", { name: "Show more" }).isVisible(), false);
+    assert.deepEqual([limits[0], limits.at(-1)], ["20", "40"]);
+    await panel.getByRole("row", { name: /waits for its function/u }).scrollIntoViewIfNeeded();
+    await shoot(page, "8-events-trouble");
+    await page.setViewportSize({ width: 420, height: 900 });
+    const overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert.equal(overflow, 0, "nothing sticks out sideways");
+    await page.close();
+  },
+);

@@ -1,10 +1,10 @@
 /** The ingress beyond loopback: `mecha up` with certificates, reached by curl and by `mecha call` with one, and by nobody without. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { authority } from "../support/certificates.ts";
+import { authority, shownAt } from "../support/certificates.ts";
 import { copyCart, mechaMain } from "../support/cart.ts";
 import { tempDir } from "../support/files.ts";
-import { runProgram, startNode } from "../support/program.ts";
+import { eventually, runProgram, startNode } from "../support/program.ts";
 import { skipUnless } from "../support/skip.ts";
 
 suite("an ingress with TLS", { skip: skipUnless("openssl"), timeout: 120_000 }, () => {
@@ -17,6 +17,7 @@ suite("an ingress with TLS", { skip: skipUnless("openssl"), timeout: 120_000 }, 
     await using up = startNode(mechaMain, ["up", cart.path, "--host", "0.0.0.0", "--port", "0", "--admin-port", "0"], { env });
     const [, port = ""] = await up.waitFor(/callers +https:\/\/0\.0\.0\.0:(\d+)/u);
     await up.waitFor(/Ctrl-C stops/u);
+    const renewed = await ca.sign("localhost"); // the same files: seen in a few seconds, while the rest goes on
 
     const curl = (...args: readonly string[]) =>
       runProgram("curl", ["-sS", "--cacert", ca.certificateFile, ...args, `https://localhost:${port}/carts/7`]);
@@ -38,6 +39,10 @@ suite("an ingress with TLS", { skip: skipUnless("openssl"), timeout: 120_000 }, 
     await using told = startNode(mechaMain, ["call", "-C", cart.path, "shop.Cart/GetCart", "{}"]);
     assert.equal((await told.exit).code, 2);
     assert.match(told.output, /TLS needs --ca FILE/u);
+    await eventually(
+      "the new certificate is shown",
+      async () => (await shownAt(Number(port), ca, caller)) === renewed.certificate || undefined,
+    );
   });
 
   test("certificates that cannot be used are said by variable and file, before anything starts", async () => {

@@ -126,7 +126,7 @@ suite("certificates that are renewed", { skip: skipUnless("openssl"), timeout: 1
     using _watch = watchCertificates(renewals, { clock, log });
     const look = async (until: () => unknown): Promise<void> => {
       await eventually("it has looked", async () => {
-        await clock.advance(10_000);
+        await clock.advance(5_000);
         return until() ? true : undefined;
       });
     };

@@ -11,9 +11,10 @@ import {
   type TopicListing,
   type TopicLog,
   type TopicMessage,
+  type TopicReader,
   topicShard,
 } from "@mecha/binding/topics";
-import { eventsPageBytes, rowsMax } from "@mecha/state/store";
+import { type Cursor, eventsPageBytes, type ParkedEvent, rowsMax } from "@mecha/state/store";
 import { MemoryCursors } from "./cursors.ts";
 
 interface Kept {
@@ -26,6 +27,14 @@ export function openMemoryTopics(retention: Retention): TopicLog {
   return new MemoryTopics(retention, { closed: false });
 }
 
+/** What a group lost; `held` messages more, the last at `heldTo`, were in its hand when they were swept. */
+interface Lost {
+  readonly lost: number;
+  readonly lostMs: number;
+  readonly held: number;
+  readonly heldTo: number;
+}
+
 class MemoryTopics extends MemoryCursors implements TopicLog {
   readonly retention: Retention;
   readonly #state: { closed: boolean };
@@ -33,7 +42,7 @@ class MemoryTopics extends MemoryCursors implements TopicLog {
   #messages: Kept[] = [];
   /** When each (topic, source, id) was appended. */
   readonly #ids = new Map<string, number>();
-  readonly #lost = new Map<string, { readonly lost: number; readonly lostMs: number }>();
+  readonly #lost = new Map<string, Lost>();
   #positions = 0;
   #bytes = 0;
 
@@ -86,7 +95,7 @@ class MemoryTopics extends MemoryCursors implements TopicLog {
       }));
   }
 
-  async sweep(nowMs: number, limit: number, groups: readonly string[] = []): Promise<number> {
+  async sweep(nowMs: number, limit: number, groups: readonly TopicReader[] = []): Promise<number> {
     this.mustBeOpen();
     const { maxAgeMs, maxBytes } = this.retention;
     const swept: Kept[] = [];
@@ -97,12 +106,37 @@ class MemoryTopics extends MemoryCursors implements TopicLog {
       this.#bytes -= oldest.message.payload.value.length;
       swept.push(oldest);
     }
-    for (const subscriber of new Set([...groups, ...this.subscribers()])) {
-      const lost = swept.filter((kept) => this.#isNew(subscriber, kept)).length;
-      if (lost > 0) this.#lost.set(subscriber, { lost: (this.#lost.get(subscriber)?.lost ?? 0) + lost, lostMs: nowMs }); // keeps L5
-    }
+    const readTo = new Map([...this.subscribers()].map((subscriber) => [subscriber, 0]));
+    for (const group of groups) readTo.set(group.subscriber, group.readTo);
+    for (const [subscriber, position] of readTo) this.#countLost(subscriber, position, swept, nowMs);
     for (const [name, timeMs] of this.#ids) if (timeMs < nowMs - Math.max(maxAgeMs, idsKeptMs)) this.#ids.delete(name);
     return swept.length;
+  }
+
+  /** keeps L5 */
+  #countLost(subscriber: string, readTo: number, swept: readonly Kept[], nowMs: number): void {
+    const missed = swept.filter((kept) => this.#isNew(subscriber, kept));
+    if (missed.length === 0) return;
+    const held = missed.filter(({ position }) => position <= readTo);
+    const before = this.#lost.get(subscriber) ?? { lost: 0, lostMs: 0, held: 0, heldTo: 0 };
+    this.#lost.set(subscriber, {
+      lost: before.lost + missed.length - held.length,
+      lostMs: nowMs,
+      held: before.held + held.length,
+      heldTo: held.at(-1)?.position ?? before.heldTo,
+    });
+  }
+
+  override async cursor(subscriber: string): Promise<Cursor> {
+    const known = this.#lost.get(subscriber);
+    if (known !== undefined) this.#lost.set(subscriber, { ...known, lost: known.lost + known.held, held: 0 });
+    return super.cursor(subscriber);
+  }
+
+  override async advance(subscriber: string, cursor: Cursor, parked: readonly ParkedEvent[]): Promise<void> {
+    await super.advance(subscriber, cursor, parked);
+    const known = this.#lost.get(subscriber);
+    if (known !== undefined && cursor.position >= known.heldTo) this.#lost.set(subscriber, { ...known, held: 0 });
   }
 
   async standings(groups: readonly string[]): Promise<readonly Standing[]> {
@@ -112,10 +146,11 @@ class MemoryTopics extends MemoryCursors implements TopicLog {
       const at = this.#messages.findIndex((kept) => this.#isNew(subscriber, kept));
       const oldest = this.#messages[at];
       const bytesFrom = this.#messages.slice(at).reduce((sum, { message }) => sum + message.payload.value.length, 0);
+      const { lost = 0, lostMs } = this.#lost.get(subscriber) ?? {};
       return {
         subscriber,
-        lost: 0,
-        ...this.#lost.get(subscriber),
+        lost,
+        ...(lost > 0 && lostMs !== undefined && { lostMs }),
         ...(oldest && { oldest: { timeMs: oldest.message.timeMs, bytesFrom } }),
       };
     });

@@ -20,5 +20,6 @@ export {
   type TopicLog,
   topicMaxChars,
   type TopicMessage,
+  type TopicReader,
   topicProblem,
 } from "./topics/log.ts";

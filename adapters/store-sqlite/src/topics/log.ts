@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { assert, Fault, type Log } from "@mecha/kit";
 import type { EventPage } from "@mecha/binding";
-import { appendMax, type Retention, type Standing, type TopicListing, type TopicMessage } from "@mecha/binding/topics";
+import { appendMax, type Retention, type Standing, type TopicListing, type TopicMessage, type TopicReader } from "@mecha/binding/topics";
 import { type Cursor, type ParkedChange, type ParkedEvent, type ParkedQuery, type ParkedRow, rowsMax } from "@mecha/state/store";
 import { Copies, type CopyOptions } from "../copies.ts";
 import type { FileTopics } from "./file-topics.ts";
@@ -106,7 +106,7 @@ class SqliteTopics implements FileTopics {
     return (await this.#ask({ ask: "topics" })) as readonly TopicListing[];
   }
 
-  async sweep(nowMs: number, limit: number, groups: readonly string[] = []): Promise<number> {
+  async sweep(nowMs: number, limit: number, groups: readonly TopicReader[] = []): Promise<number> {
     return (await this.#ask({ ask: "sweep", nowMs, limit, groups })) as number;
   }
 

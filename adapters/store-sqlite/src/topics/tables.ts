@@ -13,9 +13,10 @@ import {
   subscribedTopic,
   type TopicListing,
   type TopicMessage,
+  type TopicReader,
   topicShard,
 } from "@mecha/binding/topics";
-import { eventsPageBytes, rowsMax } from "@mecha/state/store";
+import { type Cursor, eventsPageBytes, rowsMax } from "@mecha/state/store";
 import { type CursorTables, cursorTable, parkedTable } from "../cursors.ts";
 import { metadataBytes, metadataOf } from "../metadata.ts";
 import type { Layout } from "../schema.ts";
@@ -41,9 +42,13 @@ function createVersion1(db: DatabaseSync): void {
   `);
 }
 
-/** What `sweep` took before a group had it. */
+/** What `sweep` took before a group had it; `held` of them were in hand, the last at `held_to`, and are not lost yet. */
 function createVersion2(db: DatabaseSync): void {
-  db.exec("CREATE TABLE lost (subscriber TEXT PRIMARY KEY, events INTEGER NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID");
+  db.exec(`
+    CREATE TABLE lost (
+      subscriber TEXT PRIMARY KEY, events INTEGER NOT NULL, time INTEGER NOT NULL, held INTEGER NOT NULL, held_to INTEGER NOT NULL
+    ) WITHOUT ROWID;
+  `);
 }
 
 /** Where a message lay. */
@@ -109,7 +114,7 @@ export class TopicTables {
     });
   }
 
-  sweep(nowMs: number, limit: number, groups: readonly string[]): number {
+  sweep(nowMs: number, limit: number, groups: readonly TopicReader[]): number {
     const { maxAgeMs, maxBytes } = this.#retention;
     this.#sql.forget.run(nowMs - Math.max(maxAgeMs, idsKeptMs), limit);
     const swept = new Map<string, Place[]>();
@@ -131,14 +136,27 @@ export class TopicTables {
   }
 
   /** keeps L5 */
-  #countLost(swept: ReadonlyMap<string, readonly Place[]>, groups: readonly string[], nowMs: number): void {
-    for (const subscriber of new Set([...groups, ...this.#cursors.subscribers()])) {
+  #countLost(swept: ReadonlyMap<string, readonly Place[]>, groups: readonly TopicReader[], nowMs: number): void {
+    const readTo = new Map(this.#cursors.subscribers().map((subscriber) => [subscriber, 0]));
+    for (const group of groups) readTo.set(group.subscriber, group.readTo);
+    for (const [subscriber, position] of readTo) {
       const places = swept.get(subscribedTopic(subscriber) ?? "");
       if (places === undefined) continue;
       const cursor = this.#cursors.cursor(subscriber);
-      const lost = places.filter((place) => !isBehind(cursor, place)).length;
-      if (lost > 0) this.#sql.lose.run(subscriber, lost, nowMs);
+      const missed = places.filter((place) => !isBehind(cursor, place));
+      const held = missed.filter((place) => place.position <= position);
+      if (missed.length > 0) this.#sql.lose.run(subscriber, missed.length - held.length, nowMs, held.length, held.at(-1)?.position ?? 0);
     }
+  }
+
+  /** A group begins at its stored place: what it had in hand before is lost. */
+  begins(subscriber: string): void {
+    this.#sql.loseHeld.run(subscriber);
+  }
+
+  /** A group has stored its place. */
+  advanced(subscriber: string, { position }: Cursor): void {
+    this.#sql.done.run(subscriber, position);
   }
 
   standings(groups: readonly string[]): readonly Standing[] {
@@ -194,9 +212,12 @@ function statements(db: DatabaseSync) {
     oldest: db.prepare("SELECT position, topic, shard, time, length(payload) AS bytes FROM message ORDER BY position LIMIT ?"),
     after: db.prepare("SELECT position, shard, time FROM message WHERE topic = ? AND position > ? ORDER BY position"),
     lose: db.prepare(
-      "INSERT INTO lost (subscriber, events, time) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events, time = excluded.time",
+      `INSERT INTO lost (subscriber, events, time, held, held_to) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+         events = events + excluded.events, time = excluded.time, held = held + excluded.held, held_to = max(held_to, excluded.held_to)`,
     ),
-    lost: db.prepare("SELECT events, time FROM lost WHERE subscriber = ?"),
+    loseHeld: db.prepare("UPDATE lost SET events = events + held, held = 0 WHERE subscriber = ? AND held > 0"),
+    done: db.prepare("UPDATE lost SET held = 0 WHERE subscriber = ? AND held > 0 AND held_to <= ?"),
+    lost: db.prepare("SELECT events, time FROM lost WHERE subscriber = ? AND events > 0"),
     remove: db.prepare("DELETE FROM message WHERE position <= ?"),
     forget: db.prepare(
       "DELETE FROM seen WHERE (topic, source, id) IN (SELECT topic, source, id FROM seen WHERE time < ? ORDER BY time LIMIT ?)",

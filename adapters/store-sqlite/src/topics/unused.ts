@@ -8,7 +8,7 @@ import { assert, Fault } from "@mecha/kit";
 import type { CopyOptions } from "../copies.ts";
 import type { FileTopics } from "./file-topics.ts";
 import type { EventPage } from "@mecha/binding";
-import { appendMax, type Retention, type Standing, type TopicListing, type TopicMessage } from "@mecha/binding/topics";
+import { appendMax, type Retention, type Standing, type TopicListing, type TopicMessage, type TopicReader } from "@mecha/binding/topics";
 import {
   type Cursor,
   cursorAtStart,
@@ -57,7 +57,7 @@ class UnusedTopics implements FileTopics {
     return this.#ask((log) => log.topics(), []);
   }
 
-  sweep(nowMs: number, limit: number, groups?: readonly string[]): Promise<number> {
+  sweep(nowMs: number, limit: number, groups?: readonly TopicReader[]): Promise<number> {
     return this.#ask((log) => log.sweep(nowMs, limit, groups), 0);
   }
 

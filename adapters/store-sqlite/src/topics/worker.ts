@@ -9,7 +9,7 @@
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { explain, Fault } from "@mecha/kit";
-import type { Retention, TopicMessage } from "@mecha/binding/topics";
+import type { Retention, TopicMessage, TopicReader } from "@mecha/binding/topics";
 import type { Cursor, ParkedChange, ParkedEvent, ParkedQuery } from "@mecha/state/store";
 import { serveBackups } from "../backup.ts";
 import { Checkpoints } from "../checkpoint.ts";
@@ -34,7 +34,7 @@ export type TopicsRequest = { readonly call: number } & (
   | { readonly ask: "append"; readonly messages: readonly TopicMessage[] }
   | { readonly ask: "read"; readonly topic: string; readonly after: number; readonly limit: number }
   | { readonly ask: "topics" }
-  | { readonly ask: "sweep"; readonly nowMs: number; readonly limit: number; readonly groups: readonly string[] }
+  | { readonly ask: "sweep"; readonly nowMs: number; readonly limit: number; readonly groups: readonly TopicReader[] }
   | { readonly ask: "standings"; readonly groups: readonly string[] }
   | { readonly ask: "cursor"; readonly subscriber: string }
   | { readonly ask: "advance"; readonly subscriber: string; readonly cursor: Cursor; readonly parked: readonly ParkedEvent[] }
@@ -137,9 +137,11 @@ class TopicsWorker {
       case "standings":
         return this.#topics.standings(request.groups);
       case "cursor":
+        this.#topics.begins(request.subscriber);
         return this.#cursors.cursor(request.subscriber);
       case "advance":
-        return this.#cursors.advance(request.subscriber, request.cursor, request.parked);
+        this.#cursors.advance(request.subscriber, request.cursor, request.parked);
+        return this.#topics.advanced(request.subscriber, request.cursor);
       case "parked":
         return this.#cursors.parked(request.query);
       case "settleParked":

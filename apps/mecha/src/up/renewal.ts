@@ -10,9 +10,9 @@ import { type LoadedTls, loadTls, type TlsFiles } from "./tls.ts";
 
 /**
  * Pause between two looks. Files are compared by what is in them, not watched: secrets are mounted as links that change (Kubernetes), copied over (certbot) or
- * moved into place, and each looks different to a watcher. Three small reads in 10 s cost nothing, and certificates are replaced days before they end.
+ * moved into place, and each looks different to a watcher. Three small reads in 5 s cost nothing, and certificates are replaced days before they end.
  */
-const lookEveryMs = 10_000;
+const lookEveryMs = 5_000;
 
 export interface Renewal {
   /** For the log: whose certificates they are. */

@@ -164,11 +164,13 @@ export class Eventing {
 
   #start(subscription: Subscription): Running {
     const { clock, log } = this.#ports;
-    if (subscription.from === "topic") this.#retention?.watch(subscription.subscriber, this.#meters.retention(subscription));
+    const { subscriber } = subscription;
+    const readTo = (): number => this.#running.get(subscriber)?.consumer.readTo ?? 0;
+    if (subscription.from === "topic") this.#retention?.watch(subscriber, this.#meters.retention(subscription), readTo);
     const running: Running = {
       subscription,
       consumer: new Consumer({
-        subscriber: subscription.subscriber,
+        subscriber,
         reader: this.#reader(subscription),
         limits: this.#limits,
         clock,

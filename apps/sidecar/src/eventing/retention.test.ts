@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeClock, MemoryLog } from "@mecha/kit/testing";
+import { MetricsRegistry } from "@mecha/kit";
+import { FakeClock, MemoryLog, SeededRandom } from "@mecha/kit/testing";
 import type { TopicLog, TopicMessage } from "@mecha/binding";
-import { openMemoryTopics } from "@mecha/store-memory";
+import { openMemoryStore, openMemoryTopics } from "@mecha/store-memory";
+import type { CloudEvent } from "@mecha/wire/cloudevents";
+import { component, ScriptedEngine } from "../ingress/testing/fixture.ts";
+import { Eventing } from "./eventing.ts";
 import { Retention } from "./retention.ts";
 
 const group = "g/topic/orders";
@@ -14,7 +18,8 @@ async function begin({ maxAgeMs = 10 * minute, maxBytes = 1 << 20 } = {}) {
   const topics = openMemoryTopics({ maxAgeMs, maxBytes });
   const seen: { used: number[]; lost: number[] } = { used: [], lost: [] };
   const retention = new Retention({ topics, clock, log });
-  retention.watch(group, { used: (part) => seen.used.push(part), lost: (events) => seen.lost.push(events) });
+  const meters = { used: (part: number) => seen.used.push(part), lost: (events: number) => seen.lost.push(events) };
+  retention.watch(group, meters, () => 0);
   await clock.advance(0);
   let ids = 0;
   const append = (count: number, bytes = 10): Promise<unknown> =>
@@ -70,7 +75,7 @@ test("what a former process's group lost is shown, and not said again", async ()
   const lost: number[] = [];
   const again = new Retention({ topics, clock, log });
   log.lines.splice(0);
-  again.watch(group, { used: () => undefined, lost: (events) => lost.push(events) });
+  again.watch(group, { used: () => undefined, lost: (events) => lost.push(events) }, () => 0);
   await clock.advance(2 * minute);
   assert.deepEqual([again.of(group)?.lost, lost, log.lines], [1, [], []]);
   again.stop();
@@ -90,4 +95,53 @@ test("a log that fails is said, and tried again", async () => {
   await clock.advance(minute);
   assert.deepEqual(log.lines, []);
   retention.stop();
+});
+
+test("a group whose function is away is shown to be about to lose messages, then to have lost them; when it is back it goes on with the oldest there is", async () => {
+  const clock = new FakeClock();
+  const log = new MemoryLog();
+  const metrics = new MetricsRegistry();
+  const topics = openMemoryTopics({ maxAgeMs: 10 * minute, maxBytes: 1 << 20 });
+  const store = openMemoryStore();
+  const engine = new ScriptedEngine();
+  let isThere = false;
+  const eventing = new Eventing({
+    ...{ clock, random: new SeededRandom(1), log, metrics, engine, feed: store.feed, topics },
+    reachable: () => isThere,
+    descriptors: () => undefined,
+  });
+  const takes = component("shop.Cart", "eventSourced");
+  const [[name, method] = assert.fail()] = takes.methods;
+  const consumes = { from: "topic", name: "orders", group: "g" } as const;
+  eventing.update([{ ...takes, methods: new Map([[name, { ...method, consumes }]]) }]);
+  const event = (id: string): CloudEvent => ({
+    ...{ id, source: "s", type: "shop.Add", dataContentType: "application/protobuf", extensions: {}, data: new Uint8Array(9) },
+  });
+  const publish = (...ids: readonly string[]): Promise<number> => eventing.publish("orders", ids.map(event));
+  const seen = () => {
+    const [group] = eventing.groups();
+    const labels = ["g", "topic:orders"] as const;
+    const figures = [metrics.value("mecha_events_retention_used", ...labels), metrics.value("mecha_events_lost_total", ...labels)];
+    return { soon: group?.retention?.soon, lost: group?.retention?.lost, connected: group?.connected, figures };
+  };
+  await publish("old");
+  await clock.advance(8 * minute);
+  assert.deepEqual(seen(), { soon: true, lost: 0, connected: false, figures: [0.8, 0] });
+  for (let round = 0; round < 3; round++) await publish(...Array.from({ length: 500 }, (_, at) => `${round}.${at}`));
+  await clock.advance(3 * minute);
+  // The old one was read before it was removed, so it is in hand; so are those up to the bound of what is read ahead.
+  assert.deepEqual(seen(), { soon: false, lost: 0, connected: false, figures: [0.3, 0] });
+  await clock.advance(8 * minute);
+  assert.deepEqual(seen(), { soon: false, lost: 500, connected: false, figures: [0, 500] });
+  assert.deepEqual(log.lines.map(({ message }) => message), [warning, warning, loss].map((line) => line.replace(/^\w+ /u, ""))); // prettier-ignore
+  isThere = true;
+  eventing.wake();
+  await publish("last");
+  await clock.advance(1_000);
+  const ids = engine.calls.map(({ command }) => command.metadata?.find(([key]) => key === "ce-id")?.[1]);
+  assert.deepEqual([ids.length, ids[0], new Set(ids).has("last")], [1_002, "old", true]);
+  assert.equal((await topics.standings([group]))[0]?.lost, 500);
+  await topics.cursor(group); // whoever begins now lost nothing by it: what was in hand is stored as done
+  assert.equal((await topics.standings([group]))[0]?.lost, 500);
+  await eventing.stop();
 });

@@ -5,7 +5,7 @@
  * Q2 what a group lost is one line for each look, however many sweeps it took
  */
 import type { CancelTimer, Clock, Log } from "@mecha/kit";
-import { retentionUsed, type Standing, type TopicLog } from "@mecha/binding";
+import { retentionUsed, type Standing, type TopicLog, type TopicReader } from "@mecha/binding";
 
 /** Pause between two sweeps, and when the last one removed as much as it may at once. */
 const sweepEveryMs = 30_000;
@@ -42,6 +42,7 @@ export interface RetentionPorts {
 }
 
 interface Watched {
+  readonly readTo: () => number;
   readonly meters: RetentionMeters;
   /** `undefined` until the log has told. */
   stands: GroupRetention | undefined;
@@ -62,9 +63,12 @@ export class Retention {
     this.#timer = ports.clock.after(sweepEveryMs, () => void this.#sweep());
   }
 
-  /** A group that consumes a topic, from now on. */
-  watch(subscriber: string, meters: RetentionMeters): void {
-    this.#groups.set(subscriber, { meters, stands: undefined, warned: false });
+  /**
+   * A group that consumes a topic, from now on. To be called before the group begins: what it loses by that is then said.
+   * @param readTo Positions up to there it has in hand, or done.
+   */
+  watch(subscriber: string, meters: RetentionMeters, readTo: () => number): void {
+    this.#groups.set(subscriber, { readTo, meters, stands: undefined, warned: false });
     void this.#tried("how far consumer groups are cannot be read", () => this.#look([subscriber]));
   }
 
@@ -84,12 +88,16 @@ export class Retention {
   async #sweep(): Promise<void> {
     const { topics, clock } = this.#ports;
     const swept = await this.#tried("old messages of topics could not be removed", () =>
-      topics.sweep(clock.wall(), sweepMax, [...this.#groups.keys()]),
+      topics.sweep(clock.wall(), sweepMax, this.#readers()),
     );
     const isMore = swept === sweepMax;
     if (!isMore || clock.monotonic() - this.#lookedMs >= lookLateMs)
       await this.#tried("how far consumer groups are cannot be read", () => this.#look([...this.#groups.keys()]));
     if (!this.#stopped) this.#timer = clock.after(isMore ? sweepAgainMs : sweepEveryMs, () => void this.#sweep());
+  }
+
+  #readers(): TopicReader[] {
+    return Array.from(this.#groups, ([subscriber, { readTo }]) => ({ subscriber, readTo: readTo() }));
   }
 
   /** What failed is said, and tried again with the next sweep. */

@@ -136,12 +136,32 @@ export function topicLogContract(name: string, capabilities: { readonly persiste
         await lost(),
         Array.from({ length: 5 }, () => [0, undefined]),
       );
-      assert.equal(await log.sweep(timeMs + 3 * hour, 4, [fresh]), 4);
+      const groups = [{ subscriber: fresh, readTo: 0 }];
+      assert.equal(await log.sweep(timeMs + 3 * hour, 4, groups), 4);
       assert.deepEqual(await lost(), [[1, timeMs + 3 * hour], [0, undefined], [0, undefined], [4, timeMs + 3 * hour], [0, undefined]]); // prettier-ignore
-      assert.equal(await log.sweep(timeMs + 4 * hour, 100, [fresh]), 6);
-      assert.equal(await log.sweep(timeMs + 5 * hour, 100, [fresh]), 0);
+      assert.equal(await log.sweep(timeMs + 4 * hour, 100, groups), 6);
+      assert.equal(await log.sweep(timeMs + 5 * hour, 100, groups), 0);
       const last = timeMs + 4 * hour;
       assert.deepEqual(await lost(), [[7, last], [4, last], [0, undefined], [10, last], [0, undefined]]); // prettier-ignore
+    },
+    { maxAgeMs: 2 * hour, maxBytes: 1 << 20 },
+  );
+
+  inLog(
+    "what a group has in hand when it is swept is lost only when the group begins anew before it has stored that it is done",
+    async (log) => {
+      const [stays, ends] = ["stays/topic/orders", "ends/topic/orders"] as const;
+      await log.append(Array.from({ length: 6 }, (_, at) => message(`${at}`)));
+      const positions = (await all(log)).map(({ position }) => position);
+      const [readTo = 0] = positions.slice(2);
+      const groups = [stays, ends].map((subscriber) => ({ subscriber, readTo }));
+      assert.equal(await log.sweep(timeMs + 3 * hour, 100, groups), 6); // three in hand, three never seen
+      const lost = async (): Promise<number[]> => (await log.standings([stays, ends])).map((one) => one.lost);
+      assert.deepEqual(await lost(), [3, 3]);
+      await log.advance(ends, { position: positions[1] ?? 0, ahead: [] }, []); // the third is still in hand
+      await log.advance(stays, { position: readTo, ahead: [] }, []);
+      for (const subscriber of [stays, ends, ends]) await log.cursor(subscriber);
+      assert.deepEqual(await lost(), [3, 6]); // all it had in hand: which of them it was is not known
     },
     { maxAgeMs: 2 * hour, maxBytes: 1 << 20 },
   );

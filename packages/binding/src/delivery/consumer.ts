@@ -64,6 +64,10 @@ export class Consumer {
   get lag(): number | undefined {
     return this.#machine?.lag;
   }
+  /** Positions up to here it has read; 0 before its cursor is. */
+  get readTo(): number {
+    return this.#machine?.readTo ?? 0;
+  }
   get sending(): number {
     return this.#machine?.sending ?? 0;
   }

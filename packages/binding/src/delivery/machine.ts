@@ -87,6 +87,10 @@ export class DeliveryMachine {
   get lag(): number {
     return this.#buffered + Math.max(0, this.#head - this.#readTo);
   }
+  /** Positions up to here were read: what lies there is done, or in hand. */
+  get readTo(): number {
+    return this.#readTo;
+  }
   /** Deliveries under way. */
   get sending(): number {
     return this.#sending;

@@ -7,7 +7,8 @@
  * L2 a message whose (topic, source, id) was appended before is not appended again, for at least as long as messages are kept, and a day
  * L3 messages of one (topic, key) are read in the order they were appended; a reader sees all of them, unless retention took them first
  * L4 what is past the retention is removed by `sweep` only: never while somebody appends
- * L5 what `sweep` takes before a consumer group's stored place is behind it is counted as lost for that group, in the same commit
+ * L5 what `sweep` takes before a consumer group has had it is counted as lost for that group, in the same commit. What the group has in hand then, read and
+ *    not stored as done, is lost only when the group begins anew, which is when its place is asked for (`cursor`)
  */
 import type { CommandMetadata, Cursor, Cursors, Payload } from "@mecha/state";
 import type { EventPage } from "../event.ts";
@@ -46,10 +47,17 @@ export interface Retention {
   readonly maxBytes: number;
 }
 
+/** A group that consumes now. */
+export interface TopicReader {
+  readonly subscriber: string;
+  /** Positions up to here it has read: they are in hand, or done. */
+  readonly readTo: number;
+}
+
 /** How a consumer group stands to what is removed. */
 export interface Standing {
   readonly subscriber: string;
-  /** Messages that were lost for the group (L5), ever. One that was being delivered when it was removed counts too: its place was not stored yet. */
+  /** Messages that were lost for the group (L5), ever. Of those it had in hand when it ended all count, though some may have been delivered just before. */
   readonly lost: number;
   /** Wall ms when the last of them was removed. Absent: none was. */
   readonly lostMs?: number;
@@ -78,10 +86,10 @@ export interface TopicLog extends Cursors, AsyncDisposable {
   topics(): Promise<readonly TopicListing[]>;
   /**
    * Removes what is past the retention, at most `limit` (1 to 10,000) messages.
-   * @param groups Subscribers of topics that may have no stored place yet: to them everything is new. Those that have one need not be named.
+   * @param groups Who consumes now. Groups that have a stored place are known without being named.
    * @returns how many; fewer than `limit` = no more for now.
    */
-  sweep(nowMs: number, limit: number, groups?: readonly string[]): Promise<number>;
+  sweep(nowMs: number, limit: number, groups?: readonly TopicReader[]): Promise<number>;
   /** How these subscribers of topics stand, in the same order. At most 1,000. */
   standings(groups: readonly string[]): Promise<readonly Standing[]>;
   readonly retention: Retention;
