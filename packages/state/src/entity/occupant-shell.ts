@@ -33,9 +33,9 @@ export abstract class OccupantShell extends WheelTimer implements Occupant {
   readonly entityId: string;
   protected readonly parts: EngineParts;
   protected readonly address: EntityAddress;
-  /** Monotonic ms: when the record was asked for, and when the entity became active; 0 = it is not. For meters. */
+  /** Monotonic ms: when the record was asked for, and when the entity became active; -1 = it has not. For meters. */
   protected openedMs = 0;
-  protected activeSinceMs = 0;
+  protected activeSinceMs = -1;
 
   memberOf: object | undefined = undefined;
   memberBefore: Occupant | undefined = undefined;
@@ -98,7 +98,7 @@ export abstract class OccupantShell extends WheelTimer implements Occupant {
     this.host.gate.leave(this);
     this.parts.wheel.cancel(this);
     if (this.hasPlace) this.count("passivatedEntities");
-    if (this.activeSinceMs > 0) this.host.meters.ended(this.nowMs() - this.activeSinceMs);
+    if (this.activeSinceMs >= 0) this.host.meters.ended(this.nowMs() - this.activeSinceMs);
     this.host.entities.delete(this.entityId);
     this.parts.activations.leave(this);
     this.parts.commands.fewer();

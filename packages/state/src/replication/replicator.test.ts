@@ -137,6 +137,38 @@ test("what was done on both sides of a cut is compared and joined; equal entitie
   );
 });
 
+test("600 changes at two nodes, many at once, their link cut and healed again and again: one sum, and each function was told exactly that", async () => {
+  await using two = await pair();
+  const both = [two.a, two.b] as const;
+  let dice = 42;
+  const roll = (sides: number): number => (dice = (dice * 48_271) % 2_147_483_647) % sides;
+  const ids = [0, 0];
+  let sum = 0;
+  for (let round = 0; round < 100; round++) {
+    if (roll(8) === 0) two.cut();
+    if (roll(4) === 0) two.heal();
+    for (const [at, bench] of both.entries()) {
+      const told = [bench.send(), bench.send(), bench.send()];
+      await settle();
+      for (const at1 of [2, 0, 1]) bench.stream.reply((ids[at] as number) + at1 + 1, { update: inc(1 + at1) }); // in any order
+      ids[at] = (ids[at] as number) + told.length;
+      sum += 6;
+      await settle();
+      assert.deepEqual(
+        told.map(({ outcome }) => outcome),
+        ["ok", "ok", "ok"],
+      );
+    }
+  }
+  two.heal();
+  await two.clock.advance(6_000);
+  assert.equal(sum, 1_200);
+  for (const { stream } of both) {
+    const told = stream.sent.filter((sent) => sent.startsWith("+")).reduce((all, sent) => all + Number(sent), 0);
+    assert.equal((stream.init === "none" ? 0 : Number(stream.init)) + sum / 2 + told, sum);
+  }
+});
+
 test("a peer that says another name is not taken, and asked again later", async () => {
   await using two = await pair("c");
   await two.clock.advance(1_000);

@@ -1,6 +1,6 @@
 /** An engine on a fake clock with one scripted function, and what tests ask of it. */
 import { FakeClock, MemoryLog, SeededRandom, settle } from "@mecha/kit/testing";
-import { type Fault, noMetrics } from "@mecha/kit";
+import { type Fault, type Metrics, noMetrics } from "@mecha/kit";
 import type { StateEngine } from "../engine.ts";
 import type { Change, EngineOptions } from "../limits.ts";
 import type { CallContext, Command, Component, Reply } from "../model.ts";
@@ -27,12 +27,12 @@ export class Bench implements AsyncDisposable {
   readonly changes: Change[] = [];
   readonly fatal: Fault[] = [];
 
-  /** @param before whose store and clock go on: the process after that one. */
+  /** @param before whose store and clock go on: the process after that one; and where metrics go. */
   constructor(
     script: Script = {},
     options: EngineOptions = {},
     components?: (port: ScriptedFunction) => readonly Component[],
-    before?: Pick<Bench, "clock" | "store">,
+    before?: Partial<Pick<Bench, "clock" | "store">> & { readonly metrics?: Metrics },
   ) {
     this.clock = before?.clock ?? new FakeClock();
     this.store = before?.store ?? new ScriptedStore();
@@ -42,7 +42,7 @@ export class Bench implements AsyncDisposable {
       clock: this.clock,
       random: new SeededRandom(1),
       log: this.log,
-      metrics: noMetrics,
+      metrics: before?.metrics ?? noMetrics,
       options: { observe: (change) => this.changes.push(change), onFatal: (fault) => this.fatal.push(fault), ...options },
     });
     this.engine.setComponents(components?.(this.function) ?? [component(this.function)]);
