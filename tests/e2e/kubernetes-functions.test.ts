@@ -1,6 +1,6 @@
 /** Functions of mecha.yaml as objects of the Kubernetes API beside them, seen with a real kubectl. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { addItem, copyCart, getCart, startUp } from "../support/cart.ts";
@@ -81,18 +81,21 @@ test("a function made with kubectl runs: beside others, over kill -9, with anoth
     await addItem(up.ingress, "7", { sku: "tea", quantity: 2 });
     up.program.kill("SIGKILL");
   }
-  await writeFile(
-    join(dir.path, "mecha.yaml"),
-    "apiVersion: mecha.dev/v1alpha1\nkind: Project\nmetadata: { name: shopping-cart }\nspec: {}\n",
-  );
+  // Without mecha.yaml, from a file: what was in its way is no more there.
+  await rm(join(dir.path, "mecha.yaml"));
+  await writeFile(join(dir.path, "cart.json"), cartObject("other", needy));
+  await writeFile(join(dir.path, "colours.yaml"), JSON.stringify(config));
   {
     await using up = await startUp(dir.path);
-    await untilReady(kubectl, "statefulservice/other", "True"); // what was in its way has left the file
+    assert.match(up.program.output, /mecha \| +statefulservice\/other is ready: serves shop\.Cart/u);
+    await untilReady(kubectl, "statefulservice/other", "True");
     await kubectl.run(["wait", "--for=delete", "statefulservice/cart", "--timeout=60s"]);
     await addItem(up.ingress, "7", { sku: "cup", quantity: 1 });
     up.program.kill("SIGKILL");
   }
+  await rm(join(dir.path, "cart.json"));
   await using up = await startUp(dir.path);
+  await up.program.waitFor(/statefulservice\/other is in no file any more, and stays/u);
   await untilReady(kubectl, "statefulservice/other", "True");
   const items = { cartId: "7", items: [item("tea", 2), item("cup", 1)], checkedOut: false };
   assert.deepEqual(await getCart(up.ingress, "7"), items);

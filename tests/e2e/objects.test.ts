@@ -54,7 +54,7 @@ test("a CRD and objects of it are applied, shown, described and deleted; mistake
     "none/readme.txt": "",
   });
   const bad = await mecha("apply", join(dir.path, "bad"));
-  assert.deepEqual([bad.code, /a\.yaml, document 2: an object needs apiVersion and kind/.test(bad.output)], [2, true]);
+  assert.deepEqual([bad.code, /a\.yaml:5: an object needs apiVersion and kind/.test(bad.output)], [2, true]);
   assert.match((await mecha("apply", join(dir.path, "none"))).output, /no object in there/);
   assert.match((await mecha("apply", join(dir.path, "nowhere"))).output, /there is no such file or folder/);
   await dir.write({ "kind.yaml": "apiVersion: x.dev/v1\nkind: Gizmo\nmetadata: { name: g }\n" });

@@ -71,7 +71,7 @@ ${exitHelp}`,
 
   program
     .command("up")
-    .argument("[dir]", "folder of the project (mecha.yaml)", ".")
+    .argument("[dir]", "folder of the project: mecha.yaml, files with Kubernetes objects, or both", ".")
     .description("Run a project: its functions, their durable state, one address for callers, one page to look at it.")
     .option("--port <port>", "ingress port; 0 takes a free one (spec.ingress.port)", portNumber)
     .option("--host <host>", "ingress address (spec.ingress.host)")
@@ -82,6 +82,8 @@ ${exitHelp}`,
       "port of the Kubernetes API; 0 takes a free one (spec.kubernetes.port; that of the last run, or a free one)",
       portNumber,
     )
+    .option("--no-apply", "leave the objects in the folder's other YAML and JSON files alone")
+    .option("--prune", "delete what an earlier start applied from files that no longer hold it")
     .option("--no-kubernetes", "do not serve the Kubernetes API (spec.kubernetes.enabled)")
     .option(
       "--metrics-port <port>",

@@ -1,15 +1,14 @@
 /** `mecha get`, `describe`, `apply`, `delete`: the Kubernetes API for people without kubectl, of the project's own server or of any cluster. */
-import { readdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import { readTextFile } from "@mecha/host";
-import { explain, Fault, mib } from "@mecha/kit";
-import { groupVersionOf, isObject, type KubeObject } from "@mecha/kinds";
+import { resolve } from "node:path";
+import { explain, Fault } from "@mecha/kit";
+import { groupVersionOf, type KubeObject } from "@mecha/kinds";
 import { openHttpsTransport, readKubeconfig } from "@mecha/kube";
-import { ApiClient, idOf, type ObjectId, type ObjectTable, resourceRef, type ServedResource } from "@mecha/machinery";
-import { parseAllDocuments, stringify } from "yaml";
+import { ApiClient, type ObjectTable, resourceRef, type ServedResource } from "@mecha/machinery";
+import { stringify } from "yaml";
 import { UsageError } from "../exit.ts";
 import { type Io, printable, table, withProgress } from "../io.ts";
+import { applyManifest, idFor, ServedKinds } from "../manifests/apply.ts";
+import { type Manifest, readManifests } from "../manifests/read.ts";
 import { type ClientOptions, printJson } from "./client-options.ts";
 import { kubeconfigPath } from "./kubeconfig.ts";
 
@@ -52,10 +51,6 @@ async function resourceNamed(client: ApiClient, typed: string): Promise<ServedRe
 }
 
 const groupOf = ({ apiVersion }: ServedResource): string => groupVersionOf(apiVersion).group;
-
-function idFor(resource: ServedResource, namespace: string, name: string): ObjectId {
-  return resource.namespaced ? { namespace, name } : { name };
-}
 
 interface GetOptions extends ObjectOptions {
   readonly allNamespaces?: boolean;
@@ -144,93 +139,16 @@ interface ApplyCommandOptions extends ObjectOptions {
 
 /** `mecha apply`. Objects are applied in the order of the files; what fails is said, the others are applied all the same. */
 export async function objectsApply(io: Io, options: ApplyCommandOptions, paths: readonly string[]): Promise<void> {
-  const objects: Manifest[] = [];
-  for (const path of paths) objects.push(...(await manifestsOf(resolve(io.cwd, path), path)));
-  if (objects.length === 0) throw new UsageError(`${paths.join(", ")}: no object in there; .yaml, .yml and .json files are read`);
-  using to = await connect(io, options);
-  const kinds = new Kinds(to.client);
-  await eachOf(io, objects, async ({ where, object }) => {
-    const resource = await kinds.of(object, where);
-    const { namespace = to.namespace, name } = object.metadata;
-    const placed = resource.namespaced ? { ...object, metadata: { ...object.metadata, namespace } } : object;
-    const before = await to.client.find(resource, idFor(resource, namespace, name));
-    const after = await to.client.apply<KubeObject>(resource, placed, {
-      force: options.forceConflicts ?? false,
-      dryRun: options.dryRun ?? false,
-    });
-    const what = !before ? "created" : isDeepStrictEqual(content(before), content(after)) ? "unchanged" : "configured";
-    return `${resource.singular}/${idOf(placed).name} ${what}${options.dryRun ? " (dry run)" : ""}`;
-  });
-}
-
-/** The object without what the server keeps account of; a dry run raises no version, so versions do not tell. */
-function content({ metadata, ...rest }: KubeObject): object {
-  const { managedFields: _fields, resourceVersion: _version, generation: _generation, ...kept } = metadata;
-  return { ...rest, metadata: kept };
-}
-
-interface Manifest {
-  /** File, and which document of it, for errors. */
-  readonly where: string;
-  readonly object: KubeObject;
-}
-
-/** Files of a folder are read in the order of their names; folders in it are not. */
-async function manifestsOf(path: string, shown: string): Promise<Manifest[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new UsageError(`${shown}: there is no such file or folder`);
-  if (!found.isDirectory()) return readManifests(path, shown);
-  const names = (await readdir(path)).filter((name) => /\.(ya?ml|json)$/u.test(name)).sort();
-  const all: Manifest[] = [];
-  for (const name of names) all.push(...(await readManifests(join(path, name), join(shown, name))));
-  return all;
-}
-
-/** Largest file, bytes. */
-const fileMaxBytes = 16 * mib;
-
-async function readManifests(path: string, shown: string): Promise<Manifest[]> {
-  const text = (await readTextFile(path, fileMaxBytes)) ?? "";
   const manifests: Manifest[] = [];
-  for (const [at, document] of parseAllDocuments(text).entries()) {
-    const where = `${shown}, document ${String(at + 1)}`;
-    const [problem] = document.errors;
-    if (problem) throw new UsageError(`${where}: ${problem.message}`);
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    if (value === null || value === undefined) continue;
-    const items = isObject(value) && value["kind"] === "List" && Array.isArray(value["items"]) ? (value["items"] as unknown[]) : [value];
-    manifests.push(...items.map((item) => ({ where, object: checked(item, where) })));
-  }
-  return manifests;
-}
-
-function checked(value: unknown, where: string): KubeObject {
-  const metadata = isObject(value) ? value["metadata"] : undefined;
-  if (!isObject(value) || typeof value["apiVersion"] !== "string" || typeof value["kind"] !== "string")
-    throw new UsageError(`${where}: an object needs apiVersion and kind`);
-  if (!isObject(metadata) || typeof metadata["name"] !== "string") throw new UsageError(`${where}: metadata.name is missing`);
-  return value as unknown as KubeObject;
-}
-
-/** Kinds of the server; asked again when one is not known, as a CRD applied before may have brought it. */
-class Kinds {
-  readonly #client: ApiClient;
-  #known: readonly ServedResource[] = [];
-
-  constructor(client: ApiClient) {
-    this.#client = client;
-  }
-
-  async of({ apiVersion, kind }: KubeObject, where: string): Promise<ServedResource> {
-    const find = (): ServedResource | undefined => this.#known.find((one) => one.kind === kind && one.apiVersion === apiVersion);
-    const known = find();
-    if (known) return known;
-    this.#known = await this.#client.resources();
-    const found = find();
-    if (!found)
-      throw new Fault("notFound", `${where}: the server has no kind ${kind} of ${apiVersion}; is its CustomResourceDefinition applied?`);
-    return found;
-  }
+  for (const path of paths) manifests.push(...(await readManifests(resolve(io.cwd, path), path)));
+  if (manifests.length === 0) throw new UsageError(`${paths.join(", ")}: no object in there; .yaml, .yml and .json files are read`);
+  using to = await connect(io, options);
+  const kinds = new ServedKinds(to.client);
+  const { forceConflicts: force = false, dryRun = false } = options;
+  await eachOf(io, manifests, async (manifest) => {
+    const applied = await applyManifest(to.client, await kinds.of(manifest), manifest.object, { namespace: to.namespace, force, dryRun });
+    return `${applied.resource.singular}/${applied.object.metadata.name} ${applied.what}${dryRun ? " (dry run)" : ""}`;
+  });
 }
 
 /** Does each, says each. @throws Fault when some failed; each was said by then. */

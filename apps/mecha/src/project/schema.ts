@@ -186,7 +186,7 @@ const tryFields = {
 const specFields = {
   functions: optional(
     list(map(functionFields), { max: functionsMax }),
-    "User functions to run, beside those of StatefulService objects (docs/guides/kubernetes.md).",
+    "User functions to run, beside those of StatefulService objects (docs/guides/deploy-with-kubectl.md).",
     [],
     "`[]`",
   ),

@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { consoleLog, giveBackAtRest } from "@mecha/host";
 import { type Config, explain, Fault, type Log, MetricsRegistry, Scope } from "@mecha/kit";
 import { endLeftovers } from "@mecha/runtime-process";
-import { type ClusterConfig, openSidecar, type Sidecar, type SidecarConfig } from "@mecha/sidecar";
+import { type KubeObject } from "@mecha/kinds";
+import { ApiClient } from "@mecha/machinery";
+import { type ClusterConfig, type FunctionStatus, openSidecar, type Sidecar, type SidecarConfig } from "@mecha/sidecar";
 import type { DescriptorSet } from "@mecha/wire";
 import { Backups } from "../admin/backups.ts";
 import { LiveFeed } from "../admin/live.ts";
@@ -30,6 +32,8 @@ import { Fleet } from "./fleet.ts";
 import { ingressAccess } from "./access.ts";
 import { isLoopback } from "./address.ts";
 import { type Kubernetes, openKubernetes } from "./kubernetes.ts";
+import { applyDirectory, filesManager, nameOf } from "./objects/directory.ts";
+import { isSettled } from "./objects/plan.ts";
 import { type Published, publishProject } from "./objects/publish.ts";
 import type { RunSettings } from "./settings.ts";
 import { type Renewal, watchCertificates } from "./renewal.ts";
@@ -47,6 +51,12 @@ export async function runProject(io: Io, settings: RunSettings, config: Config<t
 
 /** Why a run ends. */
 type End = { readonly why: "signal" } | { readonly why: "failure"; readonly error: unknown };
+
+/** Where applying the folder's objects is. */
+type Applying =
+  | { readonly is: "running" }
+  | { readonly is: "done"; readonly objects: readonly KubeObject[] }
+  | { readonly is: "failed"; readonly error: unknown };
 
 class ProjectRun {
   readonly #io: Io;
@@ -66,6 +76,7 @@ class ProjectRun {
   #metricsUrl: string | undefined;
   #kubernetes: Kubernetes | undefined;
   #published: Published | undefined;
+  #applied: Applying = { is: "done", objects: [] };
 
   constructor(io: Io, settings: RunSettings, config: Config<typeof options>) {
     this.#io = io;
@@ -153,6 +164,8 @@ class ProjectRun {
     for (const [i, fn] of functions.entries()) await this.#startFunction(fleet, fn, `spec.functions[${i}]`);
     if (attached) sidecar.addFunction(attached.name, { protocol: attached.protocol, attached: true }).started(attached);
     this.#kubernetes = await kubernetes;
+    if (functions.length === 0 || (this.#settings.objects?.manifests.length ?? 0) > 0) this.#publish();
+    this.#applyObjects();
     return { sidecar, page };
   }
 
@@ -277,7 +290,45 @@ class ProjectRun {
     const { clock, random } = this.#io;
     const transport = this.#kubernetes.api.transport("mecha");
     const ports = { transport, clock, random, log: this.#log, fleet: this.#fleet, graceMs: this.#config.shutdownGraceMs };
-    this.#published = this.#scope.own(publishProject(this.#settings, ports));
+    const say = (text: string): void => {
+      if (this.#state !== "draining") this.#console.say(text);
+    };
+    this.#published = this.#scope.own(publishProject(this.#settings, { ...ports, say, found: () => this.#look() }));
+  }
+
+  /** Those of the folder's files. `#applied` follows; a failure ends the start. */
+  #applyObjects(): void {
+    const { objects } = this.#settings;
+    if (!objects || !this.#kubernetes) return;
+    const client = new ApiClient(this.#kubernetes.api.transport("mecha"), { fieldManager: filesManager });
+    const { clock } = this.#io;
+    const ports = { client, clock, signal: this.#scope.signal, say: (text: string) => this.#console.say(text), prune: objects.prune };
+    const applying = applyDirectory(objects.manifests, ports).then(
+      (applied) => {
+        this.#applied = { is: "done", objects: applied };
+      },
+      (error: unknown) => {
+        this.#applied = { is: "failed", error };
+      },
+    );
+    this.#applied = { is: "running" };
+    void applying.then(() => this.#look());
+  }
+
+  /** StatefulServices of the folder's files that may yet become ready. */
+  #unsettled(): readonly KubeObject[] {
+    if (this.#applied.is !== "done") return [];
+    return this.#applied.objects.filter((object) => {
+      if (object.kind !== "StatefulService") return false;
+      const finding = this.#published?.finding(object);
+      return !finding || !isSettled(finding);
+    });
+  }
+
+  /** Of mecha.yaml, or attached: those the start stands and falls with. */
+  #ownFunctions(sidecar: Sidecar): readonly FunctionStatus[] {
+    const { functions, attached } = this.#settings;
+    return sidecar.functions.filter(({ name }) => name === attached?.name || functions.some((fn) => fn.name === name));
   }
 
   /** Waits until every function is served, says what it waits for, and prints the banner. A signal ends the wait. */
@@ -286,10 +337,14 @@ class ProjectRun {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#look = () => {
-          const refused = sidecar.functions.find(({ state }) => state.is === "refused");
+          const own = this.#ownFunctions(sidecar);
+          const refused = own.find(({ state }) => state.is === "refused");
           if (refused?.state.is === "refused")
             reject(new Fault("precondition", `function ${refused.name} cannot be served: ${refused.state.problem}`));
-          else if (this.#state !== "starting" || sidecar.functions.every(({ state }) => state.is === "ready")) resolve();
+          else if (this.#applied.is === "failed") reject(this.#applied.error);
+          else if (this.#state !== "starting") resolve();
+          else if (this.#applied.is === "done" && this.#unsettled().length === 0 && own.every(({ state }) => state.is === "ready"))
+            resolve();
         };
         this.#look();
       });
@@ -320,7 +375,10 @@ class ProjectRun {
     const again = (): void => {
       cancel = this.#io.clock.after(patienceMs, () => {
         this.#publish();
-        for (const fn of this.#functions(sidecar))
+        if (this.#applied.is === "running") this.#console.say("waiting for objects of the folder to be applied");
+        for (const object of this.#unsettled())
+          this.#console.say(`waiting for ${nameOf(object)}: ${this.#published?.finding(object)?.message ?? "starting"}`);
+        for (const fn of this.#ownFunctions(sidecar).map((own) => this.#functionJson(own)))
           if (fn.state !== "ready")
             this.#console.say(
               `waiting for function ${fn.name}${fn.port === undefined ? "" : ` on port ${fn.port}`}: ${fn.problem ?? fn.state}`,
@@ -334,7 +392,7 @@ class ProjectRun {
 
   /** Once running, a new version that is refused is said and the old routes stay. */
   #sayRefused(sidecar: Sidecar): void {
-    for (const { name, state } of sidecar.functions)
+    for (const { name, state } of this.#ownFunctions(sidecar))
       if (state.is === "refused" && !this.#refusedSaid.has(state.problem)) {
         this.#refusedSaid.add(state.problem);
         this.#console.say(`function ${name} cannot be served: ${state.problem}`);
@@ -358,7 +416,11 @@ class ProjectRun {
   }
 
   #functions(sidecar: Sidecar): FunctionJson[] {
-    return sidecar.functions.map((fn) => functionJson(fn, this.#fleet?.process(fn.name)));
+    return sidecar.functions.map((fn) => this.#functionJson(fn));
+  }
+
+  #functionJson(fn: FunctionStatus): FunctionJson {
+    return functionJson(fn, this.#fleet?.process(fn.name));
   }
 
   #clusterStatus({ engine, peerPort }: Sidecar): Pick<StatusJson, "cluster"> {

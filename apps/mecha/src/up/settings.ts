@@ -1,10 +1,12 @@
 /** What one run of a project is to do: the project file, overruled by the command line. Pure. */
 import type { FunctionProtocol } from "@mecha/sidecar";
+import { UsageError } from "../exit.ts";
 import { type Access, type AccessFlags, withFlags } from "./access.ts";
 import { checkHost } from "./address.ts";
 import { type ClusterGiven, type ClusterSettings, clusterSettings, type Member } from "./cluster.ts";
 import { type Given, type TlsFiles, tlsFiles } from "./tls.ts";
 import { type FoundProject, inProject } from "../project/find.ts";
+import type { Manifest } from "../manifests/read.ts";
 import type { Project, ProjectFunction } from "../project/schema.ts";
 
 /** Where metrics can be read. */
@@ -40,6 +42,9 @@ export interface UpOptions extends AccessFlags, ClusterFlags {
   readonly kubernetesPort?: number;
   /** `--no-kubernetes` */
   readonly kubernetes?: boolean;
+  /** `--no-apply` */
+  readonly apply?: boolean;
+  readonly prune?: boolean;
   /** Relative to the working directory. */
   readonly state?: string;
   readonly insecure?: boolean;
@@ -71,6 +76,8 @@ export interface RunSettings {
     /** The folder, when there is one, holds run records and admin files. */
     | { readonly kind: "memory"; readonly directory: string | undefined };
   readonly hints: Project["spec"]["try"];
+  /** Objects of the folder, to be applied at the start; absent: the API is left as it is. */
+  readonly objects?: { readonly manifests: readonly Manifest[]; readonly prune: boolean };
 }
 
 /** What the environment says about a run. */
@@ -88,6 +95,7 @@ export function settingsOf(
   options: UpOptions,
   stateFolder: string | undefined,
   { metrics, ...environment }: RunEnvironment = nothingSaid,
+  manifests: readonly Manifest[] = [],
 ): RunSettings {
   const { project, folder } = found;
   const { functions, store, ingress, admin, kubernetes } = project.spec;
@@ -111,7 +119,25 @@ export function settingsOf(
         : undefined,
     store: { kind: store.kind, durability: store.durability, directory: stateFolder ?? inProject(folder, store.directory) },
     hints: project.spec.try,
+    ...objectsToApply(manifests, options, project),
   };
+}
+
+/** @throws UsageError when objects cannot be applied, or mecha.yaml has a function of the same name. */
+function objectsToApply(manifests: readonly Manifest[], options: UpOptions, { spec }: Project): Pick<RunSettings, "objects"> {
+  const { apply = true, prune = false, kubernetes = true } = options;
+  if (!apply) return {};
+  const served = kubernetes && spec.kubernetes.enabled;
+  const [first] = manifests;
+  if (!served && first)
+    throw new UsageError(`${first.where}: objects of files need the Kubernetes API, which is turned off; turn it on, or add --no-apply`);
+  if (!served) return {};
+  for (const { where, object } of manifests) {
+    const { namespace = "default", name } = object.metadata;
+    if (object.kind === "StatefulService" && namespace === "default" && spec.functions.some((fn) => fn.name === name))
+      throw new UsageError(`${where}: statefulservice/${name} is a function of mecha.yaml already; take one out`);
+  }
+  return { objects: { manifests, prune } };
 }
 
 /** keeps D9: beyond loopback there is mutual TLS, or somebody said --insecure. @throws UsageError */

@@ -43,10 +43,17 @@ export interface Finding {
 
 const reasons = { ready: "Ready", starting: "Starting", waiting: "Restarting", refused: "Refused", stopped: "Stopped" } as const;
 
+const plain = {
+  starting: "its process runs and has not said yet what it serves",
+  waiting: "its process ended",
+  refused: "it cannot be served",
+  stopped: "it was ended",
+} as const;
+
 /** What is true of a function that runs, or is to. */
 export function functionFinding(fn: FleetStatus): Finding {
   const services = fn.services.map(({ name }) => name).join(", ");
-  const message = fn.problem ?? (fn.state === "ready" ? `serves ${services}` : `the function is ${fn.state}`);
+  const message = fn.problem ?? (fn.state === "ready" ? `serves ${services}` : plain[fn.state]);
   const meanwhile = fn.replacing ? "; the version before serves meanwhile" : "";
   return { ready: fn.state === "ready", reason: reasons[fn.state], message: message + meanwhile, replicas: fn.pid === undefined ? 0 : 1 };
 }
@@ -60,10 +67,19 @@ export function finalizersFor({ metadata: { finalizers = [] } }: KubeObject, hel
 }
 
 /** What people who describe the object are told; `undefined`: they were told that before. */
-export function newsOf(have: KubeObject, { ready, reason, message }: Finding): { readonly type: "Normal" | "Warning" } | undefined {
+export function newsOf(have: KubeObject, finding: Finding): { readonly type: "Normal" | "Warning" } | undefined {
   const old = objectsAt(have, "status.conditions").find((one) => one["type"] === "Ready");
-  if (old?.["reason"] === reason && (old["message"] === message || passing.has(reason))) return undefined;
-  return { type: ready || calm.has(reason) ? "Normal" : "Warning" };
+  if (!isNews(old, finding)) return undefined;
+  return { type: finding.ready || calm.has(finding.reason) ? "Normal" : "Warning" };
+}
+
+export function isNews(old: { readonly reason?: unknown; readonly message?: unknown } | undefined, { reason, message }: Finding): boolean {
+  return old?.reason !== reason || (old.message !== message && !passing.has(reason));
+}
+
+/** Nothing is to be waited for: it is ready, or will not be before somebody changes something. */
+export function isSettled({ ready, reason }: Finding): boolean {
+  return ready || !passing.has(reason);
 }
 
 /** Reasons whose messages change while they last. */

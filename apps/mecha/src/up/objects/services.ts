@@ -47,6 +47,8 @@ export interface ServicesPorts {
   readonly fleet: Fleet;
   /** How long calls under way may take when a function is removed, ms. */
   readonly graceMs: number;
+  /** What was found out about a function that is not of mecha.yaml; the same may be told again. */
+  readonly found: (object: KubeObject, finding: Finding) => void;
 }
 
 /** Adds the controller. Every StatefulService is looked at when the manager runs, and when `enqueue` says so. */
@@ -191,7 +193,8 @@ class Services {
   }
 
   async #show(object: KubeObject, finding: Finding | undefined, { signal, nowMs }: ReconcileContext): Promise<undefined> {
-    const { client, recorder } = this.#ports;
+    const { client, recorder, found } = this.#ports;
+    if (finding && !this.#wanted.has(cacheKey(idOf(object)))) found(object, finding);
     if (finding) await writeFinding({ client, recorder }, statefulServices, object, finding, { signal, nowMs });
     return undefined;
   }

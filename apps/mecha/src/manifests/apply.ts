@@ -1,0 +1,69 @@
+/** Applies objects of files through the server: finds their resource, says what became of them. */
+import { isDeepStrictEqual } from "node:util";
+import { Fault } from "@mecha/kit";
+import type { KubeObject } from "@mecha/kinds";
+import type { ApiClient, ObjectId, ServedResource } from "@mecha/machinery";
+import type { Manifest } from "./read.ts";
+
+/** Kinds of the server; asked again when one is not known, as a CRD applied before may have brought it. */
+export class ServedKinds {
+  readonly #client: ApiClient;
+  #known: readonly ServedResource[] = [];
+
+  constructor(client: ApiClient) {
+    this.#client = client;
+  }
+
+  /** `undefined` when there is none. */
+  async find({ apiVersion, kind }: KubeObject): Promise<ServedResource | undefined> {
+    const find = (): ServedResource | undefined => this.#known.find((one) => one.kind === kind && one.apiVersion === apiVersion);
+    const known = find();
+    if (known) return known;
+    this.#known = await this.#client.resources();
+    return find();
+  }
+
+  /** @throws Fault("notFound") naming the place. */
+  async of({ object, where }: Manifest): Promise<ServedResource> {
+    const found = await this.find(object);
+    if (found) return found;
+    const { kind, apiVersion } = object;
+    throw new Fault("notFound", `${where}: the server has no kind ${kind} of ${apiVersion}; is its CustomResourceDefinition applied?`);
+  }
+}
+
+export function idFor(resource: ServedResource, namespace: string, name: string): ObjectId {
+  return resource.namespaced ? { namespace, name } : { name };
+}
+
+export interface ApplyOptions {
+  /** Of objects that name none. */
+  readonly namespace: string;
+  readonly force: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface Applied {
+  readonly resource: ServedResource;
+  readonly object: KubeObject;
+  readonly what: "created" | "configured" | "unchanged";
+}
+
+export async function applyManifest(
+  client: ApiClient,
+  resource: ServedResource,
+  manifest: KubeObject,
+  { namespace: fallback, force, dryRun = false }: ApplyOptions,
+): Promise<Applied> {
+  const { namespace = fallback, name } = manifest.metadata;
+  const placed = resource.namespaced ? { ...manifest, metadata: { ...manifest.metadata, namespace } } : manifest;
+  const before = await client.find(resource, idFor(resource, namespace, name));
+  const object = await client.apply<KubeObject>(resource, placed, { force, dryRun });
+  return { resource, object, what: !before ? "created" : isDeepStrictEqual(content(before), content(object)) ? "unchanged" : "configured" };
+}
+
+/** The object without what the server keeps account of; a dry run raises no version, so versions do not tell. */
+function content({ metadata, ...rest }: KubeObject): object {
+  const { managedFields: _fields, resourceVersion: _version, generation: _generation, ...kept } = metadata;
+  return { ...rest, metadata: kept };
+}
