@@ -18,7 +18,6 @@ async function serve() {
     clock,
     random: new SeededRandom(1),
     definitions: allKinds(),
-    gitVersion: "v1.35.0",
   });
   const client = new ApiClient(inProcessTransport(server, { name: "mecha", groups: [mastersGroup] }), { fieldManager: filesManager });
   const apply = async (
