@@ -43,7 +43,8 @@ export function compareEntries(name: string, real: readonly Entry[], ours: reado
 function compare(real: unknown, ours: unknown, where: string, differences: Difference[]): void {
   if (isDeepStrictEqual(real, ours)) return;
   if (Array.isArray(real) && Array.isArray(ours)) return compareLists(real, ours, where, differences);
-  if (!isRecord(real) || !isRecord(ours)) return void differences.push({ where, real, ours });
+  // Answers of different kinds have nothing to compare inside.
+  if (!isRecord(real) || !isRecord(ours) || real["kind"] !== ours["kind"]) return void differences.push({ where, real, ours });
   for (const key of new Set([...Object.keys(real), ...Object.keys(ours)])) {
     const at = where.endsWith(" ") ? `${where}${key}` : `${where}.${key}`;
     if (key in real && key in ours) compare(real[key], ours[key], at, differences);

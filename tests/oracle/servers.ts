@@ -56,6 +56,21 @@ export interface RealServer extends Served, AsyncDisposable {
 
 /** Where Debian's etcd-server puts it, or PATH. */
 const etcdPath = "etcd";
+/** Plugins that act for nodes, volumes and quotas, of which a server without a cluster has none; docs/reference/kubernetes-differences.md names them. */
+export const pluginsLeftOut: readonly string[] = [
+  "ServiceAccount",
+  "DefaultTolerationSeconds",
+  "TaintNodesByCondition",
+  "Priority",
+  "StorageObjectInUseProtection",
+  "PersistentVolumeClaimResize",
+  "DefaultStorageClass",
+  "DefaultIngressClass",
+  "RuntimeClass",
+  "PodSecurity",
+  "LimitRanger",
+  "ResourceQuota",
+];
 /** kube-apiserver on two busy cores needs 10 to 60 s. */
 const startMaxMs = 300_000;
 
@@ -91,7 +106,7 @@ export async function startReal(
     ],
     ...["--service-account-key-file", join(folder, "tokens.pub"), "--service-account-signing-key-file", join(folder, "tokens.key")],
     ...["--service-cluster-ip-range", "10.96.0.0/12", "--authorization-mode", "RBAC", "--allow-privileged=true"],
-    ...["--endpoint-reconciler-type", "none", "--profiling=false", ...flags],
+    ...["--endpoint-reconciler-type", "none", "--profiling=false", "--disable-admission-plugins", pluginsLeftOut.join(","), ...flags],
   ]);
   const admin = new Client(
     { url: `https://127.0.0.1:${port}`, authority: authority.certificate },

@@ -143,7 +143,9 @@ export class Session {
       .replaceAll(uuid, "<uid>")
       .replaceAll(microTime, "<microtime>")
       .replaceAll(time, "<time>")
-      .replaceAll(revisionInText, "$1<rv>");
+      .replaceAll(revisionInText, "$1<rv>")
+      .replaceAll(serverAddress, "127.0.0.1:<port>")
+      .replaceAll(clusterAddress, "<cluster address>");
   }
 }
 
@@ -162,6 +164,10 @@ const microTime = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z/gu;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/gu;
 const revisionInText =
   /(resource ?version: |current: |ResourceVersion in (?:the )?(?:precondition|record) \(|ResourceVersion in (?:precondition|object meta): |resource version: \d+ \()\d+/giu;
+const serverAddress = /127\.0\.0\.1:\d{4,5}/gu;
+/** Of the range services get theirs from, 10.96.0.0/12; those of 10.96.0.0/16 may be somebody's wish. */
+const clusterAddress = /\b10\.(?:9[7-9]|10\d|11[01])\.\d{1,3}\.\d{1,3}\b/gu;
+const nodePortsFrom = 30_000;
 const revision = /^[1-9]\d*$/u;
 
 /** keeps N1 */
@@ -172,6 +178,11 @@ function mask(value: unknown, text: (text: string) => string): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => {
       if (key === "resourceVersion" && typeof each === "string" && revision.test(each)) return [key, "<rv>"];
+      if ((key === "nodePort" || key === "healthCheckNodePort") && typeof each === "number" && each >= nodePortsFrom)
+        return [key, "<node port>"];
+      // Ages: both servers took as long as they took.
+      if (key === "cells" && Array.isArray(each))
+        return [key, each.map((cell) => (/^\d+s$/u.test(String(cell)) ? "<age>" : mask(cell, text)))];
       if (key === "continue" && typeof each === "string" && each !== "") return [key, "<continue>"];
       return [text(key), mask(each, text)];
     }),

@@ -57,7 +57,8 @@ class Planner {
       .map((type) => this.#rules.get(type))
       .filter((rule) => rule !== undefined);
     const fields = [...fieldsOf(this.#types, row).values()];
-    const written = fields.filter((field) => field.default !== undefined);
+    // An empty value that JSON leaves out is as good as said.
+    const written = fields.filter((field) => field.default !== undefined && !(field.omitEmpty && isNothing(field.default)));
     const inner = fields.flatMap((field) => {
       const plan = this.of(field.ref);
       return plan ? [{ name: field.name, plan }] : [];
@@ -70,6 +71,10 @@ class Planner {
       for (const { name: field, plan } of inner) if (value[field] !== undefined) plan(value[field]);
     };
   }
+}
+
+function isNothing(value: unknown): boolean {
+  return value === 0 || value === "" || value === false;
 }
 
 function fill(object: JsonObject, field: FieldRow): void {

@@ -99,8 +99,11 @@ export interface ResourceDefinition extends GroupVersion {
   readonly createOnUpdate?: boolean;
   /** An update has to name the resourceVersion it is of. */
   readonly versionedUpdate?: boolean;
-  /** The server counts changes of the desired state in metadata.generation, from 1; absent = the kind has none (ConfigMaps, Leases, roles …). */
-  readonly generation?: boolean;
+  /**
+   * The server counts changes of the desired state in metadata.generation, from 1; absent = the kind has none (ConfigMaps, Leases, roles …).
+   * `labels`: changes of labels count too.
+   */
+  readonly generation?: boolean | "labels";
   /** Changes of annotations count too: what runs a Deployment is told things by them. */
   readonly annotationsCount?: boolean;
   readonly scale?: ScalePaths;
@@ -128,6 +131,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly prune?: (object: KubeObject) => readonly string[];
   /** Seconds a delete waits for the object's agent when the request names none; 0: nobody has to be waited for. Absent: kinds without agents. */
   readonly gracePeriodSeconds?: (object: KubeObject) => number;
+  /** What becomes of an object's dependents when a delete does not say; absent: the garbage collector takes them in the background. */
+  readonly orphansByDefault?: { readonly warning?: string };
   /** What else changes in an object when its deletion begins, in place. */
   readonly beginDeletion?: (object: KubeObject) => void;
   /** Absent = kept under its own name. */

@@ -86,6 +86,15 @@ export function notFound(plural: string, group: string, name: string): StatusErr
   });
 }
 
+/** No such resource, in a group that is served. */
+export function noSuchResource(): StatusError {
+  return new StatusError("NotFound", "the server could not find the requested resource", {});
+}
+
+export function methodNotAllowed(): StatusError {
+  return new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
+}
+
 export function alreadyExists(plural: string, group: string, name: string): StatusError {
   return new StatusError("AlreadyExists", `${qualifiedResource(plural, group)} "${name}" already exists`, {
     name,

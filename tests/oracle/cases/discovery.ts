@@ -53,7 +53,7 @@ async function aggregated(session: Session): Promise<void> {
         cacheControl: headers["cache-control"],
         kind: [body.kind, body.apiVersion],
         groups: Object.fromEntries(
-          body.items.map((group: any) => [
+          (body.items ?? []).map((group: any) => [
             group.metadata?.name ?? "",
             group.versions.map((each: any) => ({
               ...each,

@@ -1,10 +1,11 @@
 /** StatefulSet (pods with names and storage of their own), DaemonSet (one pod on each node), ControllerRevision (what a set's template was). */
-import { isObject, mapAt, numberAt, objectAt, sameJson, textAt } from "../access.ts";
+import { isObject, mapAt, numberAt, objectAt, sameJson, textAt, valueAt } from "../access.ts";
 import { ageColumn, labelsText, nameColumn, none, numberColumn, selectorColumn, templateColumns, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue, immutable, invalidValue, requiredValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { templateGeneration } from "../rules/defaults.ts";
 import {
   isZeroShare,
   notNegative,
@@ -127,6 +128,12 @@ export const daemonSet = define({
     ...templateColumns("spec.template"),
     selectorColumn,
   ],
+  prepare(object, old) {
+    const before = Number(mapAt(old, "metadata.annotations")[templateGeneration] ?? 0);
+    const same = old && sameJson(valueAt(object, "spec.template"), valueAt(old, "spec.template"));
+    const { metadata } = object;
+    metadata.annotations = { ...metadata.annotations, [templateGeneration]: String(same ? before : before + 1) };
+  },
   validate(object, old) {
     const spec = objectAt(object, "spec");
     const problems = [

@@ -73,6 +73,10 @@ function runningTime(object: KubeObject, nowMs: number): string {
 export const job = define({
   kind: "Job",
   plural: "jobs",
+  orphansByDefault: {
+    warning:
+      "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+  },
   categories: ["all"],
   status: true,
   generation: true,

@@ -135,6 +135,7 @@ export const resourceQuota = define({
 export const replicationController = define({
   kind: "ReplicationController",
   plural: "replicationcontrollers",
+  orphansByDefault: {},
   shortNames: ["rc"],
   categories: ["all"],
   status: true,

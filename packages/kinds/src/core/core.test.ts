@@ -63,7 +63,7 @@ test("a Service gets type, address, ports and policies", () => {
   ]);
   assert.deepEqual(cells(service, outside)[4], "80:30001/TCP,80:30001/TCP");
   assert.deepEqual(
-    problemsWith(service, created(service, { metadata: { ...metadata, name: "1a" }, spec: { type: "ExternalName" } })).length,
+    problemsWith(service, created(service, { metadata: { ...metadata, name: "A" }, spec: { type: "ExternalName" } })).length,
     2,
   );
 });

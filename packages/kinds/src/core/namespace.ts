@@ -13,6 +13,7 @@ export const namespace = define({
   plural: "namespaces",
   shortNames: ["ns"],
   namespaced: false,
+  verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
   nameRule: "label",
   status: true,
   columns: [

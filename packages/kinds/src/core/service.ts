@@ -30,7 +30,7 @@ export const service = define({
   plural: "services",
   shortNames: ["svc"],
   categories: ["all"],
-  nameRule: "service",
+  nameRule: "label",
   status: true,
   columns: [
     nameColumn,

@@ -114,7 +114,9 @@ export const persistentVolume = define({
     const capacity = mapAt(object, "spec.capacity")["storage"] === undefined ? [requiredValue("spec.capacity")] : [];
     return [...validateModes(object), ...capacity];
   },
-  prepare(object, old) {
+  prepare(object, old, { nowMs }) {
     if (!old) object["status"] = { phase: "Pending" };
+    else if (textAt(object, "status.phase") === textAt(old, "status.phase")) return;
+    object["status"] = { ...objectAt(object, "status"), lastPhaseTransitionTime: new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z") };
   },
 });

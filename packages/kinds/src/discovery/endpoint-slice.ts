@@ -10,6 +10,7 @@ export const endpointSlice = definer(
 )({
   kind: "EndpointSlice",
   plural: "endpointslices",
+  generation: "labels",
   columns: [
     nameColumn,
     textColumn("AddressType", "IPv4, IPv6 or FQDN.", (object) => textAt(object, "addressType")),

@@ -87,6 +87,7 @@ export const ingressClass = define({
   kind: "IngressClass",
   plural: "ingressclasses",
   namespaced: false,
+  generation: true,
   columns: [
     {
       ...nameColumn,

@@ -255,6 +255,9 @@ const core: Readonly<Record<string, DefaultRule>> = {
   Volume: volume,
 };
 
+/** A DaemonSet's count of changes of its template, from the time when it was a field. */
+export const templateGeneration = "deprecated.daemonset.template.generation";
+
 const apps: Readonly<Record<string, DefaultRule>> = {
   DeploymentSpec: (spec) => {
     setAbsent(spec, "replicas", 1);
@@ -264,6 +267,7 @@ const apps: Readonly<Record<string, DefaultRule>> = {
   },
   ReplicaSetSpec: (spec) => setAbsent(spec, "replicas", 1),
   StatefulSetSpec: statefulSetSpec,
+  DaemonSet: (set) => setAbsent(ensureObject(ensureObject(set, "metadata"), "annotations"), templateGeneration, "0"),
   DaemonSetSpec: (spec) => {
     rollingUpdate(ensureObject(spec, "updateStrategy"), 1, 0);
     setAbsent(spec, "revisionHistoryLimit", 10);

@@ -19,7 +19,7 @@ const patterns = {
   env: whole(envNameFormat),
 };
 
-const lengthComplaint = (max: number): string => `must be no more than ${max} characters`;
+const lengthComplaint = (max: number): string => `must be no more than ${max} bytes`;
 
 /** Text of a check by a pattern, with examples. */
 export function patternComplaint(what: string, format: string, ...examples: readonly string[]): string {

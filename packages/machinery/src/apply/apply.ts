@@ -159,7 +159,7 @@ function ownersBefore(live: KubeObject | undefined, context: FieldContext): Mana
   } catch (error) {
     throw misshapen(`failed to decode managed fields: ${(error as Error).message}`);
   }
-  return managers.size > 0 || !live ? managers : updated({}, live, managers, context, beforeFirstApply);
+  return managers.size > 0 || !live ? managers : updated(context.empty ?? {}, live, managers, context, beforeFirstApply);
 }
 
 interface Conflict {

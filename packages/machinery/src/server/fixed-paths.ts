@@ -3,7 +3,7 @@ import { type JsonObject, kubernetesVersion } from "@mecha/kinds";
 import type { ApiAnswer, ApiRequest } from "../client.ts";
 import { aggregatedDiscovery, coreVersions, groupList, groupOf, resourceList } from "../discovery/discovery.ts";
 import type { Registry } from "../registry/registry.ts";
-import { StatusError } from "../status.ts";
+import { methodNotAllowed } from "../status.ts";
 import { answerOf, textAnswer } from "./answer.ts";
 import { clauses, negotiate } from "./negotiate.ts";
 
@@ -26,8 +26,7 @@ export async function fixedPath(
   const own = parts.more && (await parts.more(request, parts.registry));
   if (own) return own;
   const read = discovered(path, headers, parts, pretty) ?? health(path, query);
-  if (read && method !== "GET")
-    throw new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+  if (read && method !== "GET") throw methodNotAllowed();
   return read;
 }
 

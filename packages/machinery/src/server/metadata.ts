@@ -39,15 +39,20 @@ export function stampUpdated(next: KubeObject, old: KubeObject): void {
 
 /** Raises the generation when something outside metadata and status changed, in place. */
 export function stampGeneration(next: KubeObject, old: KubeObject, definition: ResourceDefinition): void {
-  if (definition.generation && !equal(desired(next, definition), desired(old, definition)))
-    next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  const { generation } = definition;
+  if (!generation) return;
+  if (!equal(desired(next, definition), desired(old, definition))) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 
 /** The object without its metadata and, where status is a subresource, without status. */
 function desired(object: KubeObject, definition: ResourceDefinition): Record<string, unknown> {
   const { metadata, apiVersion: _apiVersion, ...rest } = object;
   if (definition.status) delete (rest as { status?: unknown }).status;
-  return definition.annotationsCount ? { ...rest, annotations: metadata.annotations ?? {} } : rest;
+  return {
+    ...rest,
+    ...(definition.annotationsCount && { annotations: metadata.annotations ?? {} }),
+    ...(definition.generation === "labels" && { labels: metadata.labels ?? {} }),
+  };
 }
 
 /**

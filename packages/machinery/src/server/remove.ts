@@ -4,7 +4,7 @@
  * D1 an object somebody still waits for (finalizers, grace) is only marked; the write that ends the last wait removes it (write.ts W3)
  * D2 `propagationPolicy` becomes a finalizer the garbage collector takes away: `foregroundDeletion` or `orphan`
  */
-import type { KubeObject } from "@mecha/kinds";
+import type { KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { copy } from "../json.ts";
 import { conflict, notFound } from "../status.ts";
 import { logKey } from "../watch/cache.ts";
@@ -21,11 +21,14 @@ export const orphanFinalizer = "orphan";
 
 const attemptsMax = 100;
 
-export type Removal =
-  /** `object` is its last state. */
-  | { readonly removed: true; readonly object: KubeObject }
-  /** It stays until somebody else is done. */
-  | { readonly removed: false; readonly object: KubeObject };
+export interface Removal {
+  /** False: it stays until somebody else is done. */
+  readonly removed: boolean;
+  /** Its last state. */
+  readonly object: KubeObject;
+  /** For who did not say what becomes of the dependents. */
+  readonly warning?: string;
+}
 
 /** @throws StatusError NotFound, Conflict when a precondition does not hold */
 export async function remove(parts: ServerParts, target: Target, name: string, options: DeleteOptions): Promise<Removal> {
@@ -36,9 +39,10 @@ export async function remove(parts: ServerParts, target: Target, name: string, o
     checkPreconditions(current.object, target, options);
     const marked = withDeletion(copy(presented(current, definition)), target, options, parts.clock.wall());
     const done = isOver(marked)
-      ? await removeNow(parts, target, current, options.dryRun)
+      ? await removeNow(parts, target, current, definition.gracePeriodSeconds ? marked : presented(current, definition), options.dryRun)
       : await mark(parts, target, current, marked, options);
-    if (done) return done;
+    const warning = options.propagationPolicy === undefined ? definition.orphansByDefault?.warning : undefined;
+    if (done) return { ...done, ...(warning !== undefined && { warning }) };
   }
   throw conflict(definition.plural, definition.group, name, "too many others change it; try again");
 }
@@ -47,9 +51,9 @@ async function removeNow(
   parts: ServerParts,
   { definition, namespace }: Target,
   current: Shelved,
+  object: KubeObject,
   dryRun: boolean,
 ): Promise<Removal | undefined> {
-  const object = presented(current, definition);
   if (dryRun) return { removed: true, object };
   const { group, plural } = storedResource(definition);
   const key = logKey(group, plural, namespace, current.name);
@@ -71,7 +75,7 @@ async function mark(
 /** The object with its deletion begun: times, grace, finalizers of the policy (D2). */
 function withDeletion(object: KubeObject, { definition }: Target, options: DeleteOptions, nowMs: number): KubeObject {
   const { metadata } = object;
-  const finalizers = finalizersFor(metadata.finalizers ?? [], options.propagationPolicy);
+  const finalizers = finalizersFor(metadata.finalizers ?? [], policyFor(definition, metadata, options));
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
   const usual = definition.gracePeriodSeconds?.(object) ?? 0;
@@ -84,11 +88,22 @@ function withDeletion(object: KubeObject, { definition }: Target, options: Delet
     }
     return object;
   }
-  metadata.deletionGracePeriodSeconds = grace;
-  metadata.deletionTimestamp = timeText(nowMs + metadata.deletionGracePeriodSeconds * 1_000);
+  metadata.deletionTimestamp = timeText(nowMs + grace * 1_000);
+  if (definition.beginDeletion === undefined) metadata.deletionGracePeriodSeconds = grace;
   if (metadata.generation !== undefined) metadata.generation++;
   definition.beginDeletion?.(object);
   return object;
+}
+
+/** As asked; else as an earlier delete began; else as the kind has it. */
+function policyFor(
+  { orphansByDefault }: ResourceDefinition,
+  { finalizers = [] }: KubeObject["metadata"],
+  { propagationPolicy }: DeleteOptions,
+): DeleteOptions["propagationPolicy"] {
+  if (propagationPolicy !== undefined || finalizers.includes(orphanFinalizer) || finalizers.includes(foregroundFinalizer))
+    return propagationPolicy;
+  return orphansByDefault ? "Orphan" : undefined;
 }
 
 function finalizersFor(present: readonly string[], policy: DeleteOptions["propagationPolicy"]): string[] {

@@ -13,7 +13,7 @@ import { crdGroup, withSchemas } from "../crd/crd-kind.ts";
 import { CrdServing } from "../crd/serving.ts";
 import { allVerbs } from "../discovery/discovery.ts";
 import { Registry } from "../registry/registry.ts";
-import { notFound, qualifiedResource, StatusError } from "../status.ts";
+import { methodNotAllowed, noSuchResource, notFound, qualifiedResource, StatusError } from "../status.ts";
 import { partialOf, tableOf } from "../table/table.ts";
 import { WatchCache } from "../watch/cache.ts";
 import { type AccessRequest, type Authorizer, type Caller, mastersOnly } from "./access.ts";
@@ -70,7 +70,7 @@ export interface WatchForm {
 
 const verbsByMethod = {
   GET: { collection: "list", object: "get" },
-  POST: { collection: "create", object: "create" },
+  POST: { collection: "create", object: undefined },
   PUT: { collection: undefined, object: "update" },
   PATCH: { collection: undefined, object: "patch" },
   DELETE: { collection: "deletecollection", object: "delete" },
@@ -150,25 +150,37 @@ export class KubeServer {
         registry: this.registry,
         more: this.#options.paths,
       });
-      return { is: "answer", answer: (await fixed) ?? pageNotFound() };
+      const answer = await fixed;
+      if (!answer && this.#knowsGroup(path)) throw noSuchResource();
+      return { is: "answer", answer: answer ?? pageNotFound() };
     }
     return this.#resource(request, caller, { route, definition, query, pretty });
+  }
+
+  /** Is the path below a group of built-in kinds? What is not there is told by a Status then; elsewhere by a plain page. */
+  #knowsGroup(path: string): boolean {
+    const [, root, group] = path.split("/");
+    if (root === "api") return group !== undefined;
+    return root === "apis" && this.#options.definitions.some((definition) => definition.group === group);
   }
 
   async #resource(request: ApiRequest, caller: Caller, found: Found): Promise<Served> {
     const { route, definition, query } = found;
     if (route.name !== undefined && definition.streams?.includes(route.subresource ?? "")) throw this.#notRun(request, caller, found);
     const special = request.method === "POST" ? this.#options.specials?.get(specialKey(definition, route.subresource)) : undefined;
-    if (!special && !reaches(route, definition)) return { is: "answer", answer: pageNotFound() };
+    if (!special && !reaches(route, definition)) {
+      if (definition.strategicPatch) throw noSuchResource();
+      return { is: "answer", answer: pageNotFound() };
+    }
     const watch = isWatch(query) && request.method === "GET" && route.subresource === undefined;
-    const verb = verbsByMethod[request.method][route.name === undefined ? "collection" : "object"];
+    const verb = special ? "create" : verbOf(request.method, route, definition);
     const allowed = definition.verbs ?? allVerbs;
     if (
       !verb ||
       !allowed.includes(watch ? "watch" : verb) ||
       (!special && route.subresource !== undefined && verb !== "get" && verb !== "update" && verb !== "patch")
     )
-      throw new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+      throw methodNotAllowed();
     this.#mayAccess(caller, accessOf(route, watch ? "watch" : verb), definition);
     const negotiated = negotiate(
       request.headers.accept,
@@ -188,7 +200,7 @@ export class KubeServer {
   #notRun({ method }: ApiRequest, caller: Caller, { route, definition }: Found): StatusError {
     const { name = "", subresource = "" } = route;
     const verb = verbsByMethod[method].object;
-    this.#mayAccess(caller, accessOf(route, method === "POST" ? "create" : verb), definition);
+    this.#mayAccess(caller, accessOf(route, verb ?? "create"), definition);
     if (!this.object(`${definition.group}/${definition.plural}`, route.namespace, name))
       return notFound(definition.plural, definition.group, name);
     const { singular, kind, plural } = definition;
@@ -250,7 +262,7 @@ export class KubeServer {
       kind: "PartialObjectMetadataList",
       apiVersion: `meta.k8s.io/${shape.version}`,
       metadata: listing.metadata,
-      items: listing.objects.map((object) => partialOf(object, shape.version)),
+      items: listing.objects.length === 0 ? null : listing.objects.map((object) => partialOf(object, shape.version)),
     };
   }
 
@@ -292,6 +304,12 @@ interface Found {
   readonly definition: ResourceDefinition;
   readonly query: URLSearchParams;
   readonly pretty: boolean;
+}
+
+/** What the method does there; over all namespaces one can only look. */
+function verbOf(method: ApiRequest["method"], { name, namespace }: ResourceRoute, { namespaced }: ResourceDefinition): Verb | undefined {
+  const verb: Verb | undefined = verbsByMethod[method][name === undefined ? "collection" : "object"];
+  return name === undefined && namespaced && namespace === "" && verb !== "list" ? undefined : verb;
 }
 
 /** Scope and subresource of the path fit the resource. */

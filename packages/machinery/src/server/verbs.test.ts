@@ -319,19 +319,24 @@ test("YAML bodies are taken, other media refused; people get indented answers", 
   assert.doesNotMatch((await ask("GET", `${maps}/a`)).text, /\n {2}"/u);
 });
 
-test("paths: unknown ones are plain 404, methods that do not fit 405", async () => {
+test("paths: unknown ones are 404, plain outside the groups of built-in kinds; methods that do not fit are 405", async () => {
   const { ask } = await testServer();
+  for (const path of ["/nope", "/apis/x.dev/v1/widgets"])
+    assert.deepEqual([(await ask("GET", path)).status, (await ask("GET", path)).text], [404, "404 page not found\n"], path);
   for (const path of [
-    "/nope",
     "/api/v1/gadgets",
-    "/apis/x.dev/v1/widgets",
     "/api/v1/namespaces/default/namespaces",
     "/api/v1/namespaces/../x",
     `${maps}/a/scale`,
     `${maps}/a/b/c`,
-  ])
-    assert.deepEqual([(await ask("GET", path)).status, (await ask("GET", path)).text], [404, "404 page not found\n"], path);
+  ]) {
+    const { status, body } = await ask("GET", path);
+    assert.deepEqual([status, body.message, body.details], [404, "the server could not find the requested resource", {}], path);
+  }
   assert.equal((await ask("PUT", maps, configMap("a"))).status, 405);
+  assert.equal((await ask("POST", `${maps}/a`, configMap("a"))).status, 405);
+  assert.equal((await ask("POST", "/api/v1/configmaps", configMap("a"))).status, 405);
+  assert.equal((await ask("DELETE", "/api/v1/configmaps")).status, 405);
   assert.equal((await ask("POST", "/version")).status, 405);
 });
 

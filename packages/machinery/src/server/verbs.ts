@@ -112,13 +112,24 @@ async function deleteOne(request: ResourceRequest): Promise<Result> {
     deleteOptions(query, parseBody(request.body, request.headers["content-type"], request.protobuf)?.value),
   );
   const { object } = removal;
-  if (!removal.removed || returnsDeleted(definition)) return { is: "object", status: 200, object, definition, warnings: [] };
-  return { is: "status", object: deletedStatus(object, definition), warnings: [] };
+  const warnings = removal.warning === undefined ? [] : [removal.warning];
+  if (!removal.removed || returnsDeleted(definition)) return { is: "object", status: 200, object, definition, warnings };
+  return { is: "status", object: deletedStatus(object, definition), warnings };
 }
+
+const answeredWhole = new Set([
+  "pods",
+  "namespaces",
+  "services",
+  "persistentvolumeclaims",
+  "persistentvolumes",
+  "serviceaccounts",
+  "resourcequotas",
+]);
 
 /** These answer with the object even when it is gone. */
 function returnsDeleted({ group, plural }: ResourceDefinition): boolean {
-  return group === "" && (plural === "pods" || plural === "namespaces" || plural === "services" || plural === "persistentvolumeclaims");
+  return group === "" && answeredWhole.has(plural);
 }
 
 function deletedStatus({ metadata }: KubeObject, { group, plural }: ResourceDefinition): JsonObject {
@@ -130,11 +141,12 @@ async function deleteAll(request: ResourceRequest): Promise<Result> {
   const { parts, definition, query } = request;
   const options = deleteOptions(query, parseBody(request.body, request.headers["content-type"], request.protobuf)?.value);
   const listing = list(parts, request, listOptions(query, definition));
-  const objects: KubeObject[] = [];
-  for (const { metadata } of listing.objects) {
+  const objects: KubeObject[] = []; // as they were
+  for (const object of listing.objects) {
+    const { metadata } = object;
     const target = { definition, namespace: metadata.namespace ?? "" };
     const removal = await remove(parts, target, metadata.name, options).catch(ignoreGone);
-    if (removal) objects.push(removal.object);
+    if (removal) objects.push(object);
   }
   return { is: "list", listing: { ...listing, objects }, definition };
 }

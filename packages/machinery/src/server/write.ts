@@ -58,7 +58,10 @@ async function createNamed(
   const said = asSaid(object, definition);
   using taking = definition.allocate && parts.addresses.begin(metadata.name, options.dryRun); // held until the write has ended
   allocate(object, undefined, definition, taking);
-  definition.prepare?.(object, undefined, { nowMs, newUid });
+  if (definition.prepare) {
+    definition.prepare(object, undefined, { nowMs, newUid });
+    definition.setDefaults?.(object); // of what was just filled in
+  }
   check(object, undefined, { definition, namespace });
   options.admit?.({ definition, namespace, object, old: undefined });
   track(parts, { definition, namespace }, { said, next: object, old: undefined }, options);
@@ -243,7 +246,7 @@ function allocate(
 /** @throws StatusError Invalid with everything that is wrong. */
 function check(object: KubeObject, old: KubeObject | undefined, { definition }: Target): void {
   const problems = [...validateMeta(definition, object, old), ...(definition.validate?.(object, old) ?? [])];
-  if (problems.length > 0) throw invalid(definition.kind, definition.group, object.metadata.name ?? "", problems);
+  if (problems.length > 0) throw invalid(definition.kind, storedResource(definition).group, object.metadata.name ?? "", problems);
 }
 
 /** The object before the kind's own rules fill it in: what they set is nobody's. */

@@ -31,7 +31,7 @@ function asJson(text: string): ParsedYaml | undefined {
 
 function asYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
-  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines });
+  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, version: "1.1" });
   const [error] = document.errors;
   if (error) throw new Error(`yaml: ${error.message}`);
   const repeated: string[] = [];

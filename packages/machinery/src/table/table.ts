@@ -54,7 +54,7 @@ function rowOf(
   { version, includeObject, nowMs }: TableOptions,
 ): Record<string, unknown> {
   const cells = columns.map(({ cell }) => cell(object, nowMs) ?? null);
-  if (includeObject === "None") return { cells };
+  if (includeObject === "None") return { cells, object: null };
   return { cells, object: includeObject === "Object" ? object : partialOf(object, version) };
 }
 
