@@ -17,17 +17,18 @@ import type {
   Payload,
   StreamFailure,
 } from "../model.ts";
-import type { Channel, ClientCall, RpcStatus } from "@mecha/wire";
+import type { CallOptions, Channel, ClientCall, ClientCallEvents, RpcStatus } from "@mecha/wire";
 import { decodeEventSourcedOut, decodeValueOut, type EntityOut } from "./codec/decode.ts";
 import { commandField, encodeEntityCommand, encodeEvent, encodeEventSourcedInit, encodeValueInit } from "./codec/encode.ts";
-import { textBytes } from "./codec/writer.ts";
+import { passingBytes } from "./codec/writer.ts";
 import type { RemoteProtocol } from "./protocol.ts";
 
+/** Streams of entities have neither metadata nor a deadline. */
+const noOptions: CallOptions = {};
+
+/** What all streams to one function have alike. */
 export interface EntityStreamOptions {
   readonly protocol: RemoteProtocol;
-  readonly address: EntityAddress;
-  readonly init: EntityInit;
-  readonly events: EntityStreamEvents;
   /** Send the caller's headers with commands. The reference does not, and its TCK compares strictly. */
   readonly commandMetadata: boolean;
   readonly report: (message: string) => void;
@@ -35,39 +36,35 @@ export interface EntityStreamOptions {
   readonly window: number;
 }
 
-export function openEntityStream(channel: Channel, options: EntityStreamOptions): EntityStream {
-  return new RemoteEntityStream(channel, options);
+export function openEntityStream(
+  channel: Channel,
+  options: EntityStreamOptions,
+  address: EntityAddress,
+  init: EntityInit,
+  events: EntityStreamEvents,
+): EntityStream {
+  return new RemoteEntityStream(channel, options, address, init, events);
 }
 
-class RemoteEntityStream implements EntityStream {
+/** One for each active entity: it keeps what it needs and makes no closures, and it lets go of `init`, which may hold a snapshot. */
+class RemoteEntityStream implements EntityStream, ClientCallEvents {
   readonly #options: EntityStreamOptions;
+  readonly #address: EntityAddress;
+  readonly #events: EntityStreamEvents;
   readonly #call: ClientCall;
-  readonly #decode: (bytes: Uint8Array) => EntityOut;
-  readonly #commandField: number;
-  readonly #entityId: Uint8Array;
+  readonly #kind: EntityInit["kind"];
   /** Ids of the oldest command without an answer, and of the newest; nothing is outstanding when the first is larger. */
   #first = 1;
   #last = 0;
   #open = true;
   #snapshotReported = false;
 
-  constructor(channel: Channel, options: EntityStreamOptions) {
-    const { protocol, address, init } = options;
+  constructor(channel: Channel, options: EntityStreamOptions, address: EntityAddress, init: EntityInit, events: EntityStreamEvents) {
     this.#options = options;
-    this.#decode = init.kind === "eventSourced" ? decodeEventSourcedOut : decodeValueOut;
-    this.#commandField = commandField[init.kind];
-    this.#entityId = textBytes(address.entityId);
-    this.#call = channel.open(
-      protocol.entityPaths[init.kind],
-      {},
-      {
-        message: (bytes) => this.#message(bytes),
-        end: (status) => this.#end(status),
-        drain: () => {
-          if (this.#open) options.events.drain();
-        },
-      },
-    );
+    this.#address = address;
+    this.#events = events;
+    this.#kind = init.kind;
+    this.#call = channel.open(options.protocol.entityPaths[init.kind], noOptions, this);
     this.#call.send(init.kind === "eventSourced" ? encodeEventSourcedInit(address, init.snapshot) : encodeValueInit(address, init.value)); // keeps T1
   }
 
@@ -80,7 +77,7 @@ class RemoteEntityStream implements EntityStream {
     assert(commandId === this.#last + 1, `command ${commandId} follows ${this.#last}`);
     assert(commandId - this.#first < this.#options.window, `command ${commandId} sent while ${this.#first} is at the function`);
     this.#last = commandId; // keeps T2
-    this.#call.send(encodeEntityCommand(this.#commandField, this.#entityId, commandId, this.#sent(command)));
+    this.#call.send(encodeEntityCommand(commandField[this.#kind], passingBytes(this.#address.entityId), commandId, this.#sent(command)));
   }
 
   /** With the metadata this protocol carries and the function is to see. */
@@ -102,11 +99,17 @@ class RemoteEntityStream implements EntityStream {
     this.#call.cancel();
   }
 
-  #message(bytes: Uint8Array): void {
+  /** @internal Of the call: something to send again. */
+  drain(): void {
+    if (this.#open) this.#events.drain();
+  }
+
+  /** @internal Of the call. */
+  message(bytes: Uint8Array): void {
     if (!this.#open) return;
     let out: EntityOut;
     try {
-      out = this.#decode(bytes);
+      out = this.#kind === "eventSourced" ? decodeEventSourcedOut(bytes) : decodeValueOut(bytes);
     } catch (fault) {
       this.#violation(explain(fault));
       return;
@@ -130,13 +133,12 @@ class RemoteEntityStream implements EntityStream {
       return;
     }
     this.#first++;
-    this.#options.events.reply(reply.snapshot !== undefined && reply.events.length === 0 ? this.#withoutSnapshot(reply) : reply);
+    this.#events.reply(reply.snapshot !== undefined && reply.events.length === 0 ? this.#withoutSnapshot(reply) : reply);
   }
 
   /** See `RemoteProtocol.valueFailuresRestart`. */
   #believed(reply: EntityReply): EntityReply {
-    const { protocol, init } = this.#options;
-    if (!protocol.valueFailuresRestart || init.kind !== "value" || reply.action.do !== "fail") return reply;
+    if (!this.#options.protocol.valueFailuresRestart || this.#kind !== "value" || reply.action.do !== "fail") return reply;
     return { ...reply, action: { ...reply.action, restart: true } };
   }
 
@@ -147,7 +149,7 @@ class RemoteEntityStream implements EntityStream {
       this.#options.report(`Protocol error: ${this.#name()} failed command ${commandId}, but ${this.#expected()}.`);
     }
     this.#first = this.#last + 1;
-    this.#options.events.failure(failure);
+    this.#events.failure(failure);
   }
 
   #expected(): string {
@@ -170,20 +172,20 @@ class RemoteEntityStream implements EntityStream {
     this.#open = false; // keeps T3
     this.#call.cancel();
     this.#options.report(`Protocol error: ${this.#name()} ${problem}. Its stream was cut.`);
-    this.#options.events.violation(problem, about);
-    this.#options.events.closed(problem);
+    this.#events.violation(problem, about);
+    this.#events.closed(problem);
   }
 
-  #end(status: RpcStatus): void {
+  /** @internal Of the call. */
+  end(status: RpcStatus): void {
     if (!this.#open) return;
     this.#open = false; // keeps T3
-    const { events } = this.#options;
-    if (status.code === 0) events.closed();
-    else events.closed(`gRPC status ${status.code}: ${status.message || "no message"}`, status.unreached === true);
+    if (status.code === 0) this.#events.closed();
+    else this.#events.closed(`gRPC status ${status.code}: ${status.message || "no message"}`, status.unreached === true);
   }
 
   #name(): string {
-    return `${this.#options.address.service} "${this.#options.address.entityId}"`;
+    return `${this.#address.service} "${this.#address.entityId}"`;
   }
 }
 

@@ -27,9 +27,10 @@ export function remoteFunction(channel: Channel, protocol: RemoteProtocol, optio
   const commandMetadata = protocol.metadata && (options.entityCommandMetadata ?? false);
   const window = options.window ?? 1;
   const entities = options.carrier === true ? carriedChannel(channel) : channel;
+  const streams = { protocol, commandMetadata, report, window };
   return {
     window,
-    openEntity: (address, init, events) => openEntityStream(entities, { protocol, address, init, events, commandMetadata, report, window }),
+    openEntity: (address, init, events) => openEntityStream(entities, streams, address, init, events),
     openAction: (service, method, open, events) => openActionCall(channel, { protocol, service, method, open, events, report }),
     reportError: report,
   };

@@ -111,7 +111,7 @@ export function encodeEvent(sequence: number, payload: Payload): Uint8Array {
 /**
  * EventSourcedStreamIn.command or ValueEntityStreamIn.command.
  * @param field which of them, see `commandField`.
- * @param entityId in UTF-8: the stream knows it, so it is encoded once for all its commands.
+ * @param entityId in UTF-8; copied.
  */
 export function encodeEntityCommand(field: number, entityId: Uint8Array, commandId: number, command: Command): Uint8Array {
   const name = nameBytes(command.name);
