@@ -28,6 +28,16 @@ async function place(mecha: RunningMecha, order: string, count = 1): Promise<boo
   return response?.status === 200;
 }
 
+/** Publishes a parcel at the ingress. @returns how many of it were new; `undefined` without an answer. */
+async function publishParcel(mecha: RunningMecha, id: string): Promise<number | undefined> {
+  const response = await fetch(`${mecha.ingress}/_mecha/topics/parcels`, {
+    method: "POST",
+    headers: { "content-type": "application/cloudevents+json" },
+    body: JSON.stringify({ specversion: "1.0", id, source: "/warehouse", type: "orders.Parcel", data: { sku: "milk", count: 1 } }),
+  }).catch(() => undefined);
+  return response?.status === 200 ? ((await response.json().catch(() => ({}))) as { published?: number }).published : undefined;
+}
+
 interface Stock {
   readonly left: number;
   readonly parcels: number;
@@ -45,6 +55,8 @@ test("many deliveries, killed in the middle twice: every parcel leaves the stock
   await using dir = await copy();
   const orders = Array.from({ length: 300 }, (_, at) => `o${at}`);
   const placed = new Set<string>();
+  const parcels = Array.from({ length: 60 }, (_, at) => `p${at}`);
+  const published = new Set<string>();
   for (const kill of [60, 180]) {
     await using mecha = await startUp(dir.path);
     const killed = (async () => {
@@ -55,13 +67,23 @@ test("many deliveries, killed in the middle twice: every parcel leaves the stock
     const calls = orders.slice(0, kill * 1.5).map(async (order) => {
       if (await place(mecha, order)) placed.add(order);
     });
-    await Promise.all([killed, ...calls]);
+    const publishes = parcels.slice(0, kill / 3).map(async (id) => {
+      if ((await publishParcel(mecha, id)) !== undefined) published.add(id);
+    });
+    await Promise.all([killed, ...calls, ...publishes]);
   }
   await using mecha = await startUp(dir.path);
   for (const order of orders) assert.ok(await place(mecha, order), `order ${order}`);
   await eventually("every parcel has left", async () => ((await stock(mecha)).parcels >= orders.length ? true : undefined));
   assert.deepEqual(await stock(mecha), { left: orders.length, parcels: orders.length });
-  assert.ok(placed.size > 0);
+  assert.ok(placed.size > 0 && published.size > 0);
+  for (const id of parcels) {
+    const isNew = await publishParcel(mecha, id);
+    if (published.has(id)) assert.equal(isNew, 0, `${id} was acknowledged, so the topic has it`);
+  }
+  await eventually("every published parcel has left", async () =>
+    (await stock(mecha, "milk")).parcels >= parcels.length ? true : undefined,
+  );
   // Nothing comes after: the groups have caught up.
   await eventually("nobody is behind", async () => {
     const { output } = await mechaCommand(dir, "events", "list", "-o", "json");
@@ -69,6 +91,7 @@ test("many deliveries, killed in the middle twice: every parcel leaves the stock
     return subscriptions.every(({ lag, sending }) => lag === 0 && sending === 0) || undefined;
   });
   assert.deepEqual(await stock(mecha), { left: orders.length, parcels: orders.length });
+  assert.deepEqual(await stock(mecha, "milk"), { left: parcels.length, parcels: parcels.length });
   assert.match((await mechaCommand(dir, "events", "parked")).output, /^no event is parked$/mu);
 });
 

@@ -23,9 +23,10 @@ function eventingOf({ eventing }: EventingSource): Eventing {
 export function listSubscriptions(source: EventingSource): { readonly subscriptions: readonly SubscriptionJson[] } {
   const subscriptions = eventingOf(source)
     .groups()
-    .map(({ group, from, name, methods, lag, sending, connected, retention }) => ({
+    .map(({ group, from, name, methods, lag, position, sending, connected, retention }) => ({
       ...{ group, source: { [from]: name } as SubscriptionJson["source"], methods, sending, connected },
       ...(lag !== undefined && { lag }),
+      ...(position !== undefined && { cursor: position }),
       ...(retention !== undefined && { retention: retentionJson(retention) }),
     }));
   return { subscriptions };

@@ -253,6 +253,8 @@ export interface SubscriptionJson {
   readonly methods: readonly string[];
   /** Events it has not taken yet; of an event log at most. Absent while its place is looked up. */
   readonly lag?: number;
+  /** Its cursor: a position in its source, up to which all is done; a restart goes on behind it. Positions have gaps. */
+  readonly cursor?: number;
   /** Deliveries under way. */
   readonly sending: number;
   /** Its function can be reached. */

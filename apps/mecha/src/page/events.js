@@ -44,13 +44,14 @@ export function eventsPanel({ ask, attempt, localTime }) {
     if (focused) [...byId("parked").querySelectorAll("button")].find((button) => button.dataset.key === focused)?.focus();
   }
 
-  function groupRow({ group, source, methods, lag, sending, connected, retention }) {
+  function groupRow({ group, source, methods, lag, cursor, sending, connected, retention }) {
     return el(
       "tr",
       {},
       el("td", {}, el("strong", {}, group), el("span", { className: "muted small" }, methods.join(", "))),
       el("td", {}, sourceText(source)),
       el("td", { className: "number" }, lag === undefined ? "–" : String(lag), sending > 0 ? ` (${sending} under way)` : ""),
+      el("td", { className: "number" }, cursor === undefined ? "–" : String(cursor)),
       el("td", {}, stateOf(connected, lag)),
       el("td", {}, ...retentionOf(retention)),
     );

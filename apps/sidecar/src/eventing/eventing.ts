@@ -56,6 +56,8 @@ export interface GroupStatus {
   readonly methods: readonly string[];
   /** Events it has not taken; at most. `undefined` while its cursor is read. */
   readonly lag: number | undefined;
+  /** Its cursor: positions up to here are done, and a restart goes on behind it. Positions are the source's own and not without gaps. */
+  readonly position: number | undefined;
   readonly sending: number;
   readonly connected: boolean;
   /** Of a topic: how it stands to what is removed. `undefined` until that is known. */
@@ -297,6 +299,7 @@ export class Eventing {
       name: subscription.name,
       methods: subscription.methods.map(({ service, method }) => `${service}.${method.name}`),
       lag: consumer.lag,
+      position: consumer.position,
       sending: consumer.sending,
       connected: this.#ready(subscription),
       retention: this.#retention?.of(subscription.subscriber),

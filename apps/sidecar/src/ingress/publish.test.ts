@@ -144,6 +144,17 @@ test("a log that is behind asks callers to wait; one that failed is unavailable"
   assert.equal((await served.post("/_mecha/topics/orders", json(order))).status, 503);
 });
 
+test("a sender that asks whether it may deliver is told so, at a topic that is open", async () => {
+  await using served = await begin();
+  const headers = { "webhook-request-origin": "eventemitter.example", "webhook-request-rate": "120" };
+  const answer = await served.post("/_mecha/topics/orders", { method: "OPTIONS", headers });
+  assert.equal(answer.status, 200);
+  const told = ["allow", "webhook-allowed-origin", "webhook-allowed-rate"].map((name) => answer.headers.get(name));
+  assert.deepEqual(told, ["POST", "eventemitter.example", "*"]);
+  assert.equal((await served.post("/_mecha/topics/returns", { method: "OPTIONS", headers })).status, 403);
+  assert.equal((await served.post("/_mecha/topics/orders", { method: "OPTIONS" })).status, 405);
+});
+
 test("without a log there are no topics", async () => {
   await using served = await serve({ topics: ["orders"] });
   const answer = await fetch(`${served.url}/_mecha/topics/orders`, { method: "POST", ...json(order) });

@@ -39,6 +39,8 @@ const retryAfterS = 1;
 /** Takes a request to a topic's path. @throws Faults for the caller. */
 export async function publishFrom(exchange: HttpExchange, deps: PublishDeps): Promise<void> {
   const topic = openTopic(exchange.path, deps.open);
+  const validation = validated(exchange);
+  if (validation !== undefined) return exchange.respond(200, validation);
   if (exchange.method !== "POST")
     throw new HttpFault(405, new Fault("unimplemented", `events are published with POST, not ${exchange.method}`), { allow: "POST" });
   const body = await deps.readBody(exchange);
@@ -63,6 +65,16 @@ export async function publishFrom(exchange: HttpExchange, deps: PublishDeps): Pr
     meter.ended(faultCodes[fault.code].grpc, startMs);
     throw fault.code === "exhausted" ? new HttpFault(429, fault, { "retry-after": String(retryAfterS) }) : error;
   }
+}
+
+/**
+ * Senders that ask whether they may deliver here, before they do (spec "HTTP 1.1 Web Hooks for Event Delivery", §4): whoever listed the topic said yes.
+ * `undefined`: the request is something else.
+ */
+function validated({ method, headers }: HttpExchange): Record<string, string> | undefined {
+  const sender = headers["webhook-request-origin"];
+  if (method !== "OPTIONS" || sender === undefined) return undefined;
+  return { allow: "POST", "webhook-allowed-origin": sender, "webhook-allowed-rate": "*" };
 }
 
 /** keeps T1 */

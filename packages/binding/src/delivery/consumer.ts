@@ -64,6 +64,10 @@ export class Consumer {
   get lag(): number | undefined {
     return this.#machine?.lag;
   }
+  /** Position of its cursor as it was stored last; `undefined` before it is read. */
+  get position(): number | undefined {
+    return this.#machine?.position;
+  }
   /** Positions up to here it has read; 0 before its cursor is. */
   get readTo(): number {
     return this.#machine?.readTo ?? 0;

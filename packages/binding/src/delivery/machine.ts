@@ -91,6 +91,10 @@ export class DeliveryMachine {
   get readTo(): number {
     return this.#readTo;
   }
+  /** Position of the group's place, as it was stored last, or is being stored. */
+  get position(): number {
+    return this.#savedPosition;
+  }
   /** Deliveries under way. */
   get sending(): number {
     return this.#sending;
