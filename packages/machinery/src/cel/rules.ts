@@ -14,7 +14,7 @@ import { childPath, fieldSchema, itemPath, type JsonSchema, type ValidationRule 
 import { isObject, own } from "../json.ts";
 import { type CompiledRule, compileRules } from "./compile-rules.ts";
 import { CostExceeded, Meter } from "./language/cost.ts";
-import { CelError, Optional } from "./language/values.ts";
+import { CelError, Failure, Optional } from "./language/values.ts";
 import { type SchemaType, SchemaTypes } from "./schema-types.ts";
 import { toCel } from "./schema-values.ts";
 
@@ -39,15 +39,23 @@ interface Validator {
 /** What the rules say of an object; `old` is the object before an update, and `correlation` how the two go together. */
 export type CheckRules = (object: unknown, old: unknown, correlation?: Correlation) => FieldProblem[];
 
-/** Rules of a whole schema; `undefined` when it has none. */
-export function rulesOf(schema: JsonSchema): CheckRules | undefined {
+/** Rules of a whole schema; `undefined` when it has none. @param isResource It is of whole objects. */
+export function rulesOf(schema: JsonSchema, isResource = true): CheckRules | undefined {
+  if (!hasRules(schema)) return undefined;
   const types = new SchemaTypes();
-  const validator = validatorOf(schema, types.of(schema, true), types);
+  const validator = validatorOf(schema, types.of(schema, isResource), types);
   if (!validator) return undefined;
   return (object, old, correlation) => {
     const run = new Run();
     return [...run.check(validator, object, old, "", { here: correlation, above: undefined })];
   };
+}
+
+function hasRules(schema: JsonSchema): boolean {
+  if ((schema["x-kubernetes-validations"]?.length ?? 0) > 0) return true;
+  const { properties = {}, items, additionalProperties } = schema;
+  const below = [...Object.values(properties), items, isObject(additionalProperties) ? additionalProperties : undefined];
+  return below.some((inner) => inner !== undefined && hasRules(inner));
 }
 
 function validatorOf(schema: JsonSchema, type: SchemaType | undefined, types: SchemaTypes): Validator | undefined {
@@ -142,7 +150,7 @@ class Run {
   #scope({ usesOldSelf }: Validator, type: SchemaType, value: unknown, old: unknown): (optional: boolean) => ReadonlyMap<string, unknown> {
     const self = attempt(() => toCel(type, value));
     const oldSelf = usesOldSelf && old !== undefined ? attempt(() => toCel(type, old)) : undefined;
-    const before = oldSelf === undefined ? Optional.none : Optional.of(oldSelf);
+    const before = oldSelf === undefined ? Optional.none : oldSelf instanceof Failure ? oldSelf : Optional.of(oldSelf);
     return (optional) =>
       new Map<string, unknown>([
         ["self", self],
@@ -245,7 +253,7 @@ function evaluate(run: () => unknown): { readonly value?: unknown; readonly erro
 /** A value that does not fit its schema is a failure for the rule that looks at it. */
 function attempt(convert: () => unknown): unknown {
   const { value, error } = evaluate(convert);
-  return error ? null : value;
+  return error ? new Failure(error) : value;
 }
 
 const nameOf = ({ rule, message }: ValidationRule): string => (message ? message : rule).trim();

@@ -2,7 +2,7 @@
 import { equal as equalJson, isObject, own } from "../json.ts";
 import { identityOf } from "../crd/correlate.ts";
 import type { JsonSchema } from "../crd/schema.ts";
-import { CelError, type ListRule, MapValue, Timestamp, withRule } from "./language/values.ts";
+import { CelError, Failure, type ListRule, MapValue, Timestamp, withRule } from "./language/values.ts";
 import { dateMs, parseDuration, parseTimestamp } from "./library/time.ts";
 import { escapedName, type SchemaType } from "./schema-types.ts";
 
@@ -20,12 +20,23 @@ export function toCel(type: SchemaType, value: unknown): unknown {
     case "array":
       return Array.isArray(value) ? listOf(type, value) : wrong("an array for the provided schema with type=array");
     case "string":
-      return typeof value === "string" ? textOf(schema, value) : wrong("string");
+      return typeof value === "string" ? textOf(schema, value) : wrong(`string, got ${goType(value)}`);
     case "integer":
-      return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : wrong("int");
+      return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : wrong(`int, got ${goType(value)}`);
+    case "boolean":
+      return typeof value === "boolean" ? value : wrong(`bool, got ${goType(value)}`);
+    case "number":
+      return typeof value === "number" ? value : wrong(`float, got ${goType(value)}`);
     default:
       return value;
   }
+}
+
+/** The type of a JSON value as the server's messages name it. */
+function goType(value: unknown): string {
+  if (Array.isArray(value)) return "[]interface {}";
+  if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
+  return typeof value === "object" ? "map[string]interface {}" : typeof value === "boolean" ? "bool" : typeof value;
 }
 
 function wrong(expected: string): never {
@@ -71,9 +82,19 @@ function bytesOf(text: string): Uint8Array {
 function listOf({ schema, element }: SchemaType, list: readonly unknown[]): readonly unknown[] {
   if (!element) return list;
   return withRule(
-    list.map((item) => toCel(element, item)),
+    list.map((item) => elementOf(element, item)),
     ruleOf(schema),
   );
+}
+
+/** One element that is not of its schema fails only who looks at it. */
+function elementOf(type: SchemaType, item: unknown): unknown {
+  try {
+    return toCel(type, item);
+  } catch (error) {
+    if (error instanceof CelError) return new Failure(error);
+    throw error;
+  }
 }
 
 /** In sets and lists of type map the order means nothing. */

@@ -40,6 +40,19 @@ function* problemsOf(crd: Crd, old: Crd | undefined): Generator<FieldProblem> {
     });
   }
   if (old) yield* checkUpdate(crd, old);
+  yield* checkStored(crd.status ?? old?.status, versions);
+}
+
+/** Versions objects may be stored in; on create those are the storage version. */
+function* checkStored(status: Crd["status"], versions: readonly CrdVersion[]): Generator<FieldProblem> {
+  const stored = status?.storedVersions ?? versions.filter(({ storage }) => storage).map(({ name }) => name);
+  if (stored.length === 0) yield invalidValue("status.storedVersions", null, "must have at least one stored version");
+  const names = versions.map(({ name }) => name);
+  for (const [index, version] of stored.entries()) {
+    if (names.includes(version)) continue;
+    const why = `missing from spec.versions; ${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`;
+    yield invalidValue(`status.storedVersions[${String(index)}]`, version, why);
+  }
 }
 
 function notSupportedOrRequired(field: string, value: unknown, supported: readonly string[]): FieldProblem {
@@ -87,17 +100,32 @@ function* checkUnknownFields(preserve: boolean | undefined): Generator<FieldProb
     );
 }
 
-function* checkVersions(versions: readonly CrdVersion[]): Generator<FieldProblem> {
-  const names = versions.map(({ name }) => name);
-  if (new Set(names).size < names.length) yield invalidValue("spec.versions", versions, "must contain unique version names");
-  if (versions.filter(({ storage }) => storage).length !== 1)
-    yield invalidValue("spec.versions", versions, "must have exactly one version marked as storage version");
-  if (versions.every(({ schema }) => schema?.openAPIV3Schema)) return;
-  for (const [index, { schema }] of versions.entries())
-    if (!schema?.openAPIV3Schema) yield required(`spec.versions[${String(index)}].schema.openAPIV3Schema`, "schemas are required");
+/** Versions as the server shows them, without what they hold. */
+function shownVersions(versions: readonly CrdVersion[]): unknown {
+  return versions.map(({ name, served, storage, deprecated = false, deprecationWarning = null }) => ({
+    Name: name,
+    Served: served,
+    Storage: storage,
+    Deprecated: deprecated,
+    DeprecationWarning: deprecationWarning,
+    Schema: null,
+    Subresources: null,
+    AdditionalPrinterColumns: null,
+    SelectableFields: null,
+  }));
 }
 
-/** What must stay: names always, the kind's and the scope's once it is served, and versions objects may be stored in. */
+function* checkVersions(versions: readonly CrdVersion[]): Generator<FieldProblem> {
+  const names = versions.map(({ name }) => name);
+  if (new Set(names).size < names.length) yield invalidValue("spec.versions", shownVersions(versions), "must contain unique version names");
+  if (versions.filter(({ storage }) => storage).length !== 1)
+    yield invalidValue("spec.versions", shownVersions(versions), "must have exactly one version marked as storage version");
+  if (versions.every(({ schema }) => schema?.openAPIV3Schema)) return;
+  for (const [index, { schema }] of versions.entries())
+    if (!schema?.openAPIV3Schema) yield required(`spec.versions[${String(index)}].schema.openAPIV3Schema`);
+}
+
+/** What must stay: names always, the kind's and the scope's once it is served. */
 function* checkUpdate(crd: Crd, old: Crd): Generator<FieldProblem> {
   const always = [
     ["spec.group", crd.spec.group, old.spec.group],
@@ -109,10 +137,4 @@ function* checkUpdate(crd: Crd, old: Crd): Generator<FieldProblem> {
   ] as const;
   for (const [field, now, before] of [...always, ...(isTrue(old, "Established") ? onceServed : [])])
     if (now !== before) yield invalidValue(field, now, "field is immutable");
-  const names = crd.spec.versions.map(({ name }) => name);
-  for (const [index, version] of (old.status?.storedVersions ?? []).entries()) {
-    if (names.includes(version)) continue;
-    const why = `missing from spec.versions; ${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`;
-    yield invalidValue(`status.storedVersions[${String(index)}]`, version, why);
-  }
 }

@@ -1,49 +1,58 @@
 /** Rules of structural schemas: every value has a type, alternatives only narrow, and nothing is in it that pruning and defaults could not follow. */
 import type { FieldProblem } from "@mecha/kinds";
 import { isObject } from "../json.ts";
-import { checkValue, compiled } from "./check-value.ts";
+import { rulesOf } from "../cel/rules.ts";
+import { checkEmbedded } from "./check-structure.ts";
+import { checkValue, compiled, whyNoPattern } from "./check-value.ts";
 import { forbidden, invalidValue, notSupported, required } from "./problems.ts";
 import { parseFieldPath } from "../cel/rule-path.ts";
-import { type JsonSchema, ownFields, type ValidationRule } from "./schema.ts";
+import { childPath, type JsonSchema, ownFields, type ValidationRule } from "./schema.ts";
 import { prune } from "./shape-object.ts";
 import { copy } from "../json.ts";
 
 type Level = "root" | "field" | "item";
 
 const types = ["array", "boolean", "integer", "number", "object", "string"];
-const rootFields = [
-  "description",
-  "type",
-  "format",
-  "title",
-  "maximum",
-  "exclusiveMaximum",
-  "minimum",
-  "exclusiveMinimum",
-  "maxLength",
-  "minLength",
-  "pattern",
-];
+/** What may stand at the root of a kind with status, with the server's names. */
+const rootFields = new Map(
+  "description type format title maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern maxItems minItems uniqueItems multipleOf required items properties externalDocs example"
+    .split(" ")
+    .map((field) => [field, field.charAt(0).toUpperCase() + field.slice(1)] as const)
+    .concat([
+      ["x-kubernetes-preserve-unknown-fields", "XPreserveUnknownFields"],
+      ["x-kubernetes-validations", "XValidations"],
+    ]),
+);
 /** Deepest nesting of a schema; the server's decoder has its own. Every walk over a schema recurses as deep. */
 const maxDepth = 100;
 
 /** Everything wrong with the schema of a version. */
 export function checkSchema(schema: JsonSchema, path: string, { hasStatus }: { readonly hasStatus: boolean }): FieldProblem[] {
   const root: FieldProblem[] = [];
+  for (const name of ownFields) root.push(...defaultsIn(schema.properties?.[name], `${path}.properties[${name}]`, name));
   if (schema.nullable === true) root.push(forbidden(`${path}.nullable`, "nullable cannot be true at the root"));
-  const notAtRoot = hasStatus && ["allOf", "anyOf", "oneOf", "not"].some((field) => field in schema) && schema.type !== "object";
-  if (notAtRoot)
+  const strange = hasStatus && Object.keys(schema).some((field) => !rootFields.has(field));
+  if (strange)
     root.push(
       invalidValue(
         path,
         schema,
-        `only ${rootFields.join(", ")} fields are allowed at the root of the schema if the status subresource is enabled`,
+        `only [${[...rootFields.values()].join(" ")}] fields are allowed at the root of the schema if the status subresource is enabled`,
       ),
     );
   return [...root, ...check(schema, path, "root", 0)];
 }
 
-function* check(schema: JsonSchema, path: string, level: Level, depth: number): Generator<FieldProblem> {
+/** What every object has is the server's to fill in. */
+function defaultsIn(schema: JsonSchema | undefined, path: string, top: string): FieldProblem[] {
+  if (!schema) return [];
+  const own = schema.default === undefined ? [] : [forbidden(`${path}.default`, `must not be set in top-level ${top}`)];
+  const properties = Object.entries(schema.properties ?? {});
+  return [...own, ...properties.flatMap(([name, below]) => defaultsIn(below, `${path}.properties[${name}]`, top))];
+}
+
+/** @param inMap Somewhere below values of a map, whose defaults the server does not look at. */
+function* check(schema: JsonSchema, path: string, level: Level, depth: number, inMap = false): Generator<FieldProblem> {
   if (depth > maxDepth) {
     yield forbidden(path, `schemas may be nested at most ${String(maxDepth)} levels deep`);
     return;
@@ -54,13 +63,14 @@ function* check(schema: JsonSchema, path: string, level: Level, depth: number): 
   yield* checkMetadata(schema, path, level);
   yield* checkAlternatives(schema, path, schema["x-kubernetes-int-or-string"] === true);
   yield* checkRules(schema, path);
-  if (schema.default !== undefined) yield* checkDefault(schema, path);
+  if (schema.default !== undefined && !inMap) yield* checkDefault(schema, path);
   if (schema.pattern !== undefined && !compiled(schema.pattern))
-    yield invalidValue(`${path}.pattern`, schema.pattern, "must be a valid regular expression, but isn't: error parsing regexp");
+    yield invalidValue(`${path}.pattern`, schema.pattern, `must be a valid regular expression, but isn't: ${whyNoPattern(schema.pattern)}`);
   for (const [name, below] of Object.entries(schema.properties ?? {}))
-    yield* check(below, `${path}.properties[${name}]`, "field", depth + 1);
-  if (schema.items) yield* check(schema.items, `${path}.items`, "item", depth + 1);
-  if (isObject(schema.additionalProperties)) yield* check(schema.additionalProperties, `${path}.additionalProperties`, "field", depth + 1);
+    yield* check(below, `${path}.properties[${name}]`, "field", depth + 1, inMap);
+  if (schema.items) yield* check(schema.items, `${path}.items`, "item", depth + 1, inMap);
+  if (isObject(schema.additionalProperties))
+    yield* check(schema.additionalProperties, `${path}.additionalProperties`, "field", depth + 1, true);
 }
 
 function* checkType(schema: JsonSchema, path: string, level: Level): Generator<FieldProblem> {
@@ -73,6 +83,7 @@ function* checkType(schema: JsonSchema, path: string, level: Level): Generator<F
     const where = { root: "at the root", item: "for specified array items", field: "for specified object fields" }[level];
     if (!free || level === "root") yield required(`${path}.type`, `must not be empty ${where}`);
   } else if (!types.includes(type)) yield notSupported(`${path}.type`, type, types);
+  if (type === "null") yield forbidden(`${path}.type`, "type cannot be set to null, use nullable as an alternative");
   if (level === "root" && type !== undefined && type !== "object") yield invalidValue(`${path}.type`, type, "must be object at the root");
   if (type === "array" && !schema.items) yield required(`${path}.items`, "must be specified");
 }
@@ -91,7 +102,7 @@ function* checkUnsupported(schema: JsonSchema, path: string): Generator<FieldPro
   for (const [field, detail] of Object.entries(unsupported)) if (Object.hasOwn(schema, field)) yield forbidden(`${path}.${field}`, detail);
   if (schema.uniqueItems === true)
     yield forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
-  if (schema.properties && schema.additionalProperties !== undefined && schema.additionalProperties !== false)
+  if (Object.keys(schema.properties ?? {}).length > 0 && (schema.additionalProperties === false || isObject(schema.additionalProperties)))
     yield forbidden(`${path}.additionalProperties`, "additionalProperties and properties are mutual exclusive");
 }
 
@@ -130,14 +141,25 @@ function* checkListType(schema: JsonSchema, path: string): Generator<FieldProble
   if (listType !== "map") {
     if (keys.length > 0)
       yield invalidValue(`${path}.x-kubernetes-list-type`, listType, "must be map if x-kubernetes-list-map-keys is non-empty");
-    if (listType === "set" && schema.items?.nullable)
-      yield forbidden(`${path}.items.nullable`, "cannot be nullable when x-kubernetes-list-type is set");
+    if (listType === "set") yield* checkSetItems(schema, path);
     return;
   }
+  if (schema.items?.nullable) yield forbidden(`${path}.items.nullable`, "cannot be nullable when x-kubernetes-list-type is map");
   if (keys.length === 0) yield required(`${path}.x-kubernetes-list-map-keys`, "must not be empty if x-kubernetes-list-type is map");
   if (schema.items && schema.items.type !== "object")
     yield invalidValue(`${path}.items.type`, schema.items.type, "must be object if parent array's x-kubernetes-list-type is map");
-  yield* checkKeys(schema, keys, path);
+  if (schema.items?.type === "object") yield* checkKeys(schema, keys, path);
+}
+
+/** Elements of a set are compared as a whole. */
+function* checkSetItems({ items }: JsonSchema, path: string): Generator<FieldProblem> {
+  const atomic = "must be atomic as item of a list with x-kubernetes-list-type=set";
+  if (items?.nullable) yield forbidden(`${path}.items.nullable`, "cannot be nullable when x-kubernetes-list-type is set");
+  const listType = items?.["x-kubernetes-list-type"];
+  if (items?.type === "array" && listType !== undefined && listType !== "atomic")
+    yield invalidValue(`${path}.items.x-kubernetes-list-type`, listType, atomic);
+  if (items?.type === "object" && items["x-kubernetes-map-type"] !== "atomic")
+    yield invalidValue(`${path}.items.x-kubernetes-map-type`, listType ?? null, atomic);
 }
 
 function* checkKeys({ items }: JsonSchema, keys: readonly string[], path: string): Generator<FieldProblem> {
@@ -191,6 +213,16 @@ const notInAlternatives = [
   "x-kubernetes-validations",
 ] as const;
 
+/** How a field that may not be there is called empty. */
+const emptiness: Readonly<Record<string, string>> = {
+  additionalProperties: "undefined",
+  default: "undefined",
+  nullable: "false",
+  "x-kubernetes-preserve-unknown-fields": "false",
+  "x-kubernetes-embedded-resource": "false",
+  "x-kubernetes-int-or-string": "false",
+};
+
 function* checkAlternatives(schema: JsonSchema, path: string, intOrString: boolean): Generator<FieldProblem> {
   for (const kind of ["allOf", "anyOf", "oneOf"] as const)
     for (const [index, option] of (schema[kind] ?? []).entries()) {
@@ -203,15 +235,10 @@ function* checkAlternatives(schema: JsonSchema, path: string, intOrString: boole
 function* checkAlternative(option: JsonSchema, path: string, intOrString: boolean): Generator<FieldProblem> {
   for (const field of notInAlternatives) {
     if (option[field] === undefined) continue;
-    yield forbidden(
-      `${path}.${field}`,
-      field === "type"
-        ? "must be empty to be structural"
-        : field === "additionalProperties"
-          ? "must be undefined to be structural"
-          : "must be empty to be structural",
-    );
+    yield forbidden(`${path}.${field}`, `must be ${emptiness[field] ?? "empty"} to be structural`);
   }
+  if (option.properties && isObject(option.additionalProperties))
+    yield forbidden(`${path}.additionalProperties`, "additionalProperties and properties are mutual exclusive");
   yield* checkAlternatives(option, path, intOrString);
   for (const [name, below] of Object.entries(option.properties ?? {})) yield* checkAlternative(below, `${path}.properties[${name}]`, false);
   if (option.items) yield* checkAlternative(option.items, `${path}.items`, false);
@@ -244,16 +271,17 @@ function* checkRuleTexts({ rule, message = "" }: ValidationRule, at: string): Ge
   else if (hasBreak(text) && told === "") yield required(`${at}.message`, "message must be specified if rule contains line breaks");
 }
 
-/** A default fits its own schema, and pruning would leave it as it is. */
+/** A default fits its own schema and its rules, and pruning would leave it as it is. */
 function* checkDefault(schema: JsonSchema, path: string): Generator<FieldProblem> {
-  const value = copy(schema.default);
-  const holder = { value };
-  const dropped = prune({ type: "object", properties: { value: schema } }, holder).filter((field) => !ownFields.has(field));
-  if (dropped.length > 0)
-    yield invalidValue(
-      `${path}.default`,
-      schema.default,
-      `must not have unknown fields: ${dropped.map((field) => field.replace(/^value\.?/, "")).join(", ")}`,
-    );
-  for (const problem of checkValue(schema, schema.default, `${path}.default`)) yield problem;
+  const at = `${path}.default`;
+  if (schema.default === null && schema.nullable !== true) return; // the same as none
+  const holder = { value: copy(schema.default) };
+  const dropped = prune({ type: "object", properties: { value: schema } }, holder);
+  if (dropped.length > 0) yield invalidValue(at, schema.default, "must not have unknown fields");
+  const problems = [...checkValue(schema, schema.default), ...checkEmbedded(schema, schema.default)];
+  const ofRules = problems.length === 0 ? (rulesOf(schema, false)?.(schema.default, undefined) ?? []) : [];
+  for (const problem of [...problems, ...ofRules]) yield { ...problem, field: placeOf(at, problem.field) };
 }
+
+/** Where a problem of a default is told. */
+const placeOf = (at: string, field: string): string => (field === "" ? at : field === "<nil>" ? field : childPath(at, field));

@@ -1,5 +1,5 @@
 /** What a structural schema asks of an object beside its values: elements of sets and keyed lists occur once, embedded resources say what they are. */
-import { dns1035Label, type FieldProblem } from "@mecha/kinds";
+import { dns1035Label, type FieldProblem, labelValue, qualifiedName } from "@mecha/kinds";
 import { isObject, own } from "../json.ts";
 import { duplicate, invalidValue, required } from "./problems.ts";
 import { childPath, fieldSchema, itemPath, type JsonSchema } from "./schema.ts";
@@ -34,13 +34,17 @@ function* checkUnique(schema: JsonSchema, list: unknown, path: string): Generato
   const kind = schema["x-kubernetes-list-type"];
   if (kind !== "set" && kind !== "map") return;
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   for (const [index, item] of (list as unknown[]).entries()) {
-    if (kind === "map" && !isObject(item)) continue;
+    if (kind === "map" && !isObject(item)) {
+      yield invalidValue(itemPath(path, index), item, "must be an object for an array of list-type map");
+      continue;
+    }
     const identity: unknown = kind === "set" ? item : Object.fromEntries([...keys].sort().flatMap((key) => keyEntry(item, key)));
     const text = JSON.stringify(identity);
-    if (seen.has(text)) yield duplicate(itemPath(path, index), identity);
-    seen.add(text);
+    const times = (seen.get(text) ?? 0) + 1;
+    seen.set(text, times);
+    if (times === 2) yield duplicate(itemPath(path, index), identity); // further ones are not told
   }
 }
 
@@ -52,14 +56,30 @@ function keyEntry(item: unknown, key: string): [string, unknown][] {
 function* checkResource(schema: JsonSchema, value: unknown, path: string): Generator<FieldProblem> {
   if (!schema["x-kubernetes-embedded-resource"] || !isObject(value)) return;
   const apiVersion = own(value, "apiVersion");
-  if (typeof apiVersion !== "string" || apiVersion === "") yield required(childPath(path, "apiVersion"), "must not be empty");
-  else if (apiVersion.split("/").length > 2)
+  for (const name of ["apiVersion", "kind"]) {
+    const text = own(value, name);
+    if (text === undefined) yield required(childPath(path, name));
+    else if (text === "") yield invalidValue(childPath(path, name), text, "must not be empty");
+  }
+  if (typeof apiVersion === "string" && apiVersion.split("/").length > 2)
     yield invalidValue(childPath(path, "apiVersion"), apiVersion, `unexpected GroupVersion string: ${apiVersion}`);
   const kind = own(value, "kind");
-  if (typeof kind !== "string" || kind === "") yield required(childPath(path, "kind"), "must not be empty");
-  else {
-    const complaints = dns1035Label(kind.toLowerCase());
-    if (complaints.length > 0)
-      yield invalidValue(childPath(path, "kind"), kind, `may have mixed case, but should otherwise match: ${complaints.join(",")}`);
-  }
+  const complaints = typeof kind === "string" && kind !== "" ? dns1035Label(kind.toLowerCase()) : [];
+  if (complaints.length > 0)
+    yield invalidValue(childPath(path, "kind"), kind, `may have mixed case, but should otherwise match: ${complaints.join(",")}`);
+  yield* checkLabels(own(value, "metadata"), childPath(path, "metadata"));
+}
+
+function* checkLabels(metadata: unknown, path: string): Generator<FieldProblem> {
+  if (!isObject(metadata)) return;
+  for (const [field, values] of [
+    ["labels", own(metadata, "labels")],
+    ["annotations", own(metadata, "annotations")],
+  ] as const)
+    for (const [key, value] of Object.entries(isObject(values) ? values : {})) {
+      for (const complaint of qualifiedName(field === "labels" ? key : key.toLowerCase()))
+        yield invalidValue(childPath(path, field), key, complaint);
+      if (field === "labels" && typeof value === "string")
+        for (const complaint of labelValue(value)) yield invalidValue(childPath(path, field), value, complaint);
+    }
 }

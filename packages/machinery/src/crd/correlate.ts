@@ -50,16 +50,22 @@ function propertySchema({ properties, additionalProperties }: JsonSchema, name: 
   return isObject(additionalProperties) ? additionalProperties : undefined;
 }
 
-/** What makes an element of a list of type map one of its own. */
-export const identityOf = (keys: readonly string[], item: unknown): string =>
-  JSON.stringify(keys.map((key) => (isObject(item) ? own(item, key) : undefined) ?? null));
+/** What makes an element of a list of type map one of its own; `undefined` for one that lacks a key. */
+export function identityOf(keys: readonly string[], item: unknown): string | undefined {
+  if (!isObject(item)) return undefined;
+  const values = keys.map((key) => own(item, key));
+  return values.every((value) => value !== undefined && (typeof value !== "object" || value === null)) ? JSON.stringify(values) : undefined;
+}
 
 /** The old element of a list that is a map, by its keys. Elements of other lists have no old value to compare with. */
 export function oldElements(schema: JsonSchema, old: unknown): (item: unknown) => unknown {
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
   if (schema["x-kubernetes-list-type"] !== "map" || !Array.isArray(old)) return () => undefined;
   const known = new Map(old.map((item: unknown) => [identityOf(keys, item), item]));
-  return (item) => known.get(identityOf(keys, item));
+  return (item) => {
+    const identity = identityOf(keys, item);
+    return identity === undefined ? undefined : known.get(identity);
+  };
 }
 
 /** In lists of type map the order means nothing. */
@@ -75,6 +81,7 @@ function sameValues(schema: JsonSchema, value: unknown, old: unknown): boolean {
 }
 
 function sameField(schema: JsonSchema, name: string, value: Record<string, unknown>, old: Record<string, unknown>): boolean {
-  if (!Object.hasOwn(old, name)) return false;
-  return sameValues(propertySchema(schema, name) ?? {}, value[name], old[name]);
+  const below = propertySchema(schema, name);
+  // What has no schema goes on from nothing, even when it is as it was.
+  return below !== undefined && Object.hasOwn(old, name) && sameValues(below, value[name], old[name]);
 }

@@ -23,7 +23,10 @@ const values: [string, JsonSchema, unknown, string[]][] = [
     "whole numbers are integers",
     { type: "integer" },
     1.5,
-    ['spec.x: Invalid value: "number": spec.x in body must be of type integer: "number"'],
+    [
+      'spec.x: Invalid value: "number": spec.x in body must be of type integer: "number"',
+      '<nil>: Invalid value: "": Checked value must be of type integer (default format) in spec.x',
+    ],
   ],
   ["null", { type: "string" }, null, ['spec.x: Invalid value: "null": spec.x in body must be of type string: "null"']],
   ["nullable", { type: "string", nullable: true }, null, []],
@@ -108,7 +111,7 @@ const values: [string, JsonSchema, unknown, string[]][] = [
     "embedded resource",
     { type: "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true },
     { kind: "A" },
-    ["spec.x.apiVersion: Required value: must not be empty"],
+    ["spec.x.apiVersion: Required value"],
   ],
 ];
 for (const [name, schema, value, problems] of values) test(`values: ${name}`, () => assert.deepEqual(text(schema, value), problems));
@@ -343,7 +346,7 @@ test("a CRD this server can serve has no problems", () => {
 });
 
 const wrongCrds: [string, Crd, RegExp][] = [
-  ["no schema", crd(), /^spec\.versions\[2\]\.schema\.openAPIV3Schema: Required value: schemas are required$/m],
+  ["no schema", crd(), /^spec\.versions\[2\]\.schema\.openAPIV3Schema: Required value$/m],
   ["name", { ...crd(), metadata: { name: "x" } }, /^metadata\.name: Invalid value: "x": must be spec\.names\.plural\+"\."\+spec\.group$/m],
   ["group", crd({ group: "dev" }), /^spec\.group: Invalid value: "dev": should be a domain with at least one dot$/m],
   ["scope", crd({ scope: "World" }), /^spec\.scope: Unsupported value: "World": supported values: "Cluster", "Namespaced"$/m],
@@ -372,7 +375,7 @@ const wrongCrds: [string, Crd, RegExp][] = [
   ["no items", withSchema({ type: "array" }), /properties\[spec\]\.items: Required value: must be specified/],
   [
     "both kinds of properties",
-    withSchema({ type: "object", properties: {}, additionalProperties: true }),
+    withSchema({ type: "object", properties: { a: { type: "string" } }, additionalProperties: { type: "string" } }),
     /additionalProperties and properties are mutual exclusive/,
   ],
   [
@@ -405,7 +408,7 @@ const wrongCrds: [string, Crd, RegExp][] = [
   [
     "unknown fields in a default",
     withSchema({ type: "object", default: { b: 1 }, properties: {} }),
-    /default: Invalid value: \{"b":1\}: must not have unknown fields: b/,
+    /default: Invalid value: \{"b":1\}: must not have unknown fields$/m,
   ],
   [
     "a rule",

@@ -48,10 +48,13 @@ export interface JsonSchema {
   readonly "x-kubernetes-validations"?: readonly ValidationRule[];
 }
 
+/** What fits everything, and knows no fields. */
+const anyValue: JsonSchema = {};
+
 /** The schema of a map's values; `undefined` when the schema is no map, an empty one when values are free. */
 export function valuesSchema({ additionalProperties }: JsonSchema): JsonSchema | undefined {
   if (additionalProperties === undefined || additionalProperties === false) return undefined;
-  return additionalProperties === true ? { "x-kubernetes-preserve-unknown-fields": true } : additionalProperties;
+  return additionalProperties === true ? anyValue : additionalProperties;
 }
 
 /** The schema of the field `name` of an object. */

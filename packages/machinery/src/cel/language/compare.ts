@@ -1,10 +1,11 @@
 /** Equality and order of values. Equality is defined for all values; order for values of one type, and between numbers. */
-import { Duration, MapValue, noSuchOverload, Opaque, Optional, ruleOf, Timestamp, TypeValue, Uint } from "./values.ts";
+import { Duration, Failure, MapValue, noSuchOverload, Opaque, Optional, ruleOf, Timestamp, TypeValue, Uint } from "./values.ts";
 
 /** @throws CelError where the server has no answer: objects of rules that hold what has no type. */
 export function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (isNumber(a)) return isNumber(b) && compareNumbers(a, b) === 0;
+  for (const value of [a, b]) if (value instanceof Failure) throw value.error;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a)) return Array.isArray(b) && equalLists(a, b);
   if (a instanceof MapValue) return b instanceof MapValue && equalMaps(a, b);

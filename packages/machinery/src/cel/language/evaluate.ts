@@ -11,21 +11,13 @@ import { CostExceeded, listCost, mapCost, Meter } from "./cost.ts";
 import type { Overload } from "./environment.ts";
 import { type Type, typeText } from "./types.ts";
 import { bulkOf } from "./bulk.ts";
-import { CelError, Dictionary, MapValue, noSuchOverload, Optional, typeOf, TypeValue, Uint, valueText } from "./values.ts";
+import { CelError, Dictionary, Failure, MapValue, noSuchOverload, Optional, typeOf, TypeValue, Uint, valueText } from "./values.ts";
 
 interface Frame {
   readonly slots: unknown[];
   readonly meter: Meter;
 }
 type Run = (frame: Frame) => unknown;
-
-/** A failure where a value would be (R2). */
-class Failure {
-  readonly error: CelError;
-  constructor(error: CelError) {
-    this.error = error;
-  }
-}
 
 /** An expression ready to run. `variables` has a value for each variable the expression names. */
 export type Program = (variables: ReadonlyMap<string, unknown>, meter: Meter) => unknown;
@@ -368,7 +360,9 @@ function lookUp(value: unknown, key: unknown): unknown {
   if (!Array.isArray(value)) return undefined;
   const index = key instanceof Uint ? Number(key.value) : typeof key === "bigint" ? Number(key) : key;
   if (typeof index !== "number" || !Number.isInteger(index)) throw new CelError(`unsupported index type '${typeOf(key).name}' in list`);
-  return (value as unknown[])[index];
+  const found = (value as unknown[])[index];
+  if (found instanceof Failure) throw found.error;
+  return found;
 }
 
 function fieldOf(value: unknown, field: string): unknown {

@@ -26,6 +26,14 @@ import {
 /** Something an expression did wrong while it ran; && and || may make up for it. */
 export class CelError extends Error {}
 
+/** A failure where a value would be: of a step of a fold, or of a variable or element that is not of its schema. Whoever looks at it fails. */
+export class Failure {
+  readonly error: CelError;
+  constructor(error: CelError) {
+    this.error = error;
+  }
+}
+
 export const noSuchOverload = (): CelError => new CelError("no such overload");
 
 export class Uint {
