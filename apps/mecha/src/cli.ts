@@ -272,23 +272,23 @@ ${examples(["mecha sidecar", "USER_FUNCTION_PORT=9090 mecha sidecar --state ./st
     );
 
   client(program.command("backup"))
-    .description("Copy the state of the running project into one file, while it goes on, and verify it.")
-    .argument("<file|folder>", "a new file, or a folder for one named after project and time")
-    .addHelpText("after", examples(["mecha backup backups/", "mecha backup /mnt/usb/shop.db -C examples/shopping-cart"]))
+    .description("Copy the state of the running project into a folder, while it goes on, and verify it.")
+    .argument("<folder>", "a new one; or one that is there, for a new one in it, named after project and time")
+    .addHelpText("after", examples(["mecha backup backups/", "mecha backup /mnt/usb/shop -C examples/shopping-cart"]))
     .action(async (target: string, options: Parameters<typeof backupCommand>[1]) =>
       (await import("./commands/backup.ts")).backupCommand(io, options, target),
     );
 
   client(program.command("restore"))
     .description("Put a backup in the place of the state; Mecha must not be running. The state before is kept.")
-    .argument("<backup>", "file that `mecha backup` wrote")
-    .addHelpText("after", examples(["mecha restore backups/shop-20261120T134500Z.db", "mecha restore shop.db --state /srv/shop/.mecha"]))
+    .argument("<backup>", "folder that `mecha backup` wrote, or a state.db")
+    .addHelpText("after", examples(["mecha restore backups/shop-20261120T134500Z", "mecha restore shop-backup --state /srv/shop/.mecha"]))
     .action(async (backup: string, options: Parameters<typeof restoreCommand>[1]) =>
       (await import("./commands/restore.ts")).restoreCommand(io, options, backup),
     );
 
   client(program.command("doctor"))
-    .description("Check a state folder and the store in it, running or not; say what is wrong and what to do.")
+    .description("Check a state folder and the files in it, running or not; say what is wrong and what to do.")
     .addHelpText("after", examples(["mecha doctor", "mecha doctor --state /srv/shop/.mecha -o json"]))
     .action(async (options: Parameters<typeof doctorCommand>[1]) =>
       done(await (await import("./commands/doctor.ts")).doctorCommand(io, options)),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { SeededRandom } from "@mecha/kit/testing";
+import type { StateFile } from "@mecha/store-sqlite";
 import { Backups } from "./backups.ts";
 
 const root = mkdtempSync(join(tmpdir(), "mecha-backups-"));
@@ -13,13 +14,13 @@ test("one backup at a time, told of until the next; what an earlier run left is 
   mkdirSync(join(root, "backup"));
   writeFileSync(join(root, "backup/left.db"), "");
   const copies: {
-    readonly file: string;
-    readonly end: PromiseWithResolvers<void>;
+    readonly folder: string;
+    readonly end: PromiseWithResolvers<readonly StateFile[]>;
     readonly progress: (pages: number, of: number) => void;
   }[] = [];
-  const copy = (file: string, progress: (pages: number, of: number) => void): Promise<void> => {
-    const end = Promise.withResolvers<void>();
-    copies.push({ file, end, progress });
+  const copy = (folder: string, progress: (pages: number, of: number) => void): Promise<readonly StateFile[]> => {
+    const end = Promise.withResolvers<readonly StateFile[]>();
+    copies.push({ folder, end, progress });
     return end.promise;
   };
   const backups = new Backups(root, copy, new SeededRandom(1));
@@ -29,9 +30,10 @@ test("one backup at a time, told of until the next; what an earlier run left is 
   copies[0]?.progress(3, 10);
   assert.deepEqual(backups.get(first.id), { id: first.id, state: "copying", pages: 3, of: 10 });
   await assert.rejects(backups.begin(), { code: "exhausted" });
-  copies[0]?.end.resolve();
+  assert.equal(statSync(copies[0]?.folder ?? "").mode & 0o777, 0o700);
+  copies[0]?.end.resolve(["state.db", "control.db"]);
   await copies[0]?.end.promise;
-  assert.deepEqual(backups.get(first.id), { id: first.id, state: "done", file: copies[0]?.file });
+  assert.deepEqual(backups.get(first.id), { id: first.id, state: "done", folder: copies[0]?.folder, files: ["state.db", "control.db"] });
 
   const second = await backups.begin();
   assert.notEqual(second.id, first.id);
@@ -39,4 +41,5 @@ test("one backup at a time, told of until the next; what an earlier run left is 
   copies[1]?.end.reject(new Error("disk full"));
   await copies[1]?.end.promise.catch(() => undefined);
   assert.deepEqual(backups.get(second.id), { id: second.id, state: "failed", problem: "disk full" });
+  assert.ok(!existsSync(copies[1]?.folder ?? ""), "nothing is left of it");
 });

@@ -1,27 +1,28 @@
 /**
  * Backups of a running Mecha, begun over the admin API. They are written into the state folder and nowhere else, so the API can be used to fill no
- * other place; whoever asked takes the finished file away. One at a time; what an earlier run left is removed at the start.
+ * other place; whoever asked takes the finished folder away. One at a time; what an earlier run left is removed at the start.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { explain, Fault, type Random, uuid } from "@mecha/kit";
 import { privateFolder } from "@mecha/host";
+import type { StateFile } from "@mecha/store-sqlite";
 import type { BackupJson } from "./model.ts";
 
-/** Copies the store into a new file. */
-export type CopyStore = (file: string, progress: (pages: number, of: number) => void) => Promise<void>;
+/** Copies the files of the state into a folder. @returns their names. */
+export type CopyState = (folder: string, progress: (pages: number, of: number) => void) => Promise<readonly StateFile[]>;
 
 /** Folder of unfinished and not yet fetched backups, in the state folder. */
 export const backupFolderName = "backup";
 
 export class Backups {
   readonly #folder: string;
-  readonly #copy: CopyStore;
+  readonly #copy: CopyState;
   readonly #random: Random;
   /** The newest one. */
   #last: BackupJson | undefined;
 
-  constructor(stateFolder: string, copy: CopyStore, random: Random) {
+  constructor(stateFolder: string, copy: CopyState, random: Random) {
     this.#folder = join(stateFolder, backupFolderName);
     this.#copy = copy;
     this.#random = random;
@@ -32,17 +33,21 @@ export class Backups {
   async begin(): Promise<BackupJson> {
     if (this.#last?.state === "copying") throw new Fault("exhausted", "a backup is being made; wait for it, or for its end");
     const id = uuid(this.#random);
-    const file = join(this.#folder, `${id}.db`);
+    const folder = join(this.#folder, id);
     this.#last = { id, state: "copying", pages: 0, of: 0 };
     try {
       await privateFolder(this.#folder);
+      await privateFolder(folder);
     } catch (error) {
       this.#last = undefined;
       throw error;
     }
-    this.#copy(file, (pages, of) => (this.#last = { id, state: "copying", pages, of })).then(
-      () => (this.#last = { id, state: "done", file }),
-      (error: unknown) => (this.#last = { id, state: "failed", problem: explain(error) }),
+    this.#copy(folder, (pages, of) => (this.#last = { id, state: "copying", pages, of })).then(
+      (files) => (this.#last = { id, state: "done", folder, files }),
+      (error: unknown) => {
+        rmSync(folder, { recursive: true, force: true });
+        this.#last = { id, state: "failed", problem: explain(error) };
+      },
     );
     return this.#last;
   }

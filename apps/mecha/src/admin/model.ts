@@ -1,4 +1,5 @@
 /** JSON of the admin API (docs/reference/admin-api.md), shared by the server, the command line and, by name, the page. Times are ISO 8601. */
+import type { StateFile } from "@mecha/store-sqlite";
 
 export interface StatusJson {
   readonly project: string;
@@ -224,8 +225,8 @@ export interface ChangesJson {
 /** A backup that was begun. */
 export type BackupJson =
   | { readonly id: string; readonly state: "copying"; readonly pages: number; readonly of: number }
-  /** `file` lies in the state folder; whoever asked takes it away. */
-  | { readonly id: string; readonly state: "done"; readonly file: string }
+  /** `folder` lies in the state folder; whoever asked takes it away. `files`: what is in it. */
+  | { readonly id: string; readonly state: "done"; readonly folder: string; readonly files: readonly StateFile[] }
   | { readonly id: string; readonly state: "failed"; readonly problem: string };
 
 /** What an import of some lines did. */

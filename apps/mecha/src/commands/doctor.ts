@@ -2,15 +2,16 @@
 import { existsSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { explain, Fault } from "@mecha/kit";
+import { type StateFile, stateFiles } from "@mecha/store-sqlite";
 import { AdminClient } from "../admin/client.ts";
 import { type ExitCode, exitCodes } from "../exit.ts";
 import { type Io, printable } from "../io.ts";
 import { findStateFolder } from "../project/find.ts";
 import { findHolder, holdStateFolder } from "../state-folder.ts";
 import { type Check, checkLeftovers, checkModes, checkRoom, checkRunning } from "../upkeep/doctor.ts";
-import { storeFileName } from "../upkeep/restore.ts";
+import { decidedName } from "../upkeep/restore.ts";
 import { findingLines, verified } from "../upkeep/verify.ts";
-import { makeCopy } from "./backup.ts";
+import { filesIn, makeCopy, type StateCopy } from "./backup.ts";
 import { type ClientOptions, printJson } from "./client-options.ts";
 
 const storeFix =
@@ -40,12 +41,13 @@ function checkText(check: Check): string {
   return check.ok ? line : `${line}           what to do: ${check.fix}\n`;
 }
 
-/** Nobody runs, and nobody can start while the file is read. */
+/** Nobody runs, and nobody can start while the files are read. */
 async function checkStopped(io: Io, folder: string): Promise<Check[]> {
-  const file = join(folder, storeFileName);
-  if (!existsSync(file)) return [{ name: "store", ok: true, what: "nothing is stored yet" }];
+  const files = stateFiles.filter((name) => existsSync(join(folder, name)));
+  if (files.length === 0) return [{ name: "store", ok: true, what: "nothing is stored yet" }];
+  if (existsSync(join(folder, decidedName))) return []; // of two states; named as a leftover
   using _held = await holdStateFolder(folder);
-  return await storeChecks(io, file, file);
+  return await fileChecks(io, { folder, files }, (name) => join(folder, name));
 }
 
 /** A store in use is looked at through a copy: reading it whole would hold back everybody who writes. */
@@ -57,9 +59,9 @@ async function checkHeld(io: Io, folder: string, holder: number): Promise<Check[
     if (status.store.kind === "memory") return checks;
     const copy = await makeCopy(io, client);
     try {
-      return [...checks, ...(await storeChecks(io, copy, "the store"))];
+      return [...checks, ...(await fileChecks(io, copy, (name) => subjects[name].called))];
     } finally {
-      rmSync(copy, { force: true });
+      rmSync(copy.folder, { recursive: true, force: true });
     }
   } catch (error) {
     const what = `process ${holder} holds the folder, and could not be asked: ${explain(error)}`;
@@ -74,8 +76,20 @@ async function checkHeld(io: Io, folder: string, holder: number): Promise<Check[
   }
 }
 
-async function storeChecks(io: Io, file: string, name: string): Promise<Check[]> {
-  const findings = await verified(io, file);
-  if (findings.length === 0) return [{ name: "store", ok: true, what: `${name} is whole` }];
-  return findingLines(findings).map((what) => ({ name: "store", ok: false, what, fix: storeFix }));
+/** What each file holds, and what becomes of it when it is lost. */
+const subjects = {
+  "state.db": { check: "store", called: "the store" },
+  "topics.db": { check: "topics", called: "the log of topics" },
+  "control.db": { check: "objects", called: "the log of Kubernetes objects" },
+} as const satisfies Record<StateFile, { readonly check: string; readonly called: string }>;
+
+async function fileChecks(io: Io, copy: StateCopy, called: (name: StateFile) => string): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const { name, path } of filesIn(copy)) {
+    const lines = findingLines(await verified(io, path, name));
+    const { check } = subjects[name];
+    if (lines.length === 0) checks.push({ name: check, ok: true, what: `${called(name)} is whole` });
+    checks.push(...lines.map((what) => ({ name: check, ok: false, what, fix: storeFix }) as const));
+  }
+  return checks;
 }

@@ -5,7 +5,7 @@ import { privateFolder, readTextFile, writePrivateFile } from "@mecha/host";
 import { type Clock, Fault, kib, type Log, type Random, Scope } from "@mecha/kit";
 import { allKinds } from "@mecha/kinds";
 import { openMemoryObjectLog } from "@mecha/store-memory";
-import { openSqliteObjectLog } from "@mecha/store-sqlite";
+import { type FileObjectLog, openSqliteObjectLog } from "@mecha/store-sqlite";
 import type { RunSettings } from "./settings.ts";
 
 export interface KubernetesPorts {
@@ -18,6 +18,8 @@ export interface KubernetesPorts {
 
 export interface Kubernetes extends AsyncDisposable {
   readonly api: ApiServer;
+  /** Where its objects are kept; absent when that is in memory. */
+  readonly objects: FileObjectLog | undefined;
 }
 
 /** Folder of keys, certificates and the kubeconfig, inside the state folder. */
@@ -35,14 +37,14 @@ export async function openKubernetes(
   const folder = kubernetesFolder(stateFolder);
   try {
     await privateFolder(folder);
-    const objects = scope.own(
-      store.kind === "memory" ? openMemoryObjectLog() : await openSqliteObjectLog({ dir: stateFolder, durability: store.durability }),
-    );
+    const file =
+      store.kind === "memory" ? undefined : scope.own(await openSqliteObjectLog({ dir: stateFolder, durability: store.durability }));
+    const objects = file ?? scope.own(openMemoryObjectLog());
     const open = (port: number): Promise<ApiServer> =>
       openApiServer({ host: kubernetes.host, port, folder, hosts: [], name }, { ...ports, objects, definitions: allKinds() });
     const api = scope.own(kubernetes.port === undefined ? await openAtLastPort(folder, open) : await open(kubernetes.port));
     await writePrivateFile(join(folder, "port"), `${api.port}\n`);
-    return { api, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() };
+    return { api, objects: file, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() };
   } catch (error) {
     await scope[Symbol.asyncDispose]();
     throw error;

@@ -12,7 +12,7 @@ import { type KubeObject } from "@mecha/kinds";
 import { ApiClient } from "@mecha/machinery";
 import { type ClusterConfig, type FunctionStatus, openSidecar, type Sidecar, type SidecarConfig } from "@mecha/sidecar";
 import type { DescriptorSet } from "@mecha/wire";
-import { Backups } from "../admin/backups.ts";
+import { Backups, type CopyState } from "../admin/backups.ts";
 import { LiveFeed } from "../admin/live.ts";
 import { openMetricsListener, processMetrics } from "../metrics-listener.ts";
 import { openAdmin, portFault } from "../admin/listener.ts";
@@ -23,6 +23,8 @@ import type { options } from "../options.ts";
 import type { ProjectFunction } from "../project/schema.ts";
 import { inProject } from "../project/find.ts";
 import { holdStateFolder } from "../state-folder.ts";
+import { copyState } from "../upkeep/copy.ts";
+import { finishRestore } from "../upkeep/restore.ts";
 import { functionJson } from "../status.ts";
 import { openTracing, type Tracing } from "../tracing.ts";
 import { version } from "../version.ts";
@@ -129,7 +131,7 @@ class ProjectRun {
     const { ingress: ingressTls, cluster: clusterConfig, renewals } = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
     const retention = { maxAgeMs: this.#config.topicAgeMs, maxBytes: this.#config.topicBytes };
-    const { store, topics, copy } = await openStore(storeSettings, { clock, random, log, retention, scope: this.#scope });
+    const { store, topics, files } = await openStore(storeSettings, { clock, random, log, retention, scope: this.#scope });
     const tracing = this.#openTracing(log);
     const kubernetes = this.#openKubernetes(log);
     const sidecar = this.#scope.own(
@@ -158,6 +160,9 @@ class ProjectRun {
     );
     this.#scope.own(watchCertificates(renewals(sidecar), { clock, log }));
     await this.#openMetrics(log);
+    const objects = async (): Promise<Kubernetes["objects"]> => (await kubernetes)?.objects;
+    const parts = files && directory !== undefined ? { ...files, objects, stateFolder: directory } : undefined;
+    const copy: CopyState | undefined = parts && ((folder, progress) => copyState(parts, folder, progress));
     const page = await this.#openAdmin(sidecar, { store, copy, log });
     this.#scope.own(this.#live); // before the listener closes, its streams must have ended
     const fleet = this.#openFleet(sidecar);
@@ -191,6 +196,8 @@ class ProjectRun {
 
   async #holdFolder(directory: string): Promise<void> {
     this.#scope.own(await holdStateFolder(directory));
+    const before = finishRestore(directory);
+    if (before !== undefined) this.#console.say(`finished a restore that was cut off; the state before is kept in ${before}`);
     for (const left of endLeftovers(join(directory, "run")))
       this.#console.say(`ended process ${left.pid}, which function ${left.function} left behind`);
   }
@@ -233,7 +240,7 @@ class ProjectRun {
   /** Address of the page; `undefined` without an admin listener. */
   async #openAdmin(
     sidecar: Sidecar,
-    { store, copy, log }: Omit<OpenedStore, "topics"> & { readonly log: Log },
+    { store, copy, log }: Pick<OpenedStore, "store"> & { readonly copy: CopyState | undefined; readonly log: Log },
   ): Promise<string | undefined> {
     const {
       adminPort: port,

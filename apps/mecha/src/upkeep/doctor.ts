@@ -2,9 +2,10 @@
 import { readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { findLeftovers } from "@mecha/runtime-process";
+import { stateFiles } from "@mecha/store-sqlite";
 import { backupFolderName } from "../admin/backups.ts";
 import type { FunctionJson, StatusJson } from "../admin/model.ts";
-import { beforeRestore, restoringName, storeFileName } from "./restore.ts";
+import { beforeRestore, decidedName, restoringName } from "./restore.ts";
 
 /** One thing looked at. A problem has a `fix`: what to do. */
 export type Check =
@@ -32,8 +33,9 @@ export function checkModes(folder: string): Check[] {
 export function checkRoom(folder: string): Check {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
-  const store = sizeOf(join(folder, storeFileName)) + sizeOf(join(folder, `${storeFileName}-wal`));
-  const text = `${mebibytes(free)} free, the store takes ${mebibytes(store)}`;
+  const files = stateFiles.flatMap((name) => [name, `${name}-wal`]);
+  const state = files.reduce((sum, name) => sum + sizeOf(join(folder, name)), 0);
+  const text = `${mebibytes(free)} free, the state takes ${mebibytes(state)}`;
   if (free >= freeMinBytes) return fine("room", text);
   return problem("room", text, `free some space on the disk of ${folder}: when it is full, Mecha stops`);
 }
@@ -58,6 +60,10 @@ export function checkLeftovers(folder: string, running: boolean): Check[] {
       ),
     );
   }
+  if (names.includes(decidedName))
+    checks.push(
+      problem("leftovers", "a restore was cut off when it was decided", "`mecha up` finishes it, and so does another `mecha restore`"),
+    );
   for (const name of names.filter((one) => one.startsWith(beforeRestore))) {
     checks.push(fine("leftovers", `${name}: the state before a restore; delete it once you are sure`));
   }
