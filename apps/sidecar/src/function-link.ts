@@ -52,6 +52,7 @@ export class FunctionLink implements AsyncDisposable {
   #state: LinkState = { is: "idle" };
   #discovered: Discovered | undefined;
   #running: AbortController | undefined;
+  #closed = false;
 
   constructor(name: string, ports: LinkPorts) {
     this.name = name;
@@ -73,6 +74,7 @@ export class FunctionLink implements AsyncDisposable {
 
   /** The function listens, or will in a moment, at `address`. */
   started(address: FunctionAddress): void {
+    if (this.#closed) return; // its process is about to be ended
     this.#running?.abort(new Fault("cancelled", "the function started again"));
     const running = new AbortController();
     this.#running = running;
@@ -101,6 +103,7 @@ export class FunctionLink implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.#running?.abort(new Fault("cancelled", "closing"));
     if (this.#state.is === "ready") await this.#discovered?.goodbye?.();
     await this.#channel?.[Symbol.asyncDispose]();

@@ -154,31 +154,42 @@ export class Hosting implements AsyncDisposable {
     const { eventing } = this.#ports;
     const next = new Map(this.#served);
     for (const { other } of clashes) next.delete(other.name);
-    next.set(hosted.name, { by: hosted, discovered: { ...found, components: found.components.map((one) => eventing.publishing(one)) } });
+    const components = found.components.map((one) => eventing.publishing(one));
+    next.set(hosted.name, { by: hosted, discovered: { ...found, components } });
     const problem = this.#replace(next);
     if (problem !== undefined) return problem;
+    hosted.components = components;
     for (const { other, what } of clashes) other.link.refuse(clashText({ other: hosted, what }, other.name)); // keeps S2
     return undefined;
   }
 
   async #remove(hosted: Hosted, graceMs: number): Promise<void> {
     this.#functions.delete(hosted);
-    if (hosted.serves && !this.#closing) await this.#withdraw(hosted, graceMs);
+    const { engine, clock } = this.#ports;
+    if (!this.#closing) {
+      if (hosted.serves) await this.#withdraw(hosted, graceMs);
+      else await within(graceMs, clock, this.#idle(hosted)); // calls that began before the newer version came
+      for (const component of hosted.components) engine.closeFunction(component.function);
+    }
     await hosted.link[Symbol.asyncDispose]();
     this.#ports.changed();
   }
 
   async #withdraw(hosted: Hosted, graceMs: number): Promise<void> {
-    const components = this.#served.get(hosted.name)?.discovered.components ?? [];
     this.#leaving.add(hosted);
     this.#without(this.#served, hosted);
-    await within(graceMs, this.#ports.clock, Promise.all(components.map((one) => this.#ports.ingress.idle(one))));
+    await within(graceMs, this.#ports.clock, this.#idle(hosted));
     this.#leaving.delete(hosted);
     if (!hosted.serves || this.#closing) return; // another version came meanwhile
     const next = new Map(this.#served);
     next.delete(hosted.name);
     this.#without(next, hosted);
     for (const { link } of this.#functions) link.retry(); // keeps S2
+  }
+
+  /** No call that began while it was reached is under way. */
+  #idle({ components }: Hosted): Promise<unknown> {
+    return Promise.all(components.map((one) => this.#ports.ingress.idle(one)));
   }
 
   /** Fewer functions fit together where more did. */
@@ -246,6 +257,8 @@ function clashText({ other, what }: Clash, name: string): string {
 class Hosted implements HostedFunction {
   readonly link: FunctionLink;
   readonly order: number;
+  /** What it was taken into service with last. */
+  components: readonly Component[] = [];
   readonly #hosting: { readonly serves: () => boolean; readonly remove: (graceMs: number) => Promise<void> };
 
   constructor(link: FunctionLink, order: number, hosting: { serves: () => boolean; remove: (graceMs: number) => Promise<void> }) {

@@ -57,13 +57,18 @@ async function open(t: TestContext, functions: readonly string[], attached = fal
 const Greeting = message("Greeting", { text: field.string });
 
 /** A real function, in this process, that greets with `text`. */
-function greeter(service: string, text: string, port = 0): ReturnType<typeof serve> {
+function greeter(service: string, text: string | Promise<string>, port = 0): ReturnType<typeof serve> {
   const greet = action({
     service,
     commands: { greet: command({ name: field.string }).replies(Greeting) },
-    handle: { greet: ({ name }) => ({ text: `${text} ${name}` }) },
+    handle: { greet: async ({ name }) => ({ text: `${await text} ${name}` }) },
   });
   return serve([greet], { host: "127.0.0.1", port, log: noLog, handleSignals: false });
+}
+
+/** Looks again and again; the test's own time is the limit. */
+async function eventually(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 async function greet(sidecar: Sidecar, service: string): Promise<{ readonly status: number; readonly body: string }> {
@@ -131,6 +136,87 @@ test("an attached function whose connection is lost is discovered again", async 
   await using _second = await greeter("x.New", "New", port);
   await until("f", "ready");
   assert.equal((await greet(sidecar, "x.New")).body, '{"text":"New Ada"}');
+});
+
+test("a newer version of a function takes over when it was discovered, and the older one can go", async (t) => {
+  const { sidecar, fns, until } = await open(t, ["f"]);
+  await using first = await greeter("x.Greeter", "Old");
+  fns["f"]?.started(first);
+  await until("f", "ready");
+  const newer = sidecar.addFunction("f");
+  assert.equal((await greet(sidecar, "x.Greeter")).body, '{"text":"Old Ada"}');
+  await using second = await greeter("x.Greeter", "New");
+  newer.started(second);
+  await until("f", "ready");
+  await eventually(() => newer.serves);
+  assert.deepEqual([fns["f"]?.serves, sidecar.functions.length], [false, 1]);
+  await fns["f"]?.remove(1_000);
+  assert.equal((await greet(sidecar, "x.Greeter")).body, '{"text":"New Ada"}');
+});
+
+test("a function that is removed is withdrawn at once; calls under way end, health and reflection forget it, and who waited for its service has it", async (t) => {
+  const { sidecar, fns, until } = await open(t, ["a", "b"]);
+  const held = Promise.withResolvers<string>();
+  await using a = await greeter("x.A", held.promise);
+  await using b = await greeter("x.B", "B");
+  await using other = await greeter("x.A", "other");
+  fns["a"]?.started(a);
+  fns["b"]?.started(b);
+  await until("a", "ready");
+  await until("b", "ready");
+  const c = sidecar.addFunction("c");
+  c.started(other);
+  await until("c", "refused");
+  const underWay = greet(sidecar, "x.A");
+  await eventually(() => sidecar.openCalls === 1);
+  const removed = fns["a"]?.remove(60_000);
+  assert.equal((await greet(sidecar, "x.A")).status, 404);
+  await using channel = connect({ host: "127.0.0.1", port: sidecar.port, clock: hostClock });
+  const health = new TextEncoder().encode("\n\u0003x.A");
+  await assert.rejects(unary(channel, "/grpc.health.v1.Health/Check", health), { code: "notFound" });
+  await assert.rejects(unary(channel, "/x.A/Greet", new Uint8Array()), { code: "unimplemented" });
+  held.resolve("A");
+  assert.deepEqual(await underWay, { status: 200, body: '{"text":"A Ada"}' });
+  await removed;
+  await until("c", "ready");
+  assert.equal((await greet(sidecar, "x.A")).body, '{"text":"other Ada"}');
+  await c.remove(0);
+  assert.deepEqual(
+    sidecar.functions.map(({ name }) => name),
+    ["b"],
+  );
+  assert.equal((await greet(sidecar, "x.B")).status, 200);
+});
+
+test("calls that do not end in time are cut off with the function", async (t) => {
+  const { sidecar, fns, until } = await open(t, ["f"]);
+  await using fn = await greeter("x.A", new Promise<string>(() => undefined));
+  fns["f"]?.started(fn);
+  await until("f", "ready");
+  const underWay = greet(sidecar, "x.A");
+  await eventually(() => sidecar.openCalls === 1);
+  await fns["f"]?.remove(10);
+  assert.equal((await underWay).status, 503);
+});
+
+test("of two functions with one service the older has it, whichever was discovered first", async (t) => {
+  const { sidecar, until } = await open(t, []);
+  await using young = await greeter("x.A", "young");
+  await using old = await greeter("x.A", "old");
+  sidecar.addFunction("young", { order: 2 }).started(young);
+  await until("young", "ready");
+  const older = sidecar.addFunction("old", { order: 1 });
+  older.started(old);
+  await until("old", "ready");
+  const [refused] = sidecar.functions;
+  assert.match(
+    refused?.state.is === "refused" ? refused.state.problem : "",
+    /x\.A is served by function old already, so function young cannot/u,
+  );
+  assert.equal((await greet(sidecar, "x.A")).body, '{"text":"old Ada"}');
+  await older.remove(0);
+  await until("young", "ready");
+  assert.equal((await greet(sidecar, "x.A")).body, '{"text":"young Ada"}');
 });
 
 test("draining refuses new calls and closes; doing it twice is harmless", async (t) => {

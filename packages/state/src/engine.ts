@@ -1,7 +1,7 @@
 /** The state engine's face: what ingress and admin call. `openEngine` (open.ts) makes one. */
 import type { Fault } from "@mecha/kit";
 import type { CallHandler } from "@mecha/wire";
-import type { CallContext, Command, CommandMetadata, Component, Reply } from "./model.ts";
+import type { CallContext, Command, CommandMetadata, Component, FunctionPort, Reply } from "./model.ts";
 import type { OutboxQuery, OutboxRow } from "./rows.ts";
 
 /** Streamed action call, caller → engine. After `cancel`, and after `closed`, its methods do nothing. */
@@ -54,6 +54,8 @@ export interface StateEngine extends AsyncDisposable {
    */
   setComponents(components: readonly Component[]): void;
   component(service: string): Component | undefined;
+  /** The function behind `port` is about to be closed: calls of actions it still runs fail with `unavailable`. Entities follow `setComponents`. */
+  closeFunction(port: FunctionPort): void;
   /** Runs one unary command of any component and answers once its step is durable (D4). Never throws. */
   call(service: string, command: Command, context: CallContext, answer: Answer): void;
   /** Opens a streamed call of an action. `metadata` goes with its first message. */

@@ -2,6 +2,7 @@
 import { type Clock, Fault, type Log, type Metrics, type Random, type Tracer, uuid } from "@mecha/kit";
 import { Committer } from "./commit/committer.ts";
 import { Components } from "./components.ts";
+import type { OpenAction } from "./action/open.ts";
 import { aloneAs, defaultNode } from "./crdt/membership.ts";
 import { Replicas } from "./crdt/residence.ts";
 import type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
@@ -11,7 +12,7 @@ import { Idle } from "./engine/idle.ts";
 import { Activations } from "./entity/activations.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
-import type { CallContext, Command, CommandMetadata, Component } from "./model.ts";
+import type { CallContext, Command, CommandMetadata, Component, FunctionPort } from "./model.ts";
 import { Outbox } from "./outbox/outbox.ts";
 import type { EngineParts, EngineStore } from "./parts.ts";
 import type { Peer } from "./replication/link.ts";
@@ -151,6 +152,14 @@ class Engine implements StateEngine {
     if (this.#doors.ended !== undefined) return;
     this.#outbox.wake();
     this.#timers.wake();
+  }
+
+  closeFunction(port: FunctionPort): void {
+    const fault = new Fault("unavailable", "the function was ended before it answered; retry later");
+    const theirs: OpenAction[] = [];
+    for (let action = this.#idle.actions.first; action !== undefined; action = action.memberAfter)
+      if (action.port === port) theirs.push(action);
+    for (const action of theirs) action.cut(fault);
   }
 
   component(service: string): Component | undefined {

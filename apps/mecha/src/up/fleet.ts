@@ -45,6 +45,8 @@ export interface FleetPorts {
   /** Folder of run records. */
   readonly runFolder: string;
   readonly sidecar: Sidecar;
+  /** How long calls of a version that was replaced may take, ms. */
+  readonly graceMs: number;
   readonly output: (name: string, stream: OutputStream, line: string) => void | Promise<void>;
   /** A line for people. */
   readonly say: (text: string) => void;
@@ -205,7 +207,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   #endLater(version: Version): void {
-    const ending = version.end(0).finally(() => this.#ending.delete(ending));
+    const ending = version.end(this.#ports.graceMs).finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
 

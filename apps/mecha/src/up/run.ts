@@ -261,7 +261,7 @@ class ProjectRun {
     const runFolder = join(this.#settings.store.directory ?? this.#settings.folder, "run");
     this.#fleet = this.#scope.own(
       new Fleet({
-        ...{ clock, random, environment, runFolder, sidecar },
+        ...{ clock, random, environment, runFolder, sidecar, graceMs: this.#config.shutdownGraceMs },
         output: (name, stream, line) => this.#console.line(name, stream, line),
         say: (text) => this.#console.say(text),
         changed: () => this.#changed(),

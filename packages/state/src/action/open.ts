@@ -11,6 +11,7 @@ import type {
   CommandMetadata,
   Component,
   ComponentMethod,
+  FunctionPort,
   SideEffect,
 } from "../model.ts";
 import { ActionStep } from "../outbox/action-step.ts";
@@ -55,6 +56,11 @@ export abstract class OpenAction extends WheelTimer implements ActionCallEvents,
   protected failure: Fault | undefined = undefined;
   readonly #open: OpenActions;
   readonly #onAbort = (): void => this.abandoned();
+
+  /** Where its code runs. */
+  get port(): FunctionPort {
+    return this.target.component.function;
+  }
 
   constructor(parts: EngineParts, open: OpenActions, target: ActionTarget) {
     super();

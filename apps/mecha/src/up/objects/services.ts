@@ -104,8 +104,9 @@ class Services {
     try {
       return await this.#look(id, context);
     } catch (error) {
-      if (!isReason(error, "NotFound")) throw error; // deleted meanwhile: that news makes it look again
-      return undefined;
+      if (isReason(error, "NotFound")) return undefined; // deleted meanwhile: that news makes it look again
+      if (error instanceof Fault && error.code === "cancelled") return undefined; // Mecha ends
+      throw error;
     }
   };
 

@@ -95,6 +95,7 @@ export class ScriptedEngine implements StateEngine {
     this.streams.push({ method, metadata, events });
     return { message: () => true, halfClose() {}, cancel() {}, pause() {}, resume() {}, ...this.onStream(method, events) };
   }
+  closeFunction(): void {}
   setComponents(): void {}
   component(): undefined {}
   drain(): Promise<number> {
