@@ -1,12 +1,21 @@
 /** A function of npm `@kalix-io/kalix-javascript-sdk` 1.1.0, unmodified, under `mecha up`: nobody told it which protocol that is. */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { fromBinary, fromJson, type JsonObject, type Registry, toBinary, toJson } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { discover } from "@mecha/dialect-kalix";
+import { hostClock, hostRandom } from "@mecha/host";
+import { noLog, noMetrics, Scope } from "@mecha/kit";
+import { connect, listen } from "@mecha/net";
+import { openEngine, type StateEngine } from "@mecha/state";
+import { openMemoryStore } from "@mecha/store-memory";
+import type { CallHandler } from "@mecha/wire";
 import { mechaMain, startUp } from "../support/cart.ts";
 import { tempDir } from "../support/files.ts";
 import { installForeign } from "../support/foreign.ts";
 import { type JsonAnswer, post, request } from "../support/http.ts";
-import { eventually, isAlive, startNode } from "../support/program.ts";
+import { eventually, freePort, isAlive, startNode, startProgram } from "../support/program.ts";
 
 let folder: string;
 before(async () => {
@@ -248,6 +257,74 @@ test("a function that waits for its sidecar's word ends at once when Mecha is st
   // Without ProxyTerminated it would wait for SIGKILL, which comes after 5 s.
   assert.ok(performance.now() - stoppedMs < 4_500, up.program.output);
 });
+
+test("two sidecars at one function: each tells it of the other's changes, of every type", async () => {
+  await using scope = new Scope();
+  const [a, b] = await twoEngines(scope);
+  const { Votes: _, ...merged } = histories;
+  for (const [service, history] of Object.entries(merged)) {
+    for (const [at, [change, shown]] of history.entries()) {
+      const [here, there] = at % 2 === 0 ? [a, b] : [b, a];
+      assert.deepEqual(await here(service, "Change", change), shown, service);
+      assert.deepEqual(await there(service, "Get"), shown, `${service}, there`); // at once: the write consistency is ALL
+    }
+  }
+  await a("Votes", "Change", { number: 1 });
+  await eventually("the vote is counted there", async () =>
+    isDeepStrictEqual(await b("Votes", "Get"), { vote: false, votesFor: 1, totalVoters: 2 }),
+  );
+  await a("Sets", "Delete");
+  assert.equal(await b("Sets", "Get"), "Entity deleted");
+});
+
+/** Does a command on entity 1 and returns what is shown, or the failure's text. */
+type Ask = (service: string, command: string, request?: object) => Promise<unknown>;
+
+/** Two engines that replicate to each other, over sockets; the function is a process both are attached to. */
+async function twoEngines(scope: Scope): Promise<[Ask, Ask]> {
+  const port = await freePort();
+  scope.own(startProgram(process.execPath, ["main.cjs"], { cwd: folder, env: { HOST: "127.0.0.1", PORT: String(port) } }));
+  const engines = new Map<string, StateEngine>();
+  const listeners = new Map<string, number>();
+  const asks: Ask[] = [];
+  for (const node of ["a", "b"]) {
+    const grpc = (path: string): CallHandler | undefined => engines.get(node)?.replication?.handlers().get(path);
+    const http = (exchange: { respond(code: number, headers: object, body: string): void }): void => exchange.respond(404, {}, "");
+    listeners.set(node, scope.own(await listen({ host: "127.0.0.1", port: 0, clock: hostClock, log: noLog }, { grpc, http })).port);
+  }
+  for (const [node, other] of [
+    ["a", "b"],
+    ["b", "a"],
+  ] as const) {
+    const store = scope.own(openMemoryStore());
+    const peer = { node: other, connect: () => connect({ host: "127.0.0.1", port: listeners.get(other) ?? 0, clock: hostClock }) };
+    const ports = { store, clock: hostClock, random: hostRandom, log: noLog, metrics: noMetrics, options: { node } };
+    const engine = scope.own(openEngine({ ...ports, cluster: { peers: [peer], catalog: store } }));
+    engines.set(node, engine);
+    const channel = scope.own(connect({ host: "127.0.0.1", port, clock: hostClock }));
+    const found = await eventually("the function is there", () => discover(channel, { proxyVersion: "1" }));
+    engine.setComponents(found.components);
+    asks.push((service, command, request) =>
+      ask(engine, found.descriptors.registry, `market.${service}`, command, { id: "1", ...request }),
+    );
+  }
+  const connected = (): boolean => [...engines.values()].every(({ replication }) => replication?.connected.length === 1);
+  await eventually("both are connected", connected);
+  return asks as [Ask, Ask];
+}
+
+function ask(engine: StateEngine, registry: Registry, service: string, name: string, request: JsonObject): Promise<unknown> {
+  const { input, output } =
+    registry.getService(service)?.methods.find((method) => method.name === name) ?? assert.fail(`${service}.${name}`);
+  const payload = { typeUrl: `type.googleapis.com/${input.typeName}`, value: toBinary(input, fromJson(input, request)) };
+  return new Promise((resolve) => {
+    engine.call(service, { name, payload }, { hops: 0 }, (fault, reply) => {
+      if (fault !== undefined) return resolve(fault.message);
+      const { json } = toJson(output, fromBinary(output, reply?.payload?.value ?? new Uint8Array())) as { json?: string };
+      resolve(json === undefined ? undefined : JSON.parse(json));
+    });
+  });
+}
 
 const bytes = (value: Buffer): Buffer => value;
 

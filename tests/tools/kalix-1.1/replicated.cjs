@@ -1,5 +1,5 @@
 /** One replicated entity of each type the SDK has. Each takes the same commands and shows its value as JSON. */
-const { GrpcStatus, replicatedentity: data, replies } = require("@kalix-io/kalix-javascript-sdk");
+const { GrpcStatus, replicatedentity: data, replies, ReplicatedWriteConsistency } = require("@kalix-io/kalix-javascript-sdk");
 
 const sorted = (iterable) => [...iterable].sort();
 const mapOf = (map, valueOf) => Object.fromEntries(sorted(map.keys()).map((key) => [key, valueOf(key)]));
@@ -65,7 +65,9 @@ const kinds = {
 /** The entities; `carts` is where their forwards and effects go. */
 exports.replicated = (carts) =>
   Object.entries(kinds).map(([service, { create, change, show }]) => {
-    const entity = new data.ReplicatedEntity(["shop.proto"], `market.${service}`, service.toLowerCase());
+    // Answers leave when every sidecar has the change.
+    const options = service === "Votes" ? {} : { replicatedWriteConsistency: ReplicatedWriteConsistency.ALL };
+    const entity = new data.ReplicatedEntity(["shop.proto"], `market.${service}`, service.toLowerCase(), options);
     const shown = ({ state }) => replies.message({ json: JSON.stringify(show(state)) });
     entity.defaultValue = () => create();
     entity.commandHandlers = {
