@@ -45,8 +45,14 @@ export function textColumn(
 }
 
 /** A column of whole numbers. */
-export function numberColumn(name: string, description: string, cell: (object: KubeObject) => number): PrinterColumn {
-  return { name, type: "integer", description, priority: 0, cell };
+/** @param type What the column's definition says; of some numbers the real server says text. */
+export function numberColumn(
+  name: string,
+  description: string,
+  cell: (object: KubeObject) => number,
+  type: "integer" | "string" = "integer",
+): PrinterColumn {
+  return { name, type, description, priority: 0, cell };
 }
 
 /** The columns `kubectl get -o wide` adds for kinds with a pod template. `path` leads to the template. */

@@ -49,7 +49,11 @@ async function change(session: Session, sample: Sample, one: string): Promise<vo
   await session.put(one, current, { label: "update of an old version" });
   await session.patch("strategic", one, { metadata: { annotations: { by: "strategic" } } }, { label: "strategic patch" });
   await session.patch("json", one, [{ op: "add", path: "/metadata/labels", value: { by: "json" } }], { label: "json patch" });
-  const configuration = { apiVersion: sample.object["apiVersion"], kind: sample.object["kind"], metadata: { labels: { by: "apply" } } };
+  const configuration = {
+    apiVersion: sample.object["apiVersion"],
+    kind: sample.object["kind"],
+    metadata: { name: one.slice(one.lastIndexOf("/") + 1), labels: { by: "apply" } },
+  };
   await session.patch("apply", `${one}?fieldManager=m1`, configuration, { label: "apply with a conflict" });
   await session.patch("apply", `${one}?fieldManager=m1&force=true`, configuration, { label: "apply by force" });
   if (!sample.status) return;

@@ -181,7 +181,12 @@ async function strategicPatches(session: Session): Promise<void> {
 
 async function ownership(session: Session): Promise<void> {
   const at = `/api/v1/namespaces/${await session.stage()}/configmaps/a`;
-  const config = (data: object, metadata: object = {}): object => ({ apiVersion: "v1", kind: "ConfigMap", metadata, data });
+  const config = (data: object, metadata: object = {}): object => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "a", ...metadata },
+    data,
+  });
   const apply = (manager: string, body: unknown, label: string, more = ""): Promise<unknown> =>
     session.patch("apply", `${at}?fieldManager=${manager}${more}`, body, { label });
   await apply("one", config({ x: "1", y: "1" }), "one makes it");
@@ -196,7 +201,7 @@ async function ownership(session: Session): Promise<void> {
   await session.patch("merge", `${at}?fieldManager=editor`, { data: { x: "4", w: "4" } }, { label: "an editor takes x" });
   await apply("three", config({ x: "3" }), "three against the editor");
   await apply("three", config({ x: "4" }), "three agrees");
-  await apply("three", "apiVersion: v1\nkind: ConfigMap\ndata:\n  x: '4'\n  yaml: 'yes'\n", "YAML");
+  await apply("three", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: '4'\n  yaml: 'yes'\n", "YAML");
   await apply("four", config({}, { labels: { a: "b" }, annotations: { c: "d" }, finalizers: ["o.dev/f"] }), "metadata");
   await apply("four", config({}, { labels: { a: "c" } }), "less metadata");
   await apply("five", config({ x: "4" }, { resourceVersion: "1" }), "with an old version");
@@ -248,25 +253,29 @@ async function applyLists(session: Session): Promise<void> {
     config([{ name: "a", ports: [{ containerPort: 80 }, { containerPort: 80, protocol: "UDP" }, { containerPort: 80, protocol: "TCP" }] }]),
     "ports with a default in their key",
   );
-  await apply("scaler", { apiVersion: "apps/v1", kind: "Deployment", spec: { replicas: 3 } }, "a scaler takes replicas");
+  await apply(
+    "scaler",
+    { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" }, spec: { replicas: 3 } },
+    "a scaler takes replicas",
+  );
   await apply("one", config([{ name: "a", image: "a:2" }]), "one again");
   await apply("one", { ...config([{ name: "a", image: "a:2" }]), status: { replicas: 5 } }, "status in an apply");
   await session.patch(
     "apply",
     `${at}/status?fieldManager=s`,
-    { apiVersion: "apps/v1", kind: "Deployment", status: { replicas: 5 }, spec: { replicas: 9 } },
+    { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" }, status: { replicas: 5 }, spec: { replicas: 9 } },
     { label: "apply to status" },
   );
   await session.patch(
     "apply",
     `${at}/scale?fieldManager=sc`,
-    { apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 4 } },
+    { apiVersion: "autoscaling/v1", kind: "Scale", metadata: { name: "d" }, spec: { replicas: 4 } },
     { label: "apply to scale" },
   );
   await session.patch(
     "apply",
     `${at}/scale?fieldManager=sc&force=true`,
-    { apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 4 } },
+    { apiVersion: "autoscaling/v1", kind: "Scale", metadata: { name: "d" }, spec: { replicas: 4 } },
     { label: "apply to scale by force" },
   );
   await session.get(at, { label: "at the end" });
@@ -336,18 +345,8 @@ async function managedFields(session: Session): Promise<void> {
     { label: "by an agent without a slash", headers: { "user-agent": "Some Agent" } },
   );
   await session.patch("merge", `${at}/a`, { metadata: { managedFields: [{}] } }, { label: "reset" });
-  await session.patch(
-    "apply",
-    `${at}/a?fieldManager=one`,
-    { apiVersion: "v1", kind: "ConfigMap", data: { x: "5" } },
-    { label: "apply after the reset" },
-  );
-  await session.patch(
-    "apply",
-    `${at}/a?fieldManager=one`,
-    { apiVersion: "v1", kind: "ConfigMap", data: { z: "5" } },
-    { label: "and against what was before" },
-  );
+  await session.patch("apply", `${at}/a?fieldManager=one`, configMap("a", { x: "5" }), { label: "apply after the reset" });
+  await session.patch("apply", `${at}/a?fieldManager=one`, configMap("a", { z: "5" }), { label: "and against what was before" });
   const { body } = await session.get(`${at}/a`, { quiet: true });
   await session.put(
     `${at}/a?fieldManager=putter`,

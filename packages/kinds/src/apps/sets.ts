@@ -160,7 +160,7 @@ export const controllerRevision = define({
   columns: [
     nameColumn,
     textColumn("Controller", "Owner of the revision.", controllerOf),
-    numberColumn("Revision", "Its number.", (object) => numberAt(object, "revision")),
+    numberColumn("Revision", "Its number.", (object) => numberAt(object, "revision"), "string"),
     ageColumn,
   ],
   validate(object, old) {

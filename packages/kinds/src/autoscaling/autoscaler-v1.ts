@@ -107,8 +107,8 @@ export const horizontalPodAutoscalerV1 = definer(
       return `${typeof now === "number" ? `${now}%` : "<unknown>"}/${typeof aimed === "number" ? `${aimed}%` : "<unset>"}`;
     }),
     textColumn("MinPods", "Fewest pods.", (object) => String(numberAt(object, "spec.minReplicas") || "<unset>")),
-    numberColumn("MaxPods", "Most pods.", (object) => numberAt(object, "spec.maxReplicas")),
-    numberColumn("Replicas", "Pods there are.", (object) => numberAt(object, "status.currentReplicas")),
+    numberColumn("MaxPods", "Most pods.", (object) => numberAt(object, "spec.maxReplicas"), "string"),
+    numberColumn("Replicas", "Pods there are.", (object) => numberAt(object, "status.currentReplicas"), "string"),
     ageColumn,
   ],
   validate: (object, old) => horizontalPodAutoscaler.validate?.(toV2(object), old && toV2(old)) ?? [],

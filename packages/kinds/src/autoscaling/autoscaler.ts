@@ -64,8 +64,8 @@ export const horizontalPodAutoscaler = definer(
     textColumn("MinPods", "Fewest pods.", (object) =>
       numberAt(object, "spec.minReplicas") > 0 ? `${numberAt(object, "spec.minReplicas")}` : "<unset>",
     ),
-    numberColumn("MaxPods", "Most pods.", (object) => numberAt(object, "spec.maxReplicas")),
-    numberColumn("Replicas", "Pods there are.", (object) => numberAt(object, "status.currentReplicas")),
+    numberColumn("MaxPods", "Most pods.", (object) => numberAt(object, "spec.maxReplicas"), "string"),
+    numberColumn("Replicas", "Pods there are.", (object) => numberAt(object, "status.currentReplicas"), "string"),
     ageColumn,
   ],
   validate(object) {

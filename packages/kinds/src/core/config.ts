@@ -49,6 +49,7 @@ export const configMap = define({
       "Data",
       "Number of keys.",
       (object) => Object.keys(mapAt(object, "data")).length + Object.keys(mapAt(object, "binaryData")).length,
+      "string",
     ),
     ageColumn,
   ],
@@ -83,7 +84,7 @@ export const secret = define({
   columns: [
     nameColumn,
     textColumn("Type", "What the data is for; the server checks that its keys are there.", (object) => textAt(object, "type")),
-    numberColumn("Data", "Number of keys.", (object) => Object.keys(mapAt(object, "data")).length),
+    numberColumn("Data", "Number of keys.", (object) => Object.keys(mapAt(object, "data")).length, "string"),
     ageColumn,
   ],
   selectableFields: new Map([["type", (object: KubeObject) => textAt(object, "type")]]),

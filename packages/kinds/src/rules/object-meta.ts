@@ -47,14 +47,12 @@ function validateNamespace(namespaced: boolean, meta: ObjectMeta): FieldProblem[
 
 /** Keys and values of labels. */
 export function validateLabels(labels: Readonly<Record<string, string>>, field: string): FieldProblem[] {
-  return Object.entries(labels).flatMap(([key, value]) => [
-    ...problemsOf(field, key, qualifiedName(key)),
-    ...problemsOf(field, value, labelValue(value)),
-  ]);
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.flatMap(([key, value]) => [...problemsOf(field, key, qualifiedName(key)), ...problemsOf(field, value, labelValue(value))]);
 }
 
 function validateAnnotations(annotations: Readonly<Record<string, string>>): FieldProblem[] {
-  const entries = Object.entries(annotations);
+  const entries = Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1));
   const problems = entries.flatMap(([key]) => problemsOf("metadata.annotations", key, qualifiedName(key.toLowerCase())));
   const bytes = entries.reduce((sum, [key, value]) => sum + utf8Length(key) + utf8Length(value), 0);
   return bytes > annotationsMaxBytes ? [...problems, tooLongValue("metadata.annotations", annotationsMaxBytes)] : problems;

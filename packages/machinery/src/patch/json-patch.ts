@@ -40,7 +40,7 @@ function decode(patch: unknown): readonly Operation[] {
   if (!Array.isArray(patch)) throw badPatch("json: cannot unmarshal object into Go value of type jsonpatch.Patch");
   if (patch.length > maxOperations) {
     const text = `The allowed maximum operations in a JSON patch is ${String(maxOperations)}, got ${String(patch.length)}`;
-    throw new StatusError("RequestEntityTooLarge", `Request entity is too large: ${text}`);
+    throw new StatusError("RequestEntityTooLarge", `Request entity too large: ${text}`);
   }
   return patch.map(operationOf);
 }

@@ -20,6 +20,9 @@ export function parseFieldSelector(text: string, definition: ResourceDefinition)
     const found = /^([^=!]*)(!=|==|=)(.*)$/su.exec(term);
     if (!found) throw new StatusError("BadRequest", `invalid selector: '${text}'; can't understand '${term}'`);
     const [, field = "", operator, value = ""] = found;
+    const odd = /(?<!\\)(?:\\\\)*(=)/u.exec(value)?.[1];
+    if (odd !== undefined)
+      throw new StatusError("BadRequest", `invalid field selector: unescaped character in value: ${odd.charCodeAt(0)}`);
     if (!valueOf(field, definition)) throw new StatusError("BadRequest", notSupported(field, definition));
     return { field, equal: operator !== "!=", value: value.replaceAll(/\\([\\,=])/gu, "$1") };
   });

@@ -7,6 +7,9 @@ import type { JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { copy, equal, isObject } from "../json.ts";
 import { badRequest } from "./options.ts";
 
+/** Of an object that has to say which one it is. */
+export const unnamed = (name: string): string => `the name of the object (${name} based on URL) was undeterminable: name must be provided`;
+
 /** RFC 3339 in whole seconds, as meta/v1 Time is written. */
 export function timeText(ms: number): string {
   return new Date(Math.floor(ms / 1_000) * 1_000).toISOString().replace(".000Z", "Z");

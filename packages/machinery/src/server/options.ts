@@ -92,10 +92,15 @@ function watchProblems({ sendInitialEvents, resourceVersionMatch, continueToken 
   return problems;
 }
 
-export function writeOptions(query: URLSearchParams, userAgent: string | undefined): WriteOptions {
+/** @param kind How refusals call the options. */
+export function writeOptions(
+  query: URLSearchParams,
+  userAgent: string | undefined,
+  kind: "CreateOptions" | "UpdateOptions" | "PatchOptions" = "CreateOptions",
+): WriteOptions {
   const validation = query.get("fieldValidation") || "Warn";
   if (validation !== "Strict" && validation !== "Warn" && validation !== "Ignore")
-    throw invalid("CreateOptions", "meta.k8s.io", "", [
+    throw invalid(kind, "meta.k8s.io", "", [
       {
         type: "FieldValueNotSupported",
         field: "fieldValidation",
@@ -103,8 +108,9 @@ export function writeOptions(query: URLSearchParams, userAgent: string | undefin
       },
     ]);
   const named = query.get("fieldManager") ?? "";
+  checkManager(named, kind);
   return {
-    dryRun: dryRunOf(query.getAll("dryRun")),
+    dryRun: dryRunOf(query.getAll("dryRun"), kind),
     fieldValidation: validation,
     fieldManager: named || managerOf(userAgent),
     fieldManagerNamed: named !== "",
@@ -120,33 +126,59 @@ function managerOf(userAgent: string | undefined): string {
 /** Longest name of a field manager, characters. */
 const managerMax = 128;
 
+function checkManager(name: string, kind: string): void {
+  const refuse = (type: FieldProblem["type"], message: string): StatusError =>
+    invalid(kind, "meta.k8s.io", "", [{ type, field: "fieldManager", message }]);
+  if (new TextEncoder().encode(name).length > managerMax)
+    throw refuse("FieldValueTooLong", `Too long: may not be more than ${managerMax} bytes`);
+  const odd = [...name].findIndex((sign) => /[\p{C}\p{Zl}\p{Zp}]/u.test(sign));
+  const code = [...name][odd]?.codePointAt(0);
+  if (code === undefined) return;
+  const hex = code.toString(16).padStart(4, "0").toUpperCase();
+  throw refuse("FieldValueInvalid", `Invalid value: ${goQuoted(name)}: invalid character U+${hex} (at position ${odd})`);
+}
+
+/** As Go's %q shows what cannot be printed. */
+function goQuoted(text: string): string {
+  return JSON.stringify(text).replaceAll(/\\u00([0-9a-f]{2})/gu, String.raw`\x$1`);
+}
+
 /** From the body (meta/v1 DeleteOptions) when there is one, else from the query. */
 export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
   const given = isObject(body) ? body : fromQuery(query);
   const grace = given.gracePeriodSeconds;
-  if (grace !== undefined && grace !== null && (typeof grace !== "number" || !Number.isSafeInteger(grace) || grace < 0))
+  if (grace !== undefined && grace !== null && (typeof grace !== "number" || !Number.isSafeInteger(grace)))
     throw badRequest(`invalid gracePeriodSeconds: ${JSON.stringify(grace)}`);
-  const orphan = given.orphanDependents;
-  const policy = given.propagationPolicy ?? (typeof orphan === "boolean" ? (orphan ? "Orphan" : "Background") : undefined);
-  if (policy !== undefined && policy !== "Orphan" && policy !== "Background" && policy !== "Foreground")
-    throw invalid("DeleteOptions", "meta.k8s.io", "", [
-      {
-        type: "FieldValueNotSupported",
-        field: "propagationPolicy",
-        message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
-      },
-    ]);
+  const policy = policyOf(given);
   const preconditions = isObject(given.preconditions) ? given.preconditions : {};
   const dryRun = given.dryRun ?? query.getAll("dryRun");
   return {
-    dryRun: dryRunOf(Array.isArray(dryRun) ? dryRun.map(String) : []),
-    gracePeriodSeconds: typeof grace === "number" ? grace : undefined,
+    dryRun: dryRunOf(Array.isArray(dryRun) ? dryRun.map(String) : [], "DeleteOptions"),
+    // Less than nothing is the least there is.
+    gracePeriodSeconds: typeof grace === "number" ? Math.max(grace, grace < 0 ? 1 : 0) : undefined,
     propagationPolicy: policy,
     preconditions: {
       ...(typeof preconditions.uid === "string" && { uid: preconditions.uid }),
       ...(typeof preconditions.resourceVersion === "string" && { resourceVersion: preconditions.resourceVersion }),
     },
   };
+}
+
+function policyOf({ propagationPolicy: policy, orphanDependents: orphan }: Record<string, unknown>): DeleteOptions["propagationPolicy"] {
+  const refuse = (type: FieldProblem["type"], message: string): StatusError =>
+    invalid("DeleteOptions", "meta.k8s.io", "", [{ type, field: "propagationPolicy", message }]);
+  if (policy === undefined || policy === null) return typeof orphan === "boolean" ? (orphan ? "Orphan" : "Background") : undefined;
+  if (typeof orphan === "boolean")
+    throw refuse(
+      "FieldValueInvalid",
+      `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set`,
+    );
+  if (policy !== "Orphan" && policy !== "Background" && policy !== "Foreground")
+    throw refuse(
+      "FieldValueNotSupported",
+      `Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
+    );
+  return policy;
 }
 
 function fromQuery(query: URLSearchParams): Record<string, unknown> {
@@ -157,17 +189,14 @@ function fromQuery(query: URLSearchParams): Record<string, unknown> {
   };
 }
 
-function dryRunOf(values: readonly string[]): boolean {
-  for (const value of values)
-    if (value !== "All" && value !== "")
-      throw invalid("Options", "meta.k8s.io", "", [
-        {
-          type: "FieldValueNotSupported",
-          field: "dryRun",
-          message: `Unsupported value: ${JSON.stringify(value)}: supported values: "All"`,
-        },
-      ]);
-  return values.includes("All");
+/** @param kind How refusals call the options. */
+function dryRunOf(values: readonly string[], kind: string): boolean {
+  const list = [...new Set(values)];
+  if (list.some((value) => value !== "All"))
+    throw invalid(kind, "meta.k8s.io", "", [
+      { type: "FieldValueNotSupported", field: "dryRun", message: `Unsupported value: ${JSON.stringify(list)}: supported values: "All"` },
+    ]);
+  return list.length > 0;
 }
 
 function matchOf(query: URLSearchParams): ResourceVersionMatch | undefined {

@@ -14,7 +14,7 @@ import { create, update, type UpdateOptions } from "./write.ts";
 
 export async function patchOne(request: ResourceRequest): Promise<Result> {
   const { parts, definition, subresource } = request;
-  const options = { ...optionsOf(request), ...subresourceOption(request) };
+  const options = { ...optionsOf(request, "PatchOptions"), ...subresourceOption(request) };
   const patch = parsePatch(request.body, request.headers["content-type"], definition);
   checkPatchOptions(patch, options, request.query);
   if (patch.kind === "apply") return applyOne(request, options, patch);

@@ -20,6 +20,8 @@ export interface Listing {
 export function list(parts: ServerParts, target: Target, options: ListOptions): Listing {
   const { definition } = target;
   const token = options.continueToken === undefined ? undefined : parseContinue(options.continueToken);
+  if (token && options.resourceVersion !== undefined && options.resourceVersion !== "0")
+    throw badRequest("specifying resource version is not allowed when using continue");
   const revision = token?.revision ?? exactRevision(parts, options) ?? parts.cache.revision;
   const entries = entriesAt(parts, target, revision, token !== undefined);
   const matching = selects(target, options);
@@ -82,9 +84,9 @@ export function parseRevision(text: string): number {
 }
 
 /** @throws StatusError Timeout: no such revision has been written yet. */
-export function checkFuture({ cache }: ServerParts, revision: number): void {
+export function checkFuture({ cache }: ServerParts, revision: number, before = ""): void {
   if (revision > cache.revision)
-    throw new StatusError("Timeout", `Too large resource version: ${revision}, current: ${cache.revision}`, {
+    throw new StatusError("Timeout", `${before}Too large resource version: ${revision}, current: ${cache.revision}`, {
       causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
       retryAfterSeconds: 1,
     });

@@ -5,6 +5,7 @@ import type { Caller } from "./access.ts";
 import { type ParsedBody, parseBody, type ProtobufDecoder } from "./body.ts";
 import { type Checked, checkedObject } from "./checked.ts";
 import type { ServerParts, Target } from "./context.ts";
+import { unnamed } from "./metadata.ts";
 import { badRequest, type WriteOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
 import type { Admit } from "./specials.ts";
@@ -43,8 +44,11 @@ export function nameOf({ name, definition }: ResourceRequest): string {
   return name;
 }
 
-export function optionsOf({ query, headers, caller, admit }: ResourceRequest): WriteOptions {
-  const options = writeOptions(query, headers["user-agent"]);
+export function optionsOf(
+  { query, headers, caller, admit }: ResourceRequest,
+  kind: "CreateOptions" | "UpdateOptions" | "PatchOptions" = "CreateOptions",
+): WriteOptions {
+  const options = writeOptions(query, headers["user-agent"], kind);
   return admit ? { ...options, admit: (change) => admit({ ...change, caller }) } : options;
 }
 
@@ -68,7 +72,7 @@ export function objectOf(request: ResourceRequest, options: WriteOptions): Check
 export function checkNew({ metadata }: KubeObject, request: ResourceRequest): void {
   const { plural, group } = request.definition;
   const name = nameOf(request);
-  if (!metadata.name) throw badRequest("name must be provided");
+  if (!metadata.name) throw badRequest(unnamed(name));
   if (metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   if (metadata.uid) throw conflict(plural, group, name, uidMismatch(metadata.uid));
 }

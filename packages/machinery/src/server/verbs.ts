@@ -4,10 +4,10 @@ import { copy } from "../json.ts";
 import { invalid, notFound, StatusError } from "../status.ts";
 import { parseBody } from "./body.ts";
 import type { Checked } from "./checked.ts";
-import { presented, shelfOf } from "./context.ts";
+import { presented, type ServerParts, shelfOf } from "./context.ts";
 import { badRequest, deleteOptions, listOptions, type WriteOptions } from "./options.ts";
 import { patchOne, scaled } from "./patch-verbs.ts";
-import { list, type Listing } from "./read.ts";
+import { checkFuture, list, type Listing } from "./read.ts";
 import { remove } from "./remove.ts";
 import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption } from "./request.ts";
 import { readScale } from "./scale.ts";
@@ -41,10 +41,22 @@ export async function perform(verb: Verb, request: ResourceRequest): Promise<Res
 
 function get(request: ResourceRequest): Result {
   const { parts, definition, namespace, subresource } = request;
+  checkVersion(parts, request.query.get("resourceVersion") ?? "");
   const entry = shelfOf(parts, definition).get(namespace, nameOf(request));
   if (!entry) throw notFound(definition.plural, definition.group, nameOf(request));
   const object = presented(entry, definition);
   return { is: "object", status: 200, object: subresource === "scale" ? readScale(object, definition) : object, definition, warnings: [] };
+}
+
+/** Everything served is the newest, so that only a version to come is a reason to refuse. */
+function checkVersion(parts: ServerParts, version: string): void {
+  if (version === "") return;
+  if (/^\d+$/u.test(version)) checkFuture(parts, Number(version), "Timeout: ");
+  else
+    throw new StatusError(
+      "Unknown",
+      `resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+    );
 }
 
 async function createOne(request: ResourceRequest): Promise<Result> {
@@ -79,7 +91,7 @@ function reviewOf(request: ResourceRequest, options: WriteOptions): Checked {
 
 async function updateOne(request: ResourceRequest): Promise<Result> {
   const { parts, definition, subresource } = request;
-  const options = { ...optionsOf(request), ...subresourceOption(request) };
+  const options = { ...optionsOf(request, "UpdateOptions"), ...subresourceOption(request) };
   if (subresource === "scale") return scaled(request, options, () => bodyOf(request).value);
   const { object, warnings } = objectOf(request, options);
   const created = await createdByUpdate(request, object, options);

@@ -14,7 +14,7 @@ import { logKey } from "../watch/cache.ts";
 import type { Shelved } from "../watch/shelf.ts";
 import type { Taking } from "./addresses.ts";
 import { presented, type ServerParts, shelfOf, storedResource, storedText, type Target } from "./context.ts";
-import { onlyStatus, stampGeneration, stampNew, stampUpdated } from "./metadata.ts";
+import { onlyStatus, stampGeneration, stampNew, stampUpdated, unnamed } from "./metadata.ts";
 import { generatedName } from "./names.ts";
 import { admitKind, admitNew } from "./namespaces.ts";
 import { badRequest, type WriteOptions } from "./options.ts";
@@ -104,7 +104,7 @@ export async function update(
     if (!current) throw notFound(definition.plural, definition.group, name);
     const old = presented(current, definition);
     const asked = change(copy(old));
-    const wanted = asked.metadata.resourceVersion;
+    const wanted = wantedVersion(asked);
     if (!wanted && definition.versionedUpdate) throw mustNameVersion(name, definition);
     if (wanted && wanted !== old.metadata.resourceVersion) throw conflict(definition.plural, definition.group, name);
     using taking = definition.allocate && parts.addresses.begin(name, options.dryRun); // held until the write has ended
@@ -113,6 +113,14 @@ export async function update(
     if (written) return written; // else W1: who named a version finds another one in the next round and loses there
   }
   throw conflict(definition.plural, definition.group, name, "too many others change it; try again");
+}
+
+/** The version a change is of; none and 0 leave it open. @throws StatusError 500 without a reason, as the server, for what is no number */
+function wantedVersion({ metadata }: KubeObject): string | undefined {
+  const { resourceVersion } = metadata;
+  if (!resourceVersion || resourceVersion === "0") return undefined;
+  if (/^\d+$/u.test(resourceVersion)) return resourceVersion;
+  throw new StatusError("Unknown", `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
 }
 
 /** What is to be written for `asked`: fields of the server carried over, defaults, rules of the kind, everything checked. */
@@ -218,7 +226,7 @@ function mustNameVersion(name: string, { group, plural }: ResourceDefinition): S
 }
 
 function renamed(asked: KubeObject, old: KubeObject): StatusError {
-  if (!asked.metadata.name) return badRequest("name must be provided");
+  if (!asked.metadata.name) return badRequest(unnamed(old.metadata.name));
   return badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${old.metadata.name})`);
 }
 
