@@ -8,6 +8,7 @@ import type { CrdtDelta, CrdtStreamEvents } from "@mecha/state";
 import { FakeChannel } from "@mecha/state/remote/testing";
 import { CrdtClock, CrdtStreamInSchema, CrdtStreamOutSchema, CrdtWriteConsistency } from "@mecha/wire/gen/cloudstate/crdt";
 import { decodeOut } from "./crdt-codec.ts";
+import { codec00 } from "./crdt-codec-00.ts";
 import { cloudstateFunction, type CloudstateFunctionOptions } from "./function.ts";
 import { crdtPath, reportErrorPath } from "./protocol.ts";
 
@@ -201,6 +202,20 @@ for (const [what, bytes, text] of broken) {
     assert.equal(channel.to(reportErrorPath).length, 1);
   });
 }
+
+test("a type Cloudstate does not have cuts the stream before anything is said of it, and the function is told why", async () => {
+  const count: CrdtDelta = { type: "countermap", cleared: false, removed: [], updated: [] };
+  const inside: CrdtDelta = { type: "ormap", cleared: false, removed: [], updated: [], added: [{ key: a, delta: count }] };
+  for (const delta of [count, inside]) {
+    const { channel, call, said } = open(delta);
+    assert.equal(said.length, 0, "no callback inside open");
+    await Promise.resolve();
+    assert.match(String(said[0]?.[1]), /^is stored as a CounterMap, and Cloudstate has no such type/);
+    assert.deepEqual([said.map(([what]) => what), call.sent, call.cancelled], [["violation", "closed"], [], true]);
+    assert.equal(channel.to(reportErrorPath).length, 1);
+    assert.throws(() => codec00().init(address, delta), /Cloudstate has no such type/);
+  }
+});
 
 test("after a reset nothing is sent or delivered", () => {
   const { call, stream, said } = open();
