@@ -79,7 +79,7 @@ function* checkText(schema: JsonSchema, value: string, path: string): Generator<
     yield invalidValue(path, value, `${inBody(path)} should be at least ${String(minLength)} chars long`);
   else if (pattern !== undefined && !compiled(pattern)?.test(value))
     yield invalidValue(path, value, `${inBody(path)} should match '${pattern}'`);
-  if (format !== undefined && schema.type === "string" && !hasFormat(format, value))
+  if (format !== undefined && !hasFormat(format, value))
     yield wrongType(path, value, `${inBody(path)} must be of type ${format}: ${JSON.stringify(value)}`);
 }
 
