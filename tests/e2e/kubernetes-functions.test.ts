@@ -74,6 +74,10 @@ test("a function made with kubectl runs: beside others, over kill -9, with anoth
     await eventually("the first one keeps the service", async () =>
       /^Refused: the service shop\.Cart is served by function cart already/u.test(await kubectl.run(["get", "ss", "other", "-o", ready])),
     );
+    await kubectl.run(["apply", "-f", "-"], cartObject("lost", [], { command: ["node", "x.js"], workingDir: "/nowhere" }));
+    await untilReady(kubectl, "statefulservice/lost", "False");
+    assert.match(await kubectl.run(["get", "ss", "lost", "-o", ready]), /^CannotStart: the folder \/nowhere does not exist/u);
+    await kubectl.run(["delete", "ss", "lost"]);
     await kubectl.run(["apply", "-f", "-"], cartObject("imaged", [], {}));
     await untilReady(kubectl, "statefulservice/imaged", "False");
     assert.match(await kubectl.run(["describe", "ss", "imaged"]), /Warning +ImageNotRunnable .*the image example\/cart cannot be run/u);
@@ -112,6 +116,12 @@ test("a function made with kubectl runs: beside others, over kill -9, with anoth
   await untilReady(kubectl, "statefulservice/other", "True");
   await eventually("the old one has ended", async () => (await up.program.descendants()).length === 1);
   assert.match(await environ(), /(^|\0)BLUE=2\0/u);
+  assert.deepEqual(await getCart(up.ingress, "7"), items);
+  await kubectl.run(["scale", "ss", "other", "--replicas=0"]);
+  await untilReady(kubectl, "statefulservice/other", "False");
+  await assert.rejects(getCart(up.ingress, "7"), / 404 /u);
+  await kubectl.run(["scale", "ss", "other", "--replicas=1"]);
+  await untilReady(kubectl, "statefulservice/other", "True");
   assert.deepEqual(await getCart(up.ingress, "7"), items);
   await kubectl.run(["delete", "ss", "other"]);
   await assert.rejects(getCart(up.ingress, "7"), / 404 /u);

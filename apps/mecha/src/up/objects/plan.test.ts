@@ -96,7 +96,9 @@ test("a status is written once, and its time changes with the condition only", (
   assert.equal(timeOf(statusFor(cart({ generation: 3 }, first), functionFinding(served), 60_000)), "1970-01-01T00:00:00Z");
   const refused = functionFinding({ ...served, state: "refused", problem: "no" });
   assert.equal(timeOf(statusFor(cart({}, first), refused, 60_000)), "1970-01-01T00:01:00Z");
-  assert.deepEqual(newsOf(cart({}, first), refused), { type: "Warning" });
+  assert.deepEqual(newsOf(cart({}, first), refused), { type: "Warning", message: "no" });
+  const waiting = functionFinding({ ...served, state: "waiting", problem: "ended (exit code 1); starts again after 1.0 s" });
+  assert.equal(newsOf(cart({}, first), waiting)?.message, "ended (exit code 1)");
   assert.equal(newsOf(cart({}, first), functionFinding(served)), undefined);
 });
 

@@ -67,10 +67,17 @@ export function finalizersFor({ metadata: { finalizers = [] } }: KubeObject, hel
 }
 
 /** What people who describe the object are told; `undefined`: they were told that before. */
-export function newsOf(have: KubeObject, finding: Finding): { readonly type: "Normal" | "Warning" } | undefined {
+export function newsOf(have: KubeObject, finding: Finding): News | undefined {
   const old = objectsAt(have, "status.conditions").find((one) => one["type"] === "Ready");
   if (!isNews(old, finding)) return undefined;
-  return { type: finding.ready || calm.has(finding.reason) ? "Normal" : "Warning" };
+  const message = finding.message.replace(/; starts again after [^;]*/u, ""); // so that the same news is counted, not repeated
+  return { type: finding.ready || calm.has(finding.reason) ? "Normal" : "Warning", message };
+}
+
+/** As an Event says it. */
+export interface News {
+  readonly type: "Normal" | "Warning";
+  readonly message: string;
 }
 
 export function isNews(old: { readonly reason?: unknown; readonly message?: unknown } | undefined, { reason, message }: Finding): boolean {

@@ -3,7 +3,8 @@
  * packages/kinds', environments packages/lifecycle's; processes are the fleet's.
  *
  * V1 what runs is what the newest object says; ConfigMaps and Secrets are read when the function is started or changed, not later, as for a pod
- * V2 an object that is being deleted is let go (its finalizer) only when its function was withdrawn and has ended
+ * V2 a start that failed is tried again after a while, or when something it depends on changed; the news it makes itself does not count
+ * V3 an object that is being deleted is let go (its finalizer) only when its function was withdrawn and has ended
  */
 import { explain, Fault } from "@mecha/kit";
 import { type KubeObject, objectsAt } from "@mecha/kinds";
@@ -60,6 +61,17 @@ export function addServices(ports: ServicesPorts): Controller {
   return controller;
 }
 
+/** Fields of an object that mistakes of a start are in. */
+const whereSaid =
+  "of a StatefulService: the container's command and workingDir, or the annotations mecha.dev/command and mecha.dev/directory";
+
+interface FailedStart {
+  /** What was to be started. */
+  readonly wanted: string;
+  readonly finding: Finding;
+  readonly againMs: number;
+}
+
 class Services {
   readonly #ports: ServicesPorts;
   readonly #cache: Informer;
@@ -68,6 +80,8 @@ class Services {
   readonly #wanted: ReadonlyMap<string, KubeObject>;
   /** By key, what the function was started with: a change of it is a change of the function (V1). */
   readonly #started = new Map<string, string>();
+  /** By key, the last start that failed (V2). */
+  readonly #failed = new Map<string, FailedStart>();
 
   constructor(ports: ServicesPorts) {
     const { manager, settings } = ports;
@@ -137,7 +151,7 @@ class Services {
       if (object && fleet.has(name)) await recorder.record(object, "Normal", "Stopping", "the function is withdrawn and ended");
       await fleet.remove(name, graceMs);
     }
-    if (object?.metadata.finalizers?.includes(finalizer) === true) await this.#writeFinalizers(client, object, false, signal); // keeps V2
+    if (object?.metadata.finalizers?.includes(finalizer) === true) await this.#writeFinalizers(client, object, false, signal); // keeps V3
     return undefined;
   }
 
@@ -146,17 +160,20 @@ class Services {
     const { client } = this.#ports;
     const { signal } = context;
     if (object.metadata.finalizers?.includes(finalizer) !== true) await this.#writeFinalizers(client, object, true, signal);
-    const problem = await this.#start(object);
-    await this.#show(object, problem ?? this.#running(object), context);
-    return problem?.reason === "CannotStart" ? { requeueAfterMs: lookAgainMs } : undefined;
+    const problem = await this.#start(object, context.nowMs);
+    await this.#show(object, (problem && this.#meanwhile(object, problem)) ?? this.#running(object), context);
+    const failed = this.#failed.get(cacheKey(idOf(object)));
+    return failed && { requeueAfterMs: Math.max(1, failed.againMs - context.nowMs) };
   }
 
   /** Has the fleet run what the object says; what is in the way. */
-  async #start(object: KubeObject): Promise<Finding | undefined> {
+  async #start(object: KubeObject, nowMs: number): Promise<Finding | undefined> {
     const { fleet, settings, graceMs } = this.#ports;
     const id = idOf(object);
     const [key, name] = [cacheKey(id), fleetName(id)];
     const template = templateOf(object);
+    const failed = this.#failed.get(key);
+    this.#failed.delete(key);
     if ("finding" in template) {
       // What runs keeps running as long as nothing else can: but not when nothing is to run.
       if (template.stop) {
@@ -177,14 +194,28 @@ class Services {
       config: ({ kind, name: of }) => this.#configs[kind].get({ namespace, name: of }),
     });
     if ("finding" in spec) return spec.finding;
+    const wanted = JSON.stringify(spec);
+    if (failed && failed.wanted === wanted && nowMs < failed.againMs) {
+      this.#failed.set(key, failed); // keeps V2
+      return failed.finding;
+    }
     try {
       await fleet.set(spec);
       this.#started.set(key, fingerprint);
       return undefined;
     } catch (error) {
-      if (!(error instanceof Fault) || error.code !== "precondition") throw error;
-      return { ready: false, reason: "CannotStart", message: explain(error), replicas: 0 };
+      if (error instanceof Fault && error.code === "cancelled") throw error;
+      const finding = { ready: false, reason: "CannotStart", message: `${explain(error)} (${whereSaid})`, replicas: 0 };
+      this.#failed.set(key, { wanted, finding, againMs: nowMs + lookAgainMs });
+      return finding;
     }
+  }
+
+  /** What is asked for cannot run; something else of the same name may. */
+  #meanwhile(object: KubeObject, problem: Finding): Finding {
+    const { fleet } = this.#ports;
+    if (fleet.process(fleetName(object.metadata))?.state.is !== "running") return problem;
+    return { ...problem, message: `${problem.message}; what ran before goes on`, replicas: 1 };
   }
 
   #running(object: KubeObject): Finding | undefined {

@@ -20,7 +20,7 @@ export async function writeFinding(
   if (!status) return;
   const news = newsOf(object, finding);
   await client.apply(resource, { ...bare(object), status }, { subresource: "status", signal });
-  if (news) await recorder.record(object, news.type, finding.reason, finding.message);
+  if (news) await recorder.record(object, news.type, finding.reason, news.message);
 }
 
 export async function removeObject(client: ApiClient, resource: ResourceRef, object: KubeObject, signal: AbortSignal): Promise<void> {
