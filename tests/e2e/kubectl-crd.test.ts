@@ -1,46 +1,11 @@
 /** Real kubectls with kinds users add, and with server-side apply: what people type, and what they get to see. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type ApiServer, openApiServer } from "@mecha/apiserver";
-import { hostClock, hostRandom } from "@mecha/host";
-import { noLog } from "@mecha/kit";
-import { allKinds, type JsonObject } from "@mecha/kinds";
-import { openMemoryObjectLog } from "@mecha/store-memory";
-import { type TempDir, tempDir } from "../support/files.ts";
-import { installedKubectls, type Kubectl, openKubectl } from "../support/kubectl.ts";
+import type { JsonObject } from "@mecha/kinds";
+import type { Kubectl } from "../support/kubectl.ts";
+import { kubectlSessions } from "../support/kubectl-sessions.ts";
 
-/** The oldest and the newest: what lies between speaks as one of them, and kubectl.test.ts has them all. */
-const binaries = installedKubectls().filter((_, index, all) => index === 0 || index === all.length - 1);
-let dir: TempDir;
-let api: ApiServer;
+const session = kubectlSessions("kubectl-crd", 2);
 
-before(async () => {
-  dir = await tempDir("kubectl-crd");
-  api = await openApiServer(
-    { host: "127.0.0.1", port: 0, folder: `${dir.path}/kubernetes`, hosts: [], name: "test" },
-    { clock: hostClock, random: hostRandom, log: noLog, objects: openMemoryObjectLog(), definitions: allKinds() },
-  );
-});
-
-after(async () => {
-  await api[Symbol.asyncDispose]();
-  await dir[Symbol.asyncDispose]();
-});
-
-/** One test for each version, in a namespace and with a kind of its own. */
-function session(name: string, steps: (kubectl: Kubectl, here: readonly string[], group: string) => Promise<void>): void {
-  for (const binary of binaries)
-    test(`kubectl 1.${String(binary.minor)}: ${name}`, async () => {
-      const namespace = `n${String(binary.minor)}-${name.replaceAll(/[^a-z]+/gu, "-").slice(0, 40)}x`;
-      const kubectl = openKubectl(binary, api.kubeconfig, `${dir.path}/home-${String(binary.minor)}`);
-      await kubectl.run(["create", "-f", "-"], text({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }));
-      await steps(kubectl, ["-n", namespace], `k${String(binary.minor)}.example.dev`);
-    });
-}
-
-test("two kubectls are on this machine", () => assert.equal(binaries.length, 2, JSON.stringify(binaries)));
-
-const text = (object: unknown): string => JSON.stringify(object);
 const crd = (group: string): JsonObject => ({
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
@@ -91,18 +56,9 @@ const widget = (group: string, spec: JsonObject, name = "w"): JsonObject => ({
   spec,
 });
 
-session("a kind of one's own", async (kubectl, here, group) => {
-  const at = (args: readonly string[], stdin?: unknown): Promise<string> =>
-    kubectl.run([...here, ...args], stdin === undefined ? undefined : text(stdin));
-  const wrong = async (args: readonly string[], stdin?: unknown): Promise<string> => {
-    const { code, output } = await kubectl.try([...here, ...args], stdin === undefined ? undefined : text(stdin));
-    assert.notEqual(code, 0, output);
-    return output;
-  };
-  assert.equal(
-    await kubectl.run(["apply", "-f", "-"], text(crd(group))),
-    `customresourcedefinition.apiextensions.k8s.io/widgets.${group} created\n`,
-  );
+session("a kind of one's own", async ({ kubectl, at, wrong }) => {
+  const group = `k${kubectl.minor}.example.dev`;
+  assert.equal(await at(["apply", "-f", "-"], crd(group)), `customresourcedefinition.apiextensions.k8s.io/widgets.${group} created\n`);
   assert.match(await kubectl.run(["wait", "--for=condition=Established", `crd/widgets.${group}`]), /condition met/u);
   assert.equal(await at(["apply", "-f", "-"], widget(group, { size: 2 })), `widget.${group}/w created\n`);
   assert.match(await at(["get", `wd.${group}`]), /^NAME +SIZE +COLOR\nw +2 +red\n$/u);
@@ -165,9 +121,7 @@ const deployment = (image: string, more: JsonObject = {}): JsonObject => ({
   },
 });
 
-session("patches of a built-in kind", async (kubectl, here) => {
-  const at = (args: readonly string[], stdin?: unknown): Promise<string> =>
-    kubectl.run([...here, ...args], stdin === undefined ? undefined : text(stdin));
+session("patches of a built-in kind", async ({ at, attempt }) => {
   const images = ["get", "deploy", "cart", "-o", "jsonpath={range .spec.template.spec.containers[*]}{.name}={.image} {end}"];
   await at(["apply", "-f", "-"], deployment("cart:1"));
   assert.match(
@@ -190,14 +144,7 @@ session("patches of a built-in kind", async (kubectl, here) => {
     /patched/u,
   );
   assert.equal(await at(images), "cart=cart:2 ");
-  const failed = await kubectl.try([
-    ...here,
-    "patch",
-    "deploy",
-    "cart",
-    "-p",
-    '{"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}}',
-  ]);
+  const failed = await attempt(["patch", "deploy", "cart", "-p", '{"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}}']);
   assert.match(failed.output, /map: map\[image:x\] does not contain declared merge key: name/u);
   assert.match(await at(["apply", "-f", "-"], deployment("cart:3")), /configured/u);
   assert.equal(
@@ -206,9 +153,9 @@ session("patches of a built-in kind", async (kubectl, here) => {
   );
 });
 
-session("server-side apply with conflicts", async (kubectl, here) => {
+session("server-side apply with conflicts", async ({ at, attempt }) => {
   const apply = (manager: string, object: JsonObject, more: readonly string[] = []): ReturnType<Kubectl["try"]> =>
-    kubectl.try([...here, "apply", "--server-side", `--field-manager=${manager}`, ...more, "-f", "-"], text(object));
+    attempt(["apply", "--server-side", `--field-manager=${manager}`, ...more, "-f", "-"], object);
   const first = await apply("team-a", deployment("cart:1"));
   assert.equal(first.output, "deployment.apps/cart serverside-applied\n");
   const conflict = await apply("team-b", deployment("cart:2"));
@@ -219,27 +166,18 @@ session("server-side apply with conflicts", async (kubectl, here) => {
   assert.equal((await apply("team-b", deployment("cart:2"), ["--force-conflicts"])).code, 0);
   const labels: JsonObject = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "cart", labels: { tier: "web" } } };
   assert.equal((await apply("labeller", labels)).code, 0);
-  const managers = await kubectl.run([
-    ...here,
-    "get",
-    "deploy",
-    "cart",
-    "--show-managed-fields",
-    "-o",
-    "jsonpath={.metadata.managedFields[*].manager}",
-  ]);
+  const managers = await at(["get", "deploy", "cart", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields[*].manager}"]);
   assert.deepEqual(managers.split(" ").sort(), ["labeller", "team-a", "team-b"]);
   assert.equal((await apply("labeller", { ...labels, metadata: { name: "cart" } })).code, 0);
-  assert.equal(await kubectl.run([...here, "get", "deploy", "cart", "-o", "jsonpath={.metadata.labels}"]), "");
+  assert.equal(await at(["get", "deploy", "cart", "-o", "jsonpath={.metadata.labels}"]), "");
 });
 
-session("from client-side to server-side apply", async (kubectl, here) => {
-  await kubectl.run([...here, "apply", "-f", "-"], text(deployment("cart:1")));
-  const taken = await kubectl.try([...here, "apply", "--server-side", "-f", "-"], text(deployment("cart:2")));
+session("from client-side to server-side apply", async ({ at, attempt }) => {
+  await at(["apply", "-f", "-"], deployment("cart:1"));
+  const taken = await attempt(["apply", "--server-side", "-f", "-"], deployment("cart:2"));
   assert.equal(taken.code, 0, taken.output);
-  assert.equal(await kubectl.run([...here, "get", "deploy", "cart", "-o", "jsonpath={.spec.template.spec.containers[0].image}"]), "cart:2");
-  const managers = await kubectl.run([
-    ...here,
+  assert.equal(await at(["get", "deploy", "cart", "-o", "jsonpath={.spec.template.spec.containers[0].image}"]), "cart:2");
+  const managers = await at([
     "get",
     "deploy",
     "cart",

@@ -35,6 +35,13 @@ export function installedKubectls(): readonly KubectlBinary[] {
   return [...found].map(([minor, path]) => ({ minor, path })).sort((a, b) => a.minor - b.minor);
 }
 
+/** As many as `count` of them, spread evenly from the oldest to the newest: what lies between speaks as one of its neighbours. */
+export function spreadKubectls(count: number): readonly KubectlBinary[] {
+  const all = installedKubectls();
+  const picked = Array.from({ length: count }, (_, i) => Math.round((i * (all.length - 1)) / Math.max(count - 1, 1)));
+  return [...new Set(picked)].flatMap((index) => all[index] ?? []);
+}
+
 function filesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
@@ -58,13 +65,20 @@ export interface Kubectl {
   /** Runs to the end. @throws Error with the output when it fails. @returns stdout */
   run(args: readonly string[], stdin?: string): Promise<string>;
   /** Starts one that goes on, such as `get -w`. */
-  start(args: readonly string[]): Program;
+  start(args: readonly string[], stdin?: string): Program;
+  /** The same with more in its environment, such as KUBE_EDITOR. */
+  with(env: Readonly<Record<string, string>>): Kubectl;
 }
 
 /** @param home A folder of the test's own (K1). */
-export function openKubectl({ path, minor }: KubectlBinary, kubeconfig: string, home: string): Kubectl {
+export function openKubectl(
+  { path, minor }: KubectlBinary,
+  kubeconfig: string,
+  home: string,
+  more: Readonly<Record<string, string>> = {},
+): Kubectl {
   mkdirSync(home, { recursive: true });
-  const env = { HOME: home, KUBECONFIG: undefined, KUBE_EDITOR: undefined, EDITOR: undefined };
+  const env = { HOME: home, KUBECONFIG: undefined, KUBE_EDITOR: undefined, EDITOR: undefined, ...more };
   const full = (args: readonly string[]): string[] => ["--kubeconfig", kubeconfig, "--cache-dir", join(home, "cache"), ...args];
   const attempt = async (args: readonly string[], stdin?: string): Promise<KubectlResult> =>
     runProgram(path, full(args), { env, cwd: home, ...(stdin !== undefined && { stdin }) });
@@ -76,6 +90,7 @@ export function openKubectl({ path, minor }: KubectlBinary, kubeconfig: string, 
       if (code !== 0) throw new Error(`kubectl 1.${minor} ${args.join(" ")} ended with ${String(code)}:\n${output}`);
       return stdout;
     },
-    start: (args) => startProgram(path, full(args), { env, cwd: home }),
+    start: (args, stdin) => startProgram(path, full(args), { env, cwd: home, ...(stdin !== undefined && { stdin }) }),
+    with: (added) => openKubectl({ path, minor }, kubeconfig, home, { ...more, ...added }),
   };
 }

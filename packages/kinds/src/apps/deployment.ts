@@ -1,27 +1,14 @@
 /** Deployment and ReplicaSet: the same pods many times over, replaced step by step when their template changes. */
-import { isObject, numberAt, objectAt, sameJson, textAt } from "../access.ts";
-import { ageColumn, nameColumn, numberColumn, selectorColumn, templateColumns, textColumn } from "../columns.ts";
+import { isObject, numberAt, objectAt, textAt } from "../access.ts";
+import { ageColumn, nameColumn, numberColumn, selectorColumn, templateColumns } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
-import { forbiddenValue, immutable, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
+import { forbiddenValue, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import {
-  isZeroShare,
-  notNegative,
-  validateNotOverAll,
-  validateSelectorAndTemplate,
-  validateShare,
-  validateTemplate,
-} from "../rules/workload.ts";
+import { isZeroShare } from "../rules/workload.ts";
+import { readyColumn, replicaColumns, replicaScale, validateBounds, validateEqualPods } from "./shared.ts";
 
 const define = definer("apps", "v1");
-/** Paths kubectl scale reads and writes. */
-export const replicaScale = {
-  specReplicasPath: ".spec.replicas",
-  statusReplicasPath: ".status.replicas",
-  labelSelectorPath: ".spec.selector",
-};
-
 function validateStrategy(strategy: JsonObject): FieldProblem[] {
   const type = textAt(strategy, "type");
   const rolling = strategy["rollingUpdate"];
@@ -31,30 +18,23 @@ function validateStrategy(strategy: JsonObject): FieldProblem[] {
   if (type !== "RollingUpdate") return [unsupportedValue("spec.strategy", strategy, ["Recreate", "RollingUpdate"])];
   if (!isObject(rolling)) return [requiredValue(field, "this should be defaulted and never be nil")];
   const { maxUnavailable, maxSurge } = rolling;
-  const problems = [...validateShare(maxUnavailable, `${field}.maxUnavailable`), ...validateShare(maxSurge, `${field}.maxSurge`)];
-  if (isZeroShare(maxUnavailable) && isZeroShare(maxSurge))
-    problems.push(invalidValue(`${field}.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0"));
-  return [...problems, ...validateNotOverAll(maxUnavailable, `${field}.maxUnavailable`)];
+  const none = isZeroShare(maxUnavailable) && isZeroShare(maxSurge);
+  return [
+    ...validateBounds(rolling, field),
+    ...(none ? [invalidValue(`${field}.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0")] : []),
+  ];
 }
+
+const words = { selector: "deployment", template: "ReplicaSet" };
+const deploymentNumbers = ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"];
 
 function validateDeployment(object: KubeObject, old?: KubeObject): FieldProblem[] {
   const spec = objectAt(object, "spec");
   const deadline = spec["progressDeadlineSeconds"];
-  const problems = [
-    ...notNegative(spec, ["replicas"]),
-    ...validateSelectorAndTemplate(spec, "deployment"),
-    ...validateTemplate(spec, "ReplicaSet"),
-    ...validateStrategy(objectAt(spec, "strategy")),
-    ...notNegative(spec, ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"]),
-  ];
+  const problems = [...validateEqualPods(object, old, words, deploymentNumbers), ...validateStrategy(objectAt(spec, "strategy"))];
   if (typeof deadline === "number" && deadline <= numberAt(spec, "minReadySeconds"))
     problems.push(invalidValue("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
-  return old ? [...problems, ...selectorStays(spec, objectAt(old, "spec"))] : problems;
-}
-
-/** A selector cannot change: pods of the old one would belong to nobody. */
-export function selectorStays(spec: JsonObject, old: JsonObject): FieldProblem[] {
-  return immutable("spec.selector", spec["selector"] ?? null, sameJson(spec["selector"], old["selector"]));
+  return problems;
 }
 
 export const deployment = define({
@@ -69,11 +49,7 @@ export const deployment = define({
   scale: replicaScale,
   columns: [
     nameColumn,
-    textColumn(
-      "Ready",
-      "Pods that take work, of those wanted.",
-      (object) => `${numberAt(object, "status.readyReplicas")}/${numberAt(object, "spec.replicas")}`,
-    ),
+    readyColumn,
     numberColumn("Up-to-date", "Pods made of the newest template.", (object) => numberAt(object, "status.updatedReplicas"), "string"),
     numberColumn(
       "Available",
@@ -88,23 +64,6 @@ export const deployment = define({
   validate: validateDeployment,
 });
 
-function validateReplicaSet(object: KubeObject, old?: KubeObject): FieldProblem[] {
-  const spec = objectAt(object, "spec");
-  const problems = [
-    ...notNegative(spec, ["replicas", "minReadySeconds"]),
-    ...validateSelectorAndTemplate(spec, "deployment"),
-    ...validateTemplate(spec, "ReplicaSet"),
-  ];
-  return old ? [...problems, ...selectorStays(spec, objectAt(old, "spec"))] : problems;
-}
-
-/** Desired, current and ready pods. */
-export const replicaColumns = [
-  numberColumn("Desired", "Pods wanted.", (object: KubeObject) => numberAt(object, "spec.replicas")),
-  numberColumn("Current", "Pods there are.", (object: KubeObject) => numberAt(object, "status.replicas")),
-  numberColumn("Ready", "Pods that take work.", (object: KubeObject) => numberAt(object, "status.readyReplicas")),
-];
-
 export const replicaSet = define({
   kind: "ReplicaSet",
   plural: "replicasets",
@@ -115,5 +74,5 @@ export const replicaSet = define({
   scale: replicaScale,
   columns: [nameColumn, ...replicaColumns, ageColumn, ...templateColumns("spec.template"), selectorColumn],
   selectableFields: new Map([["status.replicas", (object: KubeObject) => String(numberAt(object, "status.replicas"))]]),
-  validate: validateReplicaSet,
+  validate: (object, old) => validateEqualPods(object, old, words, ["replicas", "minReadySeconds"]),
 });

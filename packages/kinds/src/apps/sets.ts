@@ -6,15 +6,8 @@ import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue, immutable, invalidValue, requiredValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { templateGeneration } from "../rules/defaults.ts";
-import {
-  isZeroShare,
-  notNegative,
-  validateNotOverAll,
-  validateSelectorAndTemplate,
-  validateShare,
-  validateTemplate,
-} from "../rules/workload.ts";
-import { replicaScale, selectorStays } from "./deployment.ts";
+import { isZeroShare, notNegative, validateSelectorAndTemplate, validateTemplate } from "../rules/workload.ts";
+import { readyColumn, replicaScale, validateBounds, validateEqualPods } from "./shared.ts";
 
 const define = definer("apps", "v1");
 const changeable = [
@@ -74,16 +67,7 @@ export const statefulSet = define({
   status: true,
   generation: true,
   scale: replicaScale,
-  columns: [
-    nameColumn,
-    textColumn(
-      "Ready",
-      "Pods that take work, of those wanted.",
-      (object) => `${numberAt(object, "status.readyReplicas")}/${numberAt(object, "spec.replicas")}`,
-    ),
-    ageColumn,
-    ...templateColumns("spec.template"),
-  ],
+  columns: [nameColumn, readyColumn, ageColumn, ...templateColumns("spec.template")],
   validate: validateStatefulSet,
 });
 
@@ -95,16 +79,12 @@ function validateDaemonStrategy(strategy: JsonObject): FieldProblem[] {
   const rolling = strategy["rollingUpdate"];
   if (!isObject(rolling)) return [requiredValue(field)];
   const { maxUnavailable, maxSurge } = rolling;
-  const problems = [...validateShare(maxUnavailable, `${field}.maxUnavailable`), ...validateShare(maxSurge, `${field}.maxSurge`)];
+  const problems = validateBounds(rolling, field);
   if (isZeroShare(maxUnavailable) && isZeroShare(maxSurge))
     problems.push(requiredValue(`${field}.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
   if (!isZeroShare(maxUnavailable) && !isZeroShare(maxSurge))
     problems.push(invalidValue(`${field}.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"));
-  return [
-    ...problems,
-    ...validateNotOverAll(maxUnavailable, `${field}.maxUnavailable`),
-    ...validateNotOverAll(maxSurge, `${field}.maxSurge`),
-  ];
+  return problems;
 }
 
 export const daemonSet = define({
@@ -134,16 +114,10 @@ export const daemonSet = define({
     const { metadata } = object;
     metadata.annotations = { ...metadata.annotations, [templateGeneration]: String(same ? before : before + 1) };
   },
-  validate(object, old) {
-    const spec = objectAt(object, "spec");
-    const problems = [
-      ...validateSelectorAndTemplate(spec, "daemonset"),
-      ...validateTemplate(spec, "DaemonSet"),
-      ...notNegative(spec, ["minReadySeconds", "revisionHistoryLimit"]),
-      ...validateDaemonStrategy(objectAt(spec, "updateStrategy")),
-    ];
-    return old ? [...problems, ...selectorStays(spec, objectAt(old, "spec"))] : problems;
-  },
+  validate: (object, old) => [
+    ...validateEqualPods(object, old, { selector: "daemonset", template: "DaemonSet" }, ["minReadySeconds", "revisionHistoryLimit"]),
+    ...validateDaemonStrategy(objectAt(object, "spec.updateStrategy")),
+  ],
 });
 
 function controllerOf(object: KubeObject): string {

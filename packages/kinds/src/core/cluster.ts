@@ -5,7 +5,7 @@ import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
 import { invalidValue, requiredValue } from "../problem.ts";
 import { notNegative, validateTemplate } from "../rules/workload.ts";
-import { replicaColumns } from "../apps/deployment.ts";
+import { replicaColumns } from "../apps/shared.ts";
 
 const define = definer("", "v1");
 const rolePrefix = "node-role.kubernetes.io/";

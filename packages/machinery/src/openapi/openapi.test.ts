@@ -87,6 +87,10 @@ test("documents are kept, revalidated by ETag, addressed by hash, and made anew 
   assert.notEqual((await ask("/openapi/v3")).headers["etag"], index.headers["etag"]);
   assert.equal(await serve({ method: "GET", path: "/openapi/v3/apis/none/v1", query: "", headers: {} }, registry), undefined);
   assert.equal(json(await ask("/openapi/v2"))["swagger"], "2.0");
+  const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+  const { headers, body } = await ask("/openapi/v2", "", { accept });
+  assert.equal(headers["content-type"], "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  assert.match(new TextDecoder().decode(body), /^\n\x032\.0\x12.\n\nKubernetes\x12.v\d+\.\d+\.\d+$/u);
 });
 
 test("PATCH lists strategic patches only for kinds that take them: kubectl apply sends what it finds there", () => {

@@ -8,6 +8,7 @@ import type { ApiAnswer, ApiRequest } from "../client.ts";
 import type { Registry } from "../registry/registry.ts";
 import { etagOf, type FixedPaths } from "../server/fixed-paths.ts";
 import { openApiV2, openApiV3 } from "./document.ts";
+import { emptyDocument, openApiV2Protobuf, wantsProtobuf } from "./protobuf.ts";
 
 interface Document {
   readonly body: Uint8Array;
@@ -66,10 +67,16 @@ class Documents {
 /** Answers the OpenAPI paths; passes on all others. */
 export function openApiPaths(): FixedPaths {
   let documents: Documents | undefined;
+  const protobuf: ApiAnswer = {
+    status: 200,
+    headers: { vary: "Accept", "cache-control": "no-cache, private", "content-type": openApiV2Protobuf },
+    body: emptyDocument(),
+  };
   return (request, registry) => {
     if (request.method !== "GET" || !request.path.startsWith("/openapi/")) return undefined;
     if (documents?.generation !== registry.generation) documents = new Documents(registry);
     const path = request.path.replace(/\/+$/u, "");
+    if (path === "/openapi/v2" && wantsProtobuf(request.headers.accept)) return protobuf;
     if (path === "/openapi/v2") return answer(request, documents.all(), "no-cache, private");
     if (path === "/openapi/v3") return answer(request, documents.index(), "no-cache, private");
     const document = path.startsWith("/openapi/v3/") ? documents.version(path.slice("/openapi/v3/".length)) : undefined;
