@@ -170,6 +170,14 @@ const clusterAddress = /\b10\.(?:9[7-9]|10\d|11[01])\.\d{1,3}\.\d{1,3}\b/gu;
 const nodePortsFrom = 30_000;
 const revision = /^[1-9]\d*$/u;
 
+function sorted(list: readonly unknown[]): unknown[] {
+  const text = (item: unknown): string => {
+    const { operation = "", manager = "", subresource = "", field = "", message = "" } = item as Record<string, string>;
+    return [operation, manager, subresource, field, message].join(" ");
+  };
+  return [...list].sort((a, b) => (text(a) < text(b) ? -1 : 1));
+}
+
 /** keeps N1 */
 function mask(value: unknown, text: (text: string) => string): unknown {
   if (typeof value === "string") return text(value);
@@ -183,6 +191,9 @@ function mask(value: unknown, text: (text: string) => string): unknown {
       // Ages: both servers took as long as they took.
       if (key === "cells" && Array.isArray(each))
         return [key, each.map((cell) => (/^\d+s$/u.test(String(cell)) ? "<age>" : mask(cell, text)))];
+      // Both servers order entries by their time in whole seconds, then by name; conflicts as their maps have them.
+      if (key === "managedFields" && Array.isArray(each)) return [key, sorted(mask(each, text) as unknown[])];
+      if (key === "causes" && JSON.stringify(each).includes("FieldManagerConflict")) return [key, sorted(mask(each, text) as unknown[])];
       if (key === "continue" && typeof each === "string" && each !== "") return [key, "<continue>"];
       return [text(key), mask(each, text)];
     }),

@@ -50,6 +50,8 @@ export class StatusError extends Error {
   /** HTTP status code. */
   readonly code: number;
   readonly details: StatusDetails | undefined;
+  /** Told beside the failure, in headers. */
+  readonly warnings: string[] = [];
 
   constructor(reason: StatusReason, message: string, details?: StatusDetails) {
     super(message);

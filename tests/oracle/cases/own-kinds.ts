@@ -34,9 +34,16 @@ async function corpus(session: Session, crd: KubeObject, objects: fc.Arbitrary<J
     const object = { apiVersion: `${spec.group}/${versionOf(crd)}`, kind: spec.names.kind, ...fields, metadata: { name: `g${i}` } };
     const { status, headers, body } = await session.post(`${at}?dryRun=All`, object, { quiet: true });
     const said =
-      status === 201 ? body : { reason: body.reason, causes: body.details?.causes, message: status === 422 ? undefined : body.message };
+      status === 201
+        ? body
+        : { reason: body.reason, causes: sortedCauses(body.details?.causes ?? []), message: status === 422 ? undefined : body.message };
     session.note(`${i} ${JSON.stringify(fields).slice(0, 160)}`, { status, warning: headers["warning"], said });
   }
+}
+
+/** The real server finds them in no order: it walks maps. */
+function sortedCauses(causes: readonly object[]): readonly object[] {
+  return [...causes].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
 interface Version {

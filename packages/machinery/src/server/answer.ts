@@ -35,7 +35,7 @@ export function statusAnswer(
   error: StatusError,
   negotiated: Pick<Negotiated, "media" | "pretty"> = { media: "json", pretty: false },
 ): ApiAnswer {
-  const answer = answerOf(error.code, error.status(), { ...negotiated, shape: { as: "object" } });
+  const answer = answerOf(error.code, error.status(), { ...negotiated, shape: { as: "object" } }, error.warnings);
   const { retryAfterSeconds } = error.details ?? {};
   return retryAfterSeconds === undefined ? answer : { ...answer, headers: { ...answer.headers, "retry-after": String(retryAfterSeconds) } };
 }

@@ -131,8 +131,8 @@ function checkManager(name: string, kind: string): void {
     invalid(kind, "meta.k8s.io", "", [{ type, field: "fieldManager", message }]);
   if (new TextEncoder().encode(name).length > managerMax)
     throw refuse("FieldValueTooLong", `Too long: may not be more than ${managerMax} bytes`);
-  const odd = [...name].findIndex((sign) => /[\p{C}\p{Zl}\p{Zp}]/u.test(sign));
-  const code = [...name][odd]?.codePointAt(0);
+  const odd = Array.from(name).findIndex((sign) => /[\p{C}\p{Zl}\p{Zp}]/u.test(sign));
+  const code = Array.from(name)[odd]?.codePointAt(0);
   if (code === undefined) return;
   const hex = code.toString(16).padStart(4, "0").toUpperCase();
   throw refuse("FieldValueInvalid", `Invalid value: ${goQuoted(name)}: invalid character U+${hex} (at position ${odd})`);

@@ -68,6 +68,16 @@ export function objectOf(request: ResourceRequest, options: WriteOptions): Check
   return checkedObject(value, request.definition, options, { twice });
 }
 
+/** What is to be told is told also when `work` fails. */
+export async function warned<T>(warnings: readonly string[], work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof StatusError) error.warnings.unshift(...warnings);
+    throw error;
+  }
+}
+
 /** @throws StatusError when the object may not be created under the request's name */
 export function checkNew({ metadata }: KubeObject, request: ResourceRequest): void {
   const { plural, group } = request.definition;

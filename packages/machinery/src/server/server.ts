@@ -29,7 +29,7 @@ import { badRequest, includeObjectOf, isWatch, watchOptions, writeOptions } from
 import type { Listing } from "./read.ts";
 import { scaleDefinition } from "./scale.ts";
 import { parseRoute, type ResourceRoute } from "./route.ts";
-import type { ResourceRequest, Result } from "./request.ts";
+import { type ResourceRequest, type Result, warned } from "./request.ts";
 import { listObject, perform, performSpecial, type Verb } from "./verbs.ts";
 import { Watching } from "./watch.ts";
 import { create } from "./write.ts";
@@ -188,9 +188,11 @@ export class KubeServer {
       found.pretty,
     );
     if (watch) return this.#watch(found, negotiated);
-    const result = special
-      ? await performSpecial(special, this.#request(request, caller, found))
-      : await perform(verb, this.#request(request, caller, found));
+    const asked = this.#request(request, caller, found);
+    const result = await warned(
+      definition.deprecation === undefined ? [] : [definition.deprecation],
+      special ? performSpecial(special, asked) : perform(verb, asked),
+    );
     // Whoever made a CRD goes on with objects of its kind: answered when it is served.
     if (definition.group === crdGroup && verb !== "get" && verb !== "list") await this.#crds.settled();
     return { is: "answer", answer: this.#answer(result, negotiated, found) };
@@ -239,10 +241,10 @@ export class KubeServer {
     return { is: "watch", watching, form: { contentType: "application/json", encode } };
   }
 
-  #answer(result: Result, negotiated: Negotiated, { query }: Found): ApiAnswer {
-    if (result.is === "status") return answerOf(result.status ?? 200, result.object, negotiated, result.warnings);
+  #answer(result: Result, negotiated: Negotiated, { query, definition: asked }: Found): ApiAnswer {
+    const deprecated = asked.deprecation === undefined ? [] : [asked.deprecation];
+    if (result.is === "status") return answerOf(result.status ?? 200, result.object, negotiated, [...deprecated, ...result.warnings]);
     const { definition } = result;
-    const deprecated = definition.deprecation === undefined ? [] : [definition.deprecation];
     if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, definition, negotiated, query), negotiated, deprecated);
     const { object, status, warnings } = result;
     return answerOf(status, this.#shaped(object, definition, negotiated, query), negotiated, [...deprecated, ...warnings]);

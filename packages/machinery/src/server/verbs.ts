@@ -9,7 +9,7 @@ import { badRequest, deleteOptions, listOptions, type WriteOptions } from "./opt
 import { patchOne, scaled } from "./patch-verbs.ts";
 import { checkFuture, list, type Listing } from "./read.ts";
 import { remove } from "./remove.ts";
-import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption } from "./request.ts";
+import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption, warned } from "./request.ts";
 import { readScale } from "./scale.ts";
 import type { Special } from "./specials.ts";
 import { create, update } from "./write.ts";
@@ -65,7 +65,7 @@ async function createOne(request: ResourceRequest): Promise<Result> {
   const { object, warnings } = objectOf(request, options);
   if (request.name !== undefined)
     throw badRequest("objects are created in their collection; this resource has no such subresource to create");
-  return { is: "object", status: 201, object: await create(parts, request, object, options), definition, warnings };
+  return { is: "object", status: 201, object: await warned(warnings, create(parts, request, object, options)), definition, warnings };
 }
 
 /** A create that is answered, not stored. */
@@ -96,7 +96,10 @@ async function updateOne(request: ResourceRequest): Promise<Result> {
   const { object, warnings } = objectOf(request, options);
   const created = await createdByUpdate(request, object, options);
   if (created) return { is: "object", status: 201, object: created, definition, warnings };
-  const updated = await update(parts, request, nameOf(request), () => copy(object), options);
+  const updated = await warned(
+    warnings,
+    update(parts, request, nameOf(request), () => copy(object), options),
+  );
   return { is: "object", status: 200, object: updated, definition, warnings };
 }
 
