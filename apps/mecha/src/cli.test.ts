@@ -49,7 +49,7 @@ const usage: readonly (readonly [argv: readonly string[], env: Io["env"], messag
   [["up", "--port", "70000"], {}, /--port <port>.*Expected a whole number from 0 to 65535/u],
   [["up", "--port", "x"], {}, /Expected a whole number/u],
   [["up", "a", "b"], {}, /too many arguments/u],
-  [["up", "no-such-folder"], {}, /there is no no-such-folder\/mecha\.yaml; name the folder of a project/u],
+  [["up", "no-such-folder"], {}, /there is no no-such-folder\/mecha\.yaml, and no file .*; name the folder of a project/u],
   [
     ["up"],
     { MECHA_SHUTDOWN_GRACE: "soon", MECHA_LOG: "xml" },

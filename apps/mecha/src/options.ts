@@ -1,7 +1,8 @@
 /** Environment variables of the command line tool. docs/reference/configuration.md is generated from this table. */
 import { addressExpected, addressPattern } from "./up/address.ts";
 import { nodeExpected, nodePattern } from "./up/cluster.ts";
-import { bytes, durationMs, integer, mib, minute, oneOf, port, second, secret, text } from "@mecha/kit";
+import { topicAgeRange, topicBytesRange } from "./up/retention.ts";
+import { bytes, durationMs, integer, minute, oneOf, port, second, secret, text } from "@mecha/kit";
 
 export const title = "mecha";
 
@@ -31,17 +32,15 @@ export const options = {
   }),
   topicAgeMs: durationMs({
     env: "MECHA_TOPIC_AGE",
-    default: 7 * 24 * 60 * minute,
-    min: minute,
-    max: 365 * 24 * 60 * minute,
-    doc: "How long messages of topics are kept. A consumer group that is further behind misses what is gone.",
+    default: undefined,
+    ...topicAgeRange,
+    doc: "How long messages of topics are kept: `7d` unless `spec.topics.maxAgeSeconds` says otherwise. A consumer group that is further behind loses what is gone (docs/guides/eventing.md).",
   }),
   topicBytes: bytes({
     env: "MECHA_TOPIC_BYTES",
-    default: 1024 * mib,
-    min: mib,
-    max: 1024 * 1024 * mib,
-    doc: "How much all topics keep together; past it the oldest messages go first.",
+    default: undefined,
+    ...topicBytesRange,
+    doc: "How much all topics keep together: `1GiB` unless `spec.topics.maxBytes` says otherwise; past it the oldest messages go first.",
   }),
   eventAttempts: integer({
     env: "MECHA_EVENT_ATTEMPTS",

@@ -252,7 +252,7 @@ export interface SubscriptionJson {
   readonly source: EventSourceJson;
   /** `shop.Feed.Added` */
   readonly methods: readonly string[];
-  /** Events it has not taken yet; of an event log at most. Absent while its place is looked up. */
+  /** Events it has not taken yet; at most, while those of other entity types or topics lie in between. Absent while its place is looked up. */
   readonly lag?: number;
   /** Its cursor: a position in its source, up to which all is done; a restart goes on behind it. Positions have gaps. */
   readonly cursor?: number;

@@ -6,6 +6,7 @@ import { options as declared } from "../options.ts";
 import { type AccessFlags, accessOfEnvironment, withFlags } from "../up/access.ts";
 import { clusterSettings } from "../up/cluster.ts";
 import { runEnvironment } from "../up/environment.ts";
+import { topicRetention } from "../up/retention.ts";
 import { runProject } from "../up/run.ts";
 import { checkIngress, clusterFlags, type ClusterFlags, metricsAddress } from "../up/settings.ts";
 import { environmentOf } from "./up.ts";
@@ -30,7 +31,7 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
   const config = environmentOf(io, { ...declared, ...sidecarOptions });
   const host = options.host ?? "127.0.0.1";
   const insecure = options.insecure ?? false;
-  const { tls, cluster, metrics } = runEnvironment(config, io.cwd);
+  const { tls, cluster, metrics, retention } = runEnvironment(config, io.cwd);
   checkIngress(host, tls, insecure, "--host");
   if (options.adminPort !== undefined && options.state === undefined)
     throw new UsageError("--admin-port needs --state: the admin listener's token is kept there");
@@ -51,6 +52,7 @@ export async function sidecarCommand(io: Io, options: SidecarOptions): Promise<E
       kubernetes: undefined,
       adminPort: directory === undefined ? undefined : (options.adminPort ?? adminPortDefault),
       store: directory === undefined ? { kind: "memory", directory } : { kind: "sqlite", directory, durability: "full" },
+      retention: topicRetention(retention),
       hints: [],
     },
     config,

@@ -26,6 +26,7 @@ test("a small project gets its defaults", () => {
       admin: { port: 9001 },
       kubernetes: { enabled: true, port: undefined },
       metrics: { port: undefined },
+      topics: { maxAgeSeconds: undefined, maxBytes: undefined },
       cluster: { node: undefined, members: [], listen: undefined, tls: undefined },
       try: [],
     },
@@ -40,6 +41,7 @@ test("every field can be given", () => {
   ingress: { host: 0.0.0.0, port: 80, tls: { certificate: c, key: k, clientAuthorities: ca }, hosts: [shop.example], allowedOrigins: ["https://shop.example"], bodyMaxBytes: 2048 }
   admin: { port: 81 }
   metrics: { port: 82 }
+  topics: { maxAgeSeconds: 3600, maxBytes: 1048576 }
   cluster: { node: a, members: [{ name: a, address: "10.0.0.1:9003" }], listen: "[::]:9003", tls: { certificate: c, key: k, authorities: ca } }
   try: [{ title: look, command: "curl $INGRESS/" }]
 `;
@@ -62,6 +64,7 @@ test("every field can be given", () => {
   );
   assert.deepEqual(spec.ingress.tls, { certificate: "c", key: "k", clientAuthorities: "ca" });
   assert.equal(spec.metrics.port, 82);
+  assert.deepEqual(spec.topics, { maxAgeSeconds: 3_600, maxBytes: 1_048_576 });
   assert.deepEqual(spec.cluster, {
     node: "a",
     members: [{ name: "a", address: "10.0.0.1:9003" }],
@@ -85,7 +88,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
   [
     "a foreign field",
     `${cart}  replicas: 3\n`,
-    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, kubernetes, metrics, cluster, try'],
+    ['8:3 spec: unknown field "replicas"; fields here: functions, store, ingress, admin, kubernetes, metrics, topics, cluster, try'],
   ],
   ["a wrong version", cart.replace("v1alpha1", "v1"), ['1:13 apiVersion: expected "mecha.dev/v1alpha1", got "mecha.dev/v1"']],
   [
@@ -142,7 +145,7 @@ const cases: readonly (readonly [name: string, source: string, expected: readonl
     "an alias to nothing",
     `${head}spec: *nowhere`,
     [
-      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `kubernetes`, `metrics`, `cluster`, `try`, got the alias *nowhere, which has no anchor before it",
+      "4:7 spec: expected a map with `functions`, `store`, `ingress`, `admin`, `kubernetes`, `metrics`, `topics`, `cluster`, `try`, got the alias *nowhere, which has no anchor before it",
     ],
   ],
   [

@@ -1,7 +1,9 @@
 /** The project file's fields: type, check and reference page (docs/reference/project-file.md) come from this table. */
+import { second } from "@mecha/kit";
 import { functionProtocols } from "@mecha/sidecar";
 import { bodyRange, hostNameExpected, hostNamePattern, originExpected, originPattern, topicExpected, topicPattern } from "../up/access.ts";
 import { addressExpected, addressPattern } from "../up/address.ts";
+import { topicAgeRange, topicBytesRange } from "../up/retention.ts";
 import { membersMax, nodeExpected, nodePattern } from "../up/cluster.ts";
 import { choice, flag, list, listOr, map, optional, required, text, type ValueOf, whole } from "./shape.ts";
 
@@ -128,6 +130,25 @@ const adminFields = {
   port: optional(portNumber, "Port of the admin page and API, on loopback.", 9_001, "`9001`"),
 };
 
+const topicsFields = {
+  maxAgeSeconds: optional(
+    whole({
+      expected: "a number of seconds from 60 to 31536000 (a year)",
+      min: topicAgeRange.min / second,
+      max: topicAgeRange.max / second,
+    }),
+    "How long messages of topics are kept; the environment (MECHA_TOPIC_AGE) wins.",
+    undefined,
+    "`604800`: seven days",
+  ),
+  maxBytes: optional(
+    whole({ expected: "a number of bytes from 1048576 to 1099511627776", ...topicBytesRange }),
+    "How much all topics keep together: past it the oldest messages go first; the environment (MECHA_TOPIC_BYTES) wins.",
+    undefined,
+    "`1073741824`",
+  ),
+};
+
 const kubernetesFields = {
   enabled: optional(
     flag,
@@ -200,6 +221,12 @@ const specFields = {
   admin: optional(map(adminFields), "The admin listener.", { port: 9_001 }, "port 9001"),
   kubernetes: optional(map(kubernetesFields), "The Kubernetes API.", { enabled: true, port: undefined }, "on"),
   metrics: optional(map(metricsFields), "Where metrics can be read.", { port: undefined }, "nowhere"),
+  topics: optional(
+    map(topicsFields),
+    "What topics keep (docs/guides/eventing.md).",
+    { maxAgeSeconds: undefined, maxBytes: undefined },
+    "seven days, 1 GiB",
+  ),
   cluster: optional(map(clusterFields), "The other processes that hold the same CRDTs.", clusterDefault, "none"),
   try: optional(list(map(tryFields), { max: 9 }), "Lines `mecha up` prints for a person to try.", [], "`[]`"),
 };

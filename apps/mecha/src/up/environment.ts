@@ -27,7 +27,8 @@ export function runEnvironment(config: Config<typeof options>, cwd: string): Run
     ...(clusterListen !== undefined && { listen: { value: clusterListen, field: options.clusterListen.env } }),
     ...(memberTls && { tls: memberTls }),
   };
-  return { metrics: { host: config.metricsHost, port: config.metricsPort }, tls, cluster };
+  const retention = { maxAgeMs: config.topicAgeMs, maxBytes: config.topicBytes };
+  return { metrics: { host: config.metricsHost, port: config.metricsPort }, tls, cluster, retention };
 }
 
 function membersOf(text: string): Member[] {

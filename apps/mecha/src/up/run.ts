@@ -125,12 +125,11 @@ class ProjectRun {
 
   async #open(): Promise<{ readonly sidecar: Sidecar; readonly page: string | undefined }> {
     const { clock, random } = this.#io;
-    const { store: storeSettings, ingress, access, functions, attached } = this.#settings;
+    const { store: storeSettings, retention, ingress, access, functions, attached } = this.#settings;
     const { directory } = storeSettings;
     const log = this.#log;
     const { ingress: ingressTls, cluster: clusterConfig, renewals } = await this.#listenerConfig();
     if (directory !== undefined) await this.#holdFolder(directory);
-    const retention = { maxAgeMs: this.#config.topicAgeMs, maxBytes: this.#config.topicBytes };
     const { store, topics, files } = await openStore(storeSettings, { clock, random, log, retention, scope: this.#scope });
     const tracing = this.#openTracing(log);
     const kubernetes = this.#openKubernetes(log);

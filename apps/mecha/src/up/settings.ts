@@ -1,9 +1,12 @@
 /** What one run of a project is to do: the project file, overruled by the command line. Pure. */
+import type { Retention } from "@mecha/binding";
+import { second } from "@mecha/kit";
 import type { FunctionProtocol } from "@mecha/sidecar";
 import { UsageError } from "../exit.ts";
 import { type Access, type AccessFlags, withFlags } from "./access.ts";
 import { checkHost } from "./address.ts";
 import { type ClusterGiven, type ClusterSettings, clusterSettings, type Member } from "./cluster.ts";
+import { type RetentionGiven, topicRetention } from "./retention.ts";
 import { type Given, type TlsFiles, tlsFiles } from "./tls.ts";
 import { type FoundProject, inProject } from "../project/find.ts";
 import type { Manifest } from "../manifests/read.ts";
@@ -75,6 +78,8 @@ export interface RunSettings {
     | { readonly kind: "sqlite"; readonly directory: string; readonly durability: "full" | "relaxed" }
     /** The folder, when there is one, holds run records and admin files. */
     | { readonly kind: "memory"; readonly directory: string | undefined };
+  /** How much topics keep. */
+  readonly retention: Retention;
   readonly hints: Project["spec"]["try"];
   /** Objects of the folder, to be applied at the start; absent: the API is left as it is. */
   readonly objects?: { readonly manifests: readonly Manifest[]; readonly prune: boolean };
@@ -85,9 +90,10 @@ export interface RunEnvironment {
   readonly metrics: { readonly host: string | undefined; readonly port: number | undefined };
   readonly tls: TlsFiles | undefined;
   readonly cluster: ClusterGiven;
+  readonly retention: RetentionGiven;
 }
 
-const nothingSaid: RunEnvironment = { metrics: { host: undefined, port: undefined }, tls: undefined, cluster: {} };
+const nothingSaid: RunEnvironment = { metrics: { host: undefined, port: undefined }, tls: undefined, cluster: {}, retention: {} };
 
 /** @param stateFolder `--state`, made absolute. @throws UsageError for an address beyond loopback without `--insecure` or certificates. */
 export function settingsOf(
@@ -118,6 +124,7 @@ export function settingsOf(
         ? { host: "127.0.0.1", port: options.kubernetesPort ?? kubernetes.port }
         : undefined,
     store: { kind: store.kind, durability: store.durability, directory: stateFolder ?? inProject(folder, store.directory) },
+    retention: topicRetention(environment.retention, projectRetention(project)),
     hints: project.spec.try,
     ...objectsToApply(manifests, options, project),
   };
@@ -148,6 +155,10 @@ export function checkIngress(host: string, tls: TlsFiles | undefined, insecure: 
       ? "give certificates (MECHA_TLS_CERT, _KEY and _CLIENT_CA, or spec.ingress.tls)"
       : `name who signs for callers (MECHA_TLS_CLIENT_CA, or spec.ingress.tls.clientAuthorities)`;
   checkHost(host, insecure, field, fix);
+}
+
+function projectRetention({ spec: { topics } }: Project): RetentionGiven {
+  return { maxAgeMs: topics.maxAgeSeconds === undefined ? undefined : topics.maxAgeSeconds * second, maxBytes: topics.maxBytes };
 }
 
 /** Flags of `up` and `sidecar`. */

@@ -22,7 +22,7 @@ export class EventingMeters {
     this.#parked = metrics.counter("mecha_events_parked_total", "Events given up and kept for people to look at.", labels);
     this.#lag = metrics.gauge(
       "mecha_events_lag",
-      "Events a group has not taken yet; of an event log at most, while events of other types lie in between.",
+      "Events a group has not taken yet; at most, while those of other entity types or topics lie in between.",
       labels,
     );
     this.#used = metrics.gauge(

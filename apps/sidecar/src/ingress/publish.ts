@@ -6,7 +6,7 @@
  *    source and id
  */
 import { Fault, faultCodes, type Tracer } from "@mecha/kit";
-import { type HttpExchange, HttpFault } from "@mecha/wire";
+import { faultAnswer, type HttpExchange, HttpFault } from "@mecha/wire";
 import { type CloudEvent, readHttpEvents } from "@mecha/wire/cloudevents";
 import { traceOf } from "./headers.ts";
 import type { IngressMeters } from "./meters.ts";
@@ -63,8 +63,14 @@ export async function publishFrom(exchange: HttpExchange, deps: PublishDeps): Pr
     const fault = Fault.from(error, `publish to ${topic}`, "internal");
     span?.end(fault);
     meter.ended(faultCodes[fault.code].grpc, startMs);
-    throw fault.code === "exhausted" ? new HttpFault(429, fault, { "retry-after": String(retryAfterS) }) : error;
+    if (!(error instanceof Fault)) throw error; // a mistake of ours: for the log
+    const { status, headers, body: text } = faultAnswer(fault.code === "exhausted" ? later(fault) : fault);
+    exchange.respond(status, headers, text);
   }
+}
+
+function later(fault: Fault): HttpFault {
+  return new HttpFault(faultCodes[fault.code].http, fault, { "retry-after": String(retryAfterS) });
 }
 
 /**
