@@ -40,14 +40,17 @@ function* problemsOf(crd: Crd, old: Crd | undefined): Generator<FieldProblem> {
     });
   }
   if (old) yield* checkUpdate(crd, old);
-  yield* checkStored(crd.status ?? old?.status, versions);
+  yield* checkStored(old && (crd.status ?? old.status), versions);
 }
 
 /** Versions objects may be stored in; on create those are the storage version. */
 function* checkStored(status: Crd["status"], versions: readonly CrdVersion[]): Generator<FieldProblem> {
-  const stored = status?.storedVersions ?? versions.filter(({ storage }) => storage).map(({ name }) => name);
+  const storages = versions.filter(({ storage }) => storage).map(({ name }) => name);
+  const stored = status?.storedVersions ?? storages.slice(0, 1);
   if (stored.length === 0) yield invalidValue("status.storedVersions", null, "must have at least one stored version");
   const names = versions.map(({ name }) => name);
+  if (!status && storages.length > 1)
+    for (const name of storages.slice(1)) yield invalidValue("status.storedVersions", stored, `must have the storage version ${name}`);
   for (const [index, version] of stored.entries()) {
     if (names.includes(version)) continue;
     const why = `missing from spec.versions; ${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`;

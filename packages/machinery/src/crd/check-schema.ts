@@ -68,7 +68,8 @@ function* check(schema: JsonSchema, path: string, level: Level, depth: number, i
     yield invalidValue(`${path}.pattern`, schema.pattern, `must be a valid regular expression, but isn't: ${whyNoPattern(schema.pattern)}`);
   for (const [name, below] of Object.entries(schema.properties ?? {}))
     yield* check(below, `${path}.properties[${name}]`, "field", depth + 1, inMap);
-  if (schema.items) yield* check(schema.items, `${path}.items`, "item", depth + 1, inMap);
+  if (Array.isArray(schema.items)) yield forbidden(`${path}.items`, "items must be a schema object and not an array");
+  else if (schema.items) yield* check(schema.items, `${path}.items`, "item", depth + 1, inMap);
   if (isObject(schema.additionalProperties))
     yield* check(schema.additionalProperties, `${path}.additionalProperties`, "field", depth + 1, true);
 }

@@ -114,11 +114,6 @@ export function compiled(pattern: string): RE2JS | undefined {
 function* checkNumber(schema: JsonSchema, value: number, path: string): Generator<FieldProblem> {
   const { minimum, maximum, multipleOf, format } = schema;
   const wrong = (detail: string): FieldProblem => invalidValue(path, value, `${inBody(path)} should be ${detail}`);
-  if (maximum !== undefined && schema.exclusiveMaximum && value >= maximum) yield wrong(`less than ${String(maximum)}`);
-  else if (maximum !== undefined && value > maximum) yield wrong(`less than or equal to ${String(maximum)}`);
-  if (minimum !== undefined && schema.exclusiveMinimum && value <= minimum) yield wrong(`greater than ${String(minimum)}`);
-  else if (minimum !== undefined && value < minimum) yield wrong(`greater than or equal to ${String(minimum)}`);
-  if (multipleOf !== undefined && !isWhole(value / multipleOf)) yield wrong(`a multiple of ${String(multipleOf)}`);
   const range = ranges.find(([type, of]) => type === schema.type && (of === undefined || of === format));
   if (range?.[2](value) === false) {
     const [type, of] = range;
@@ -128,6 +123,11 @@ function* checkNumber(schema: JsonSchema, value: number, path: string): Generato
       `Checked value must be of type ${type} ${of === undefined ? "(default format)" : `with format ${of}`} in ${path}`,
     );
   }
+  if (multipleOf !== undefined && !isWhole(value / multipleOf)) yield wrong(`a multiple of ${String(multipleOf)}`);
+  if (maximum !== undefined && schema.exclusiveMaximum && value >= maximum) yield wrong(`less than ${String(maximum)}`);
+  else if (maximum !== undefined && value > maximum) yield wrong(`less than or equal to ${String(maximum)}`);
+  if (minimum !== undefined && schema.exclusiveMinimum && value <= minimum) yield wrong(`greater than ${String(minimum)}`);
+  else if (minimum !== undefined && value < minimum) yield wrong(`greater than or equal to ${String(minimum)}`);
 }
 
 /** Whole but for what dividing fractions leaves over. */

@@ -19,8 +19,15 @@ export function withSchemas(definition: ResourceDefinition): ResourceDefinition 
       definition.setDefaults?.(object);
       fillNames(object);
     },
+    beginDeletion: holdForCleanup,
     validate: validateCrd, // the whole of it; what the definition checks by itself is a part
   };
+}
+
+/** It stays until the objects of its kind are gone. */
+function holdForCleanup({ metadata }: KubeObject): void {
+  const finalizers = metadata.finalizers ?? [];
+  if (!finalizers.includes(cleanupFinalizer)) metadata.finalizers = [...finalizers, cleanupFinalizer];
 }
 
 /** Singular and list kind follow from the kind; conversion is by strategy None. */

@@ -25,14 +25,12 @@ const anyObject: JsonSchema = { type: "object", "x-kubernetes-preserve-unknown-f
 /** Definitions of the served versions, the CRD's order. The CRD has passed `validateCrd`. */
 export function definitionOf(crd: Crd): ResourceDefinition[] {
   const storage = crd.spec.versions.find((version) => version.storage);
-  return crd.spec.versions
-    .filter(({ served }) => served)
-    .map((version) => definitionOfVersion(crd, version, storage?.name ?? version.name));
+  return crd.spec.versions.filter(({ served }) => served).map((version) => definitionOfVersion(crd, version, storage ?? version));
 }
 
-function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion: string): ResourceDefinition {
+function definitionOfVersion({ spec }: Crd, version: CrdVersion, storage: CrdVersion): ResourceDefinition {
   const { group, names } = spec;
-  const schema = version.schema?.openAPIV3Schema ?? anyObject;
+  const schema = schemaOf(version);
   const type = `${group.split(".").reverse().join(".")}.${version.name}.${names.kind}`;
   const rules = rulesOf(schema);
   const scale = version.subresources?.scale;
@@ -52,6 +50,7 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion:
     type,
     openAPISchema: schema as JsonObject,
     status: version.subresources?.status !== undefined,
+    ...(version.deprecated && { deprecation: deprecationOf(spec, version) }),
     ...(scale && { scale }),
     strategicPatch: false,
     columns: columnsOf(version.additionalPrinterColumns),
@@ -67,14 +66,47 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storageVersion:
     storedAs: {
       group,
       plural: names.plural,
-      toStored: (object) => ({ ...object, apiVersion: `${group}/${storageVersion}` }),
+      toStored: (object) => converted(object, `${group}/${storage.name}`, storage === version ? undefined : schemaOf(storage)),
       fromStored: (object) => {
-        const read = { ...copy(object), apiVersion };
-        setDefaults(schema, read); // a default may have come after the object
-        return read;
+        const read = copy(object);
+        setDefaults(schemaOf(storage), read); // a default may have come after the object
+        return converted(read, apiVersion, storage === version ? undefined : schema);
       },
     },
   };
+}
+
+const schemaOf = ({ schema }: CrdVersion): JsonSchema => schema?.openAPIV3Schema ?? anyObject;
+
+/** In another version, where other fields may be known. */
+function converted(object: KubeObject, apiVersion: string, schema: JsonSchema | undefined): KubeObject {
+  if (!schema) return { ...object, apiVersion };
+  const next = { ...copy(object), apiVersion };
+  prune(schema, next);
+  return next;
+}
+
+/** What who uses the version is told: the CRD's own words, or which one to use instead. */
+function deprecationOf({ group, names, versions }: Crd["spec"], { name, deprecationWarning }: CrdVersion): string {
+  if (deprecationWarning !== undefined) return deprecationWarning;
+  const said = `${group}/${name} ${names.kind} is deprecated`;
+  const [better] = versions
+    .filter((other) => other.served && !other.deprecated && isNewer(other.name, name))
+    .sort((a, b) => (isNewer(a.name, b.name) ? -1 : 1));
+  return better ? `${said}; use ${group}/${better.name} ${names.kind}` : said;
+}
+
+/** Kubernetes' order of versions: v2, v1, v2beta1, v1beta2, v1alpha1. */
+function isNewer(a: string, b: string): boolean {
+  const [x, y] = [ageOfVersion(a), ageOfVersion(b)];
+  const index = x.findIndex((part, at) => part !== y[at]);
+  return index >= 0 && (x[index] ?? 0) > (y[index] ?? 0);
+}
+
+function ageOfVersion(name: string): number[] {
+  const [, major, stage, minor] = /^v(\d+)(?:(alpha|beta)(\d+))?$/u.exec(name) ?? [];
+  if (major === undefined) return [-1, 0, 0];
+  return [stage === undefined ? 2 : stage === "beta" ? 1 : 0, Number(major), Number(minor ?? 0)];
 }
 
 /** What an update leaves as it was is let pass: a schema may become stricter without locking up what is stored (ratcheting). */
@@ -153,7 +185,7 @@ function columnOf(column: CrdColumn): PrinterColumn {
     name: column.name,
     type: column.type as PrinterColumn["type"],
     ...(column.format !== undefined && { format: column.format }),
-    description: column.description ?? "",
+    description: column.description || `Custom resource definition column (in JSONPath format): ${column.jsonPath}`,
     priority: column.priority ?? 0,
     cell: (object, nowMs) => (path ? cellOf(column.type, findAll(path, object)[0], nowMs) : undefined),
   };

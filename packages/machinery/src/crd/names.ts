@@ -27,7 +27,7 @@ export function takenNames(crd: Crd, all: Iterable<Crd>): TakenNames {
 export function crdStatus(crd: Crd, taken: TakenNames, nowMs: number): CrdStatus {
   const wanted = fullNames(crd.spec.names);
   const had = crd.status?.acceptedNames;
-  const conflict = conflictOf(wanted, had, taken);
+  const { names, conflict } = acceptedOf(wanted, had, taken);
   const accepted = condition(
     "NamesAccepted",
     conflict === undefined,
@@ -42,13 +42,12 @@ export function crdStatus(crd: Crd, taken: TakenNames, nowMs: number): CrdStatus
   const storage = crd.spec.versions.find((version) => version.storage)?.name;
   const stored = crd.status?.storedVersions ?? [];
   const before = crd.status?.conditions ?? [];
-  const names = conflict === undefined ? wanted : had;
   return {
     conditions: [
       ...before.filter(({ type }) => type !== "NamesAccepted" && type !== "Established"),
       ...[accepted, serving].map((next) => settled(next, before, nowMs)),
     ],
-    ...(names && { acceptedNames: names }),
+    acceptedNames: names,
     storedVersions: storage === undefined || stored.includes(storage) ? stored : [...stored, storage],
   };
 }
@@ -57,22 +56,35 @@ function fullNames(names: CrdNames): CrdNames {
   return { ...names, singular: names.singular ?? names.kind.toLowerCase(), listKind: names.listKind ?? `${names.kind}List` };
 }
 
-function conflictOf(wanted: CrdNames, had: CrdNames | undefined, taken: TakenNames): { reason: string; message: string } | undefined {
-  const { resources, kinds } = taken;
+interface Accepted {
+  /** Each name that is free, and for each that is not the one it had before. */
+  readonly names: CrdNames;
+  /** Of the last name that is not free. */
+  readonly conflict: { readonly reason: string; readonly message: string } | undefined;
+}
+
+function acceptedOf(wanted: CrdNames, had: CrdNames | undefined, { resources, kinds }: TakenNames): Accepted {
   const inUse = (name: string | undefined, own: string | undefined, used: ReadonlySet<string>): string | undefined =>
     name !== undefined && name !== own && used.has(name) ? `${JSON.stringify(name)} is already in use` : undefined;
   const short = (wanted.shortNames ?? [])
     .map((name) => inUse(name, had?.shortNames?.includes(name) ? name : undefined, resources))
     .filter((text) => text !== undefined);
-  const checks: [string, string | undefined][] = [
-    ["PluralConflict", inUse(wanted.plural, had?.plural, resources)],
-    ["SingularConflict", inUse(wanted.singular, had?.singular, resources)],
-    ["ShortNamesConflict", short.length > 1 ? `[${short.join(", ")}]` : short[0]],
-    ["KindConflict", inUse(wanted.kind, had?.kind, kinds)],
-    ["ListKindConflict", inUse(wanted.listKind, had?.listKind, kinds)],
+  const checks: [keyof CrdNames, string | undefined][] = [
+    ["plural", inUse(wanted.plural, had?.plural, resources)],
+    ["singular", inUse(wanted.singular, had?.singular, resources)],
+    ["shortNames", short.length > 1 ? `[${short.join(", ")}]` : short[0]],
+    ["kind", inUse(wanted.kind, had?.kind, kinds)],
+    ["listKind", inUse(wanted.listKind, had?.listKind, kinds)],
   ];
-  const last = checks.findLast(([, message]) => message !== undefined);
-  return last && { reason: last[0], message: last[1] ?? "" };
+  const refused = checks.filter(([, message]) => message !== undefined);
+  const names: Record<string, unknown> = { ...wanted };
+  for (const [field] of refused) {
+    names[field] = had?.[field] ?? (field === "plural" || field === "kind" ? "" : undefined);
+    if (names[field] === undefined) Reflect.deleteProperty(names, field);
+  }
+  const [field, message = ""] = refused.at(-1) ?? [];
+  const reason = field && `${field.charAt(0).toUpperCase()}${field.slice(1)}Conflict`;
+  return { names: names as unknown as CrdNames, conflict: reason === undefined ? undefined : { reason, message } };
 }
 
 function condition(type: string, holds: boolean, reason: string, message: string): CrdCondition {

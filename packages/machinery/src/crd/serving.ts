@@ -80,9 +80,7 @@ export class CrdServing implements Disposable {
     const next = copy(crd) as Crd & { status: Crd["status"] };
     next.status = { ...next.status, ...crdStatus(crd, takenNames(crd, crds), this.#parts.clock.wall()) };
     if (isTrue(next, "Established")) this.#serve(crd.metadata.name, next);
-    const finalizers = next.metadata.finalizers ?? [];
     if (ending) await this.#end(crd, next);
-    else if (!finalizers.includes(cleanupFinalizer)) next.metadata.finalizers = [...finalizers, cleanupFinalizer];
     // When somebody else wrote first their change begins another round.
     if (!equal(next, crd)) await replace(this.#parts, { definition, namespace: "" }, entry, next, false);
   }

@@ -8,8 +8,10 @@ export function prune(schema: JsonSchema, object: JsonObject): string[] {
   const dropped: string[] = [];
   pruneValue(schema, object, "", true, dropped);
   pruneNulls(schema, object, true);
-  return dropped;
+  return dropped.sort(compareTexts);
 }
+
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 /** A null where the schema has neither null nor a default counts as absent. Elements of lists stay. */
 function pruneNulls(schema: JsonSchema, value: unknown, isRoot: boolean): void {
