@@ -16,13 +16,17 @@ export function eventsPanel({ ask, attempt, localTime }) {
   let limit = parkedStep;
   /** The parked event whose "Let go" was pressed once. */
   let sure;
+  /** The newest load shows what it found; one that was asked for before something was done about an event would show it as it was. */
+  let loads = 0;
 
   async function load() {
+    const mine = ++loads;
     const [{ subscriptions }, { topics, retention }, { events, next }] = await Promise.all([
       ask("/v1/subscriptions"),
       ask("/v1/topics"),
       ask(`/v1/parked?limit=${limit}`),
     ]);
+    if (mine !== loads) return;
     const facts = JSON.stringify([subscriptions, topics, events, next, sure]);
     if (facts === shown) return;
     shown = facts;
@@ -102,14 +106,13 @@ export function eventsPanel({ ask, attempt, localTime }) {
   async function settle(id, method, path, done) {
     sure = undefined;
     say(`Event ${id}…`);
-    try {
-      await ask(path, method);
-      say(done);
-    } catch (error) {
-      say(error.message);
-    }
+    const outcome = await ask(path, method).then(
+      () => done,
+      (error) => error.message,
+    );
     shown = "";
     await attempt(load);
+    say(outcome); // when the list shows it too
   }
 
   function say(text) {
