@@ -22,11 +22,13 @@ export class Asking implements Disposable {
   readonly acknowledged: Acknowledged[] = [];
   readonly #http: ReturnType<typeof openHttp>;
   #closed = false;
-  #commands = 0;
+  #commands: number;
   /** Commands with a key that were asked more than once. */
   repeated = 0;
 
-  constructor(port: number) {
+  /** @param firstCommand Number of the first command; others that ask the same entities have others. */
+  constructor(port: number, firstCommand = 0) {
+    this.#commands = firstCommand;
     this.#http = openHttp(port, callMaxMs);
   }
 

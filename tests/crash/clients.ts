@@ -23,6 +23,8 @@ export interface ClientPlan {
   readonly bells?: readonly string[];
   readonly counters?: readonly string[];
   readonly clients: number;
+  /** Number of the first command; default 0. Clients beside others that use the same names have another. */
+  readonly firstCommand?: number;
 }
 
 export class Clients implements Disposable {
@@ -37,7 +39,7 @@ export class Clients implements Disposable {
 
   constructor(plan: ClientPlan) {
     this.#plan = plan;
-    this.#asking = new Asking(plan.port);
+    this.#asking = new Asking(plan.port, plan.firstCommand);
     this.#bells = new BellClients(this.#asking, plan.random, plan.bells ?? []);
     this.#counters = new CounterClients(this.#asking, plan.random, plan.counters ?? []);
   }

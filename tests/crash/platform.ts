@@ -18,6 +18,8 @@ export interface PlatformOptions {
   readonly stateDir: string;
   /** Folder with mecha.yaml, relative to the repository. */
   readonly project?: string;
+  /** A bug planted in its storage (planted/preload.ts). */
+  readonly planted?: string;
   /** A program to start it with, `strace …`. */
   readonly wrap?: readonly string[];
 }
@@ -62,9 +64,10 @@ export class Platform implements AsyncDisposable {
 
   /** Starts it without waiting. */
   launch(): void {
-    const { wrap = [], project = "tests/crash/ledger", stateDir } = this.#options;
+    const { wrap = [], project = "tests/crash/ledger", stateDir, planted } = this.#options;
     const mecha = [
       process.execPath,
+      ...(planted === undefined ? [] : ["--import", join(repository, "tests/crash/planted/preload.ts")]),
       "apps/mecha/src/main.ts",
       "up",
       project,
@@ -76,7 +79,10 @@ export class Platform implements AsyncDisposable {
       stateDir,
     ];
     // Past a limit on file sizes writes then fail, as on a full disk, instead of killing the process.
-    this.#mecha = startProgram("sh", ["-c", 'trap "" XFSZ; exec "$@"', "sh", ...wrap, ...mecha], { cwd: repository });
+    this.#mecha = startProgram("sh", ["-c", 'trap "" XFSZ; exec "$@"', "sh", ...wrap, ...mecha], {
+      cwd: repository,
+      env: { MECHA_TEST_PLANTED: planted },
+    });
   }
 
   /** @throws when it has ended, or takes too long. */
