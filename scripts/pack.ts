@@ -122,7 +122,8 @@ async function bundle(outdir: string, entryPoints: Readonly<Record<string, strin
     external: [...external],
     bundle: true,
     splitting: true,
-    chunkNames: "chunks/[name]-[hash]",
+    // Beside the entries: code finds the workers, package.json and the page from where it stands, and any of it may be in a chunk.
+    chunkNames: "chunk-[hash]",
     platform: "node",
     format: "esm",
     target: "node24",
