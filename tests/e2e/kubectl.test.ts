@@ -28,16 +28,20 @@ session("watch with get -w", async ({ kubectl, namespace, at }) => {
   await watch.waitFor(/DELETED +cart/u);
 });
 
-session("accounts, roles, tokens, can-i", async ({ kubectl, namespace, api, at, attempt }) => {
-  await at(["create", "serviceaccount", "bot"]);
-  await at(["create", "rolebinding", "bot", "--clusterrole=view", `--serviceaccount=${namespace}:bot`]);
-  const as = ["--as", `system:serviceaccount:${namespace}:bot`];
-  assert.equal(await at(["auth", "can-i", "list", "pods", ...as]), "yes\n");
-  assert.match((await attempt(["auth", "can-i", "delete", "pods", ...as])).output, /^no\n/u);
-  assert.match(await kubectl.run(["auth", "whoami", ...as]), new RegExp(`Username +system:serviceaccount:${namespace}:bot`, "u"));
-  const token = (await at(["create", "token", "bot"])).trim();
-  const withToken = ["--server", api.url, "--token", token, "--kubeconfig", "/dev/null", "--insecure-skip-tls-verify"];
-  assert.match(await at(["get", "cm", "-o", "name", ...withToken]), /^configmap\/kube-root-ca\.crt$/mu);
-  const refused = await attempt(["get", "secrets", ...withToken]);
-  assert.match(refused.output, /secrets is forbidden: User "system:serviceaccount:\S+:bot" cannot list resource "secrets"/u);
-});
+session(
+  "accounts, roles, tokens, can-i",
+  async ({ kubectl, namespace, api, at, attempt }) => {
+    await at(["create", "serviceaccount", "bot"]);
+    await at(["create", "rolebinding", "bot", "--clusterrole=view", `--serviceaccount=${namespace}:bot`]);
+    const as = ["--as", `system:serviceaccount:${namespace}:bot`];
+    assert.equal(await at(["auth", "can-i", "list", "pods", ...as]), "yes\n");
+    assert.match((await attempt(["auth", "can-i", "delete", "pods", ...as])).output, /^no\n/u);
+    assert.match(await kubectl.run(["auth", "whoami", ...as]), new RegExp(`Username +system:serviceaccount:${namespace}:bot`, "u"));
+    const token = (await at(["create", "token", "bot"])).trim();
+    const withToken = ["--server", api.url, "--token", token, "--kubeconfig", "/dev/null", "--insecure-skip-tls-verify"];
+    assert.match(await at(["get", "cm", "-o", "name", ...withToken]), /^configmap\/kube-root-ca\.crt$/mu);
+    const refused = await attempt(["get", "secrets", ...withToken]);
+    assert.match(refused.output, /secrets is forbidden: User "system:serviceaccount:\S+:bot" cannot list resource "secrets"/u);
+  },
+  "newest",
+);

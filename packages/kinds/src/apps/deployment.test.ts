@@ -108,3 +108,13 @@ test("kubectl get shows ready of wanted, and containers, images and selector whe
   object.metadata.creationTimestamp = "2029-12-31T23:30:00Z";
   assert.deepEqual(cells(deployment, object), ["web", "2/3", 3, 1, "30m", "web", "nginx:1.27", "app=web"]);
 });
+
+test("a changed status adds up", () => {
+  const old = created(deployment, body());
+  const wrong = { ...old, status: { replicas: 1, readyReplicas: 2, availableReplicas: -1 } };
+  assert.deepEqual(problemsWith(deployment, wrong, old), [
+    "status.availableReplicas: Invalid value: -1: must be greater than or equal to 0",
+    "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas",
+  ]);
+  assert.deepEqual(problemsWith(deployment, wrong, wrong), []);
+});

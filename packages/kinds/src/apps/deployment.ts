@@ -6,7 +6,7 @@ import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { isZeroShare } from "../rules/workload.ts";
-import { readyColumn, replicaColumns, replicaScale, validateBounds, validateEqualPods } from "./shared.ts";
+import { readyColumn, replicaColumns, replicaScale, validateBounds, validateCounts, validateEqualPods } from "./shared.ts";
 
 const define = definer("apps", "v1");
 function validateStrategy(strategy: JsonObject): FieldProblem[] {
@@ -26,6 +26,19 @@ function validateStrategy(strategy: JsonObject): FieldProblem[] {
 }
 
 const words = { selector: "deployment", template: "ReplicaSet" };
+const deploymentCounts = {
+  counts: [
+    ...["observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"],
+    ...["terminatingReplicas", "collisionCount"],
+  ],
+  parts: ["updatedReplicas", "readyReplicas", "availableReplicas"],
+  ready: "readyReplicas",
+};
+const replicaSetCounts = {
+  counts: ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", "terminatingReplicas"],
+  parts: ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+  ready: "readyReplicas",
+};
 const deploymentNumbers = ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"];
 
 function validateDeployment(object: KubeObject, old?: KubeObject): FieldProblem[] {
@@ -34,7 +47,7 @@ function validateDeployment(object: KubeObject, old?: KubeObject): FieldProblem[
   const problems = [...validateEqualPods(object, old, words, deploymentNumbers), ...validateStrategy(objectAt(spec, "strategy"))];
   if (typeof deadline === "number" && deadline <= numberAt(spec, "minReadySeconds"))
     problems.push(invalidValue("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
-  return problems;
+  return [...problems, ...validateCounts(object, old, deploymentCounts)];
 }
 
 export const deployment = define({
@@ -74,5 +87,8 @@ export const replicaSet = define({
   scale: replicaScale,
   columns: [nameColumn, ...replicaColumns, ageColumn, ...templateColumns("spec.template"), selectorColumn],
   selectableFields: new Map([["status.replicas", (object: KubeObject) => String(numberAt(object, "status.replicas"))]]),
-  validate: (object, old) => validateEqualPods(object, old, words, ["replicas", "minReadySeconds"]),
+  validate: (object, old) => [
+    ...validateEqualPods(object, old, words, ["replicas", "minReadySeconds"]),
+    ...validateCounts(object, old, replicaSetCounts),
+  ],
 });

@@ -7,7 +7,7 @@ import { forbiddenValue, immutable, invalidValue, requiredValue } from "../probl
 import type { FieldProblem } from "../resource.ts";
 import { templateGeneration } from "../rules/defaults.ts";
 import { isZeroShare, notNegative, validateSelectorAndTemplate, validateTemplate } from "../rules/workload.ts";
-import { readyColumn, replicaScale, validateBounds, validateEqualPods } from "./shared.ts";
+import { readyColumn, replicaScale, validateBounds, validateCounts, validateEqualPods } from "./shared.ts";
 
 const define = definer("apps", "v1");
 const changeable = [
@@ -22,6 +22,19 @@ const changeable = [
 const changeableText =
   "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
 
+const statefulCounts = {
+  counts: ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas", "observedGeneration", "collisionCount"],
+  parts: ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
+  ready: "status.readyReplicas",
+};
+const daemonCounts = {
+  counts: [
+    ...["currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration"],
+    ...["updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount"],
+  ],
+  parts: [],
+};
+
 function validateStatefulSet(object: KubeObject, old?: KubeObject): FieldProblem[] {
   const spec = objectAt(object, "spec");
   const policy = textAt(spec, "podManagementPolicy");
@@ -31,6 +44,7 @@ function validateStatefulSet(object: KubeObject, old?: KubeObject): FieldProblem
   problems.push(...validateUpdateStrategy(objectAt(spec, "updateStrategy")), ...notNegative(spec, ["replicas", "minReadySeconds"]));
   problems.push(...validateSelectorAndTemplate(spec, "statefulset"), ...validateStatefulTemplate(spec));
   if (!old) return problems;
+  problems.push(...validateCounts(object, old, statefulCounts));
   const fixed = (value: JsonObject): JsonObject => Object.fromEntries(Object.entries(value).filter(([name]) => !changeable.includes(name)));
   const same = sameJson(fixed(spec), fixed(objectAt(old, "spec")));
   return same ? problems : [...problems, forbiddenValue("spec", changeableText)];
@@ -117,6 +131,7 @@ export const daemonSet = define({
   validate: (object, old) => [
     ...validateEqualPods(object, old, { selector: "daemonset", template: "DaemonSet" }, ["minReadySeconds", "revisionHistoryLimit"]),
     ...validateDaemonStrategy(objectAt(object, "spec.updateStrategy")),
+    ...validateCounts(object, old, daemonCounts),
   ],
 });
 

@@ -2,7 +2,7 @@
 import { numberAt, objectAt, sameJson } from "../access.ts";
 import { numberColumn, textColumn } from "../columns.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
-import { immutable } from "../problem.ts";
+import { immutable, invalidValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { notNegative, validateNotOverAll, validateSelectorAndTemplate, validateShare, validateTemplate } from "../rules/workload.ts";
 
@@ -58,5 +58,30 @@ export function validateBounds({ maxUnavailable, maxSurge }: JsonObject, field: 
     ...validateShare(maxUnavailable, `${field}.maxUnavailable`),
     ...validateShare(maxSurge, `${field}.maxSurge`),
     ...validateNotOverAll(maxUnavailable, `${field}.maxUnavailable`),
+  ];
+}
+
+/** Counts of a status, in the order they are looked at. */
+export interface StatusCounts {
+  readonly counts: readonly string[];
+  /** Those that are part of `replicas`. */
+  readonly parts: readonly string[];
+  /** What the message calls the ready ones, of which the available are a part. Absent: not compared. */
+  readonly ready?: string;
+}
+
+/** A status that changes has to add up. One that stays as it was is nobody's fault now. */
+export function validateCounts(object: KubeObject, old: KubeObject | undefined, { counts, parts, ready }: StatusCounts): FieldProblem[] {
+  const status = objectAt(object, "status");
+  if (!old || sameJson(status, objectAt(old, "status"))) return [];
+  const at = (name: string): number => numberAt(status, name);
+  const tooMany = parts
+    .filter((name) => at(name) > at("replicas"))
+    .map((name) => invalidValue(`status.${name}`, at(name), "cannot be greater than status.replicas"));
+  const unready = ready !== undefined && at("availableReplicas") > at("readyReplicas");
+  return [
+    ...notNegative(status, counts, "status"),
+    ...tooMany,
+    ...(unready ? [invalidValue("status.availableReplicas", at("availableReplicas"), `cannot be greater than ${ready}`)] : []),
   ];
 }

@@ -85,6 +85,13 @@ test("a Scale is applied: its replicas are the manager's, and conflicts are told
     spec: { replicas },
   });
   assert.equal((await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, scale(3), apply)).status, 404);
+  await ask("POST", deployments, deployment("b"));
+  const other = await ask("PUT", `${deployments}/b/scale`, scale(3));
+  assert.deepEqual([other.status, other.body.message], [400, "the name of the object (a) does not match the name on the URL (b)"]);
+  assert.match(
+    (await ask("PUT", `${deployments}/b/scale`, deployment("b"))).body.message,
+    /^Deployment in version "v1" cannot be handled as a Scale/u,
+  );
   await ask("PATCH", `${deployments}/a?fieldManager=owner`, deployment("a", { replicas: 2 }), apply);
   const refused = await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, scale(3), apply);
   assert.deepEqual([refused.status, refused.body.message], [409, 'Apply failed with 1 conflict: conflict with "owner": .spec.replicas']);

@@ -1,5 +1,14 @@
 /** The scale subresource (autoscaling/v1 Scale): one small object that stands for the replicas of any kind. Pure. */
-import { ageOf, apiVersionOf, type JsonObject, type KubeObject, kubernetesTypes, numberAt, type ResourceDefinition } from "@mecha/kinds";
+import {
+  ageOf,
+  apiVersionOf,
+  groupVersionOf,
+  type JsonObject,
+  type KubeObject,
+  kubernetesTypes,
+  numberAt,
+  type ResourceDefinition,
+} from "@mecha/kinds";
 import { checkApplied } from "../apply/apply.ts";
 import { copy, isObject } from "../json.ts";
 import { labelSelectorOf, labelSelectorText } from "../selector/labels.ts";
@@ -67,6 +76,7 @@ export function readScale(object: KubeObject, definition: ResourceDefinition): K
 export function scaleChange(object: KubeObject, scale: JsonObject, definition: ResourceDefinition): KubeObject {
   const spec = isObject(scale.spec) ? scale.spec : {};
   const replicas = spec.replicas ?? 0;
+  checkScale(scale, object.metadata.name);
   checkReplicas(replicas, object.metadata.name);
   const next = copy(object);
   setAt(next, definition.scale?.specReplicasPath ?? "", replicas);
@@ -90,6 +100,18 @@ export function scaleConfiguration(
   const configuration = { apiVersion: apiVersionOf(definition), kind: definition.kind, metadata };
   if (replicas !== undefined) setAt(configuration, definition.scale?.specReplicasPath ?? "", replicas);
   return configuration;
+}
+
+/** A body that says what it is must be a Scale of this object. @throws StatusError BadRequest */
+function checkScale({ kind = "Scale", apiVersion, metadata }: JsonObject, name: string): void {
+  if (kind !== "Scale") {
+    const { version } = groupVersionOf(typeof apiVersion === "string" ? apiVersion : "");
+    const what = `${String(kind)} in version ${JSON.stringify(version)} cannot be handled as a Scale`;
+    throw badRequest(`${what}: converting (${version}.${String(kind)}) to (autoscaling.Scale): unknown conversion`);
+  }
+  const said = isObject(metadata) ? metadata.name : undefined;
+  if (typeof said === "string" && said !== "" && said !== name)
+    throw badRequest(`the name of the object (${said}) does not match the name on the URL (${name})`);
 }
 
 /** @throws StatusError */
