@@ -310,3 +310,48 @@ test(
     await page.close();
   },
 );
+
+test("effects that were given up are shown with those that are tried again; one is tried again, or discarded", { skip }, async () => {
+  const { page, complaints } = await visit("about:blank");
+  const time = "2026-01-02T03:04:05.000Z";
+  const message = { source: { service: "shop.Cart", id: "7" }, target: { service: "shop.Stock", id: "tea", command: "Leave" }, origin: "side effect of shop.Cart.Buy", time, key: "k" }; // prettier-ignore
+  const payload = { type: "x/T", json: { sku: "<b>tea</b>" } };
+  let dead = [17, 18].map((id) => ({ ...message, id, state: "dead", attempts: 8, failure: "unavailable: <b>away</b>", payload }));
+  const waiting = [
+    { ...message, id: 19, state: "waiting", attempts: 2, due: time, failure: "unavailable: away", payload },
+    { ...message, id: 20, state: "waiting", attempts: 0, payload }, // on its way for the first time
+  ];
+  const done: string[] = [];
+  await page.route("**/v1/outbox?*", (route) => {
+    const messages = new URL(route.request().url()).searchParams.get("state") === "dead" ? dead : waiting;
+    return route.fulfill({ json: { messages } });
+  });
+  await page.route(/\/v1\/outbox\/\d+/u, (route) => {
+    const asked = route.request();
+    done.push(`${asked.method()} ${new URL(asked.url()).pathname}`);
+    dead = dead.filter(({ id }) => !asked.url().includes(`/${id}`));
+    return route.fulfill({ json: {} });
+  });
+  await page.goto(mecha.page);
+  const panel = page.getByRole("region", { name: "Undelivered effects" });
+  await panel.getByText("2 given up · 1 tried again").waitFor();
+  const items = panel.locator("#messages > li");
+  assert.equal(await items.count(), 3);
+  assert.match(
+    await items.first().innerText(),
+    /^17\s+Leave\s+given up\s+\d.*\s+unavailable: <b>away<\/b>\s+shop\.Cart 7 → shop\.Stock tea · 8 attempts\s+\{\s+"sku": "<b>tea<\/b>"/u,
+  );
+  assert.match(await items.last().innerText(), /^19\s+Leave\s+again at /u);
+  assert.equal(await items.last().getByRole("button").count(), 0, "what is tried again by itself needs nobody");
+  await items.first().scrollIntoViewIfNeeded();
+  await shoot(page, "9-outbox");
+  await items.first().getByRole("button", { name: "Try again" }).click();
+  await panel.getByText("Message 17 is tried again.").waitFor();
+  await items.first().getByRole("button", { name: "Discard" }).click();
+  await items.first().getByRole("button", { name: "Really discard?" }).click();
+  await panel.getByText("Message 18 is discarded.").waitFor();
+  await panel.getByText("0 given up · 1 tried again").waitFor();
+  assert.deepEqual(done, ["POST /v1/outbox/17/retry", "DELETE /v1/outbox/18"]);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});

@@ -126,6 +126,7 @@ test("the page is for everybody on this machine, and may load nothing from elsew
     ["/page.js", "text/javascript"],
     ["/json.js", "text/javascript"],
     ["/events.js", "text/javascript"],
+    ["/outbox.js", "text/javascript"],
     ["/page.css", "text/css"],
     ["/icon.svg", "image/svg+xml"],
   ] as const) {

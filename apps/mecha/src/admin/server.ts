@@ -54,6 +54,7 @@ const pageFiles: Readonly<Record<string, readonly [file: string, type: string]>>
   "/": ["index.html", "text/html; charset=utf-8"],
   "/page.js": ["page.js", "text/javascript; charset=utf-8"],
   "/events.js": ["events.js", "text/javascript; charset=utf-8"],
+  "/outbox.js": ["outbox.js", "text/javascript; charset=utf-8"],
   "/json.js": ["json.js", "text/javascript; charset=utf-8"],
   "/page.css": ["page.css", "text/css; charset=utf-8"],
   "/icon.svg": ["icon.svg", "image/svg+xml"],

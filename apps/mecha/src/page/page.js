@@ -4,6 +4,7 @@
  */
 
 import { eventsPanel } from "./events.js";
+import { outboxPanel } from "./outbox.js";
 import { coloured, compact, el } from "./json.js";
 
 const pageSize = 50;
@@ -437,7 +438,7 @@ function settle(what) {
       if (todo.functions) await loadStatus();
       if (todo.entities) await loadEntities();
       if (todo.detail) await loadDetail();
-      if (todo.entities) await eventing.load();
+      if (todo.entities) await Promise.all([eventing.load(), outbox.load()]);
     });
   }, settleMs);
 }
@@ -557,13 +558,14 @@ function openFromAddress() {
 }
 
 const eventing = eventsPanel({ ask, attempt, localTime });
+const outbox = outboxPanel({ ask, attempt, localTime });
 let listening = false;
 async function start() {
   if (view.token === "") return lock();
   const ok = await attempt(async () => {
     await loadStatus();
     await loadEntities();
-    await eventing.load();
+    await Promise.all([eventing.load(), outbox.load()]);
   });
   if (listening || (!ok && !byId("unlock").hidden)) return;
   listening = true;
@@ -571,7 +573,7 @@ async function start() {
   void listen();
   setInterval(() => {
     if (document.visibilityState === "visible" && byId("live").classList.contains("on"))
-      void attempt(async () => void (await Promise.all([loadStatus(), eventing.load()])));
+      void attempt(async () => void (await Promise.all([loadStatus(), eventing.load(), outbox.load()])));
   }, statusEveryMs);
 }
 
