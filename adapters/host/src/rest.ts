@@ -30,8 +30,8 @@ const restingCpuMs = lookEveryMs * 0.02;
 /** Growth since the last collection that is worth another; it takes 100 to 200 ms. */
 const growthBytes = 8 << 20;
 
-/** A heap above this is left to V8: 50 MB take about 100 ms. */
-const heapMaxBytes = 256 << 20;
+/** A heap above this is left to V8: 50 MB take about 100 ms, and a caller who comes just then waits for it. */
+const heapMaxBytes = 96 << 20;
 
 /** Watches until cancelled. The first rest is that after the start, which leaves as much as a load does. */
 export function giveBackAtRest(clock: Clock, use: () => Use = processUse): CancelTimer {
