@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import { crdFiles } from "@mecha/kinds/crd-yaml";
 import { type Options, optionsTable } from "@mecha/kit";
 import { root } from "./checks.ts";
+import { renderDifferences } from "./kube-differences.ts";
 import { protocolPage, renderProtocol } from "./protocol-docs.ts";
 
 /** Where the page is kept, from the repository's root. */
@@ -39,6 +40,7 @@ async function renderConfiguration(): Promise<string> {
 export const pages: readonly (readonly [page: string, render: () => Promise<string>])[] = [
   [configurationPage, renderConfiguration],
   [protocolPage, renderProtocol],
+  ["docs/reference/kubernetes-differences.md", () => Promise.resolve(renderDifferences())],
   ...crdFiles().map(([name, text]) => [`api/crds/${name}`, () => Promise.resolve(text)] as const),
 ];
 

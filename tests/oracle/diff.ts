@@ -44,7 +44,8 @@ function compare(real: unknown, ours: unknown, where: string, differences: Diffe
   if (isDeepStrictEqual(real, ours)) return;
   if (Array.isArray(real) && Array.isArray(ours)) return compareLists(real, ours, where, differences);
   // Answers of different kinds have nothing to compare inside.
-  if (!isRecord(real) || !isRecord(ours) || real["kind"] !== ours["kind"]) return void differences.push({ where, real, ours });
+  const otherKind = isRecord(real) && isRecord(ours) && typeof real["kind"] === "string" && real["kind"] !== ours["kind"];
+  if (!isRecord(real) || !isRecord(ours) || otherKind) return void differences.push({ where, real, ours });
   for (const key of new Set([...Object.keys(real), ...Object.keys(ours)])) {
     const at = where.endsWith(" ") ? `${where}${key}` : `${where}.${key}`;
     if (key in real && key in ours) compare(real[key], ours[key], at, differences);

@@ -4,6 +4,7 @@
  *     npm run oracle:kube                          all cases; exits 1 for a difference accepted.ts does not list, or one it lists that is no more
  *     npm run oracle:kube -- crud errors/409       cases whose name contains one of the words
  *     npm run oracle:kube -- --junit FILE          also writes the result as JUnit
+ *     npm run oracle:kube -- --open FILE           writes the differences nobody listed as JSON
  *     npm run oracle:kube -- --serve               starts both, prints how to reach them, and waits for Ctrl-C
  *
  * Needs Go (the real server is built once, tests/tools/kube-apiserver) and etcd (Debian: etcd-server).
@@ -23,7 +24,7 @@ import { type Case, Session, type Who } from "./session.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { junit: { type: "string" }, serve: { type: "boolean", default: false } },
+  options: { junit: { type: "string" }, open: { type: "string" }, serve: { type: "boolean", default: false } },
 });
 for (const program of ["go", "etcd"])
   if (!(await onPath(program))) {
@@ -64,6 +65,15 @@ async function run(one: Served, other: Served, made: Certificates): Promise<numb
   const found: RunResult = { version: built.version, cases, unused: unused(table, known) };
   console.log(summary(found));
   if (values.junit !== undefined) await writeFile(values.junit, junit(found));
+  if (values.open !== undefined)
+    await writeFile(
+      values.open,
+      `${JSON.stringify(
+        cases.flatMap(({ open }) => open),
+        undefined,
+        2,
+      )}\n`,
+    );
   return cases.some(isBad) || found.unused.length > 0 ? 1 : 0;
 }
 

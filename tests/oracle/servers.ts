@@ -13,6 +13,7 @@ import { type Authority, type KeyFiles, openAuthority, openTokenIssuer } from "@
 import { openMemoryObjectLog } from "@mecha/store-memory";
 import { eventually, freePort, type Program, startProgram } from "../support/program.ts";
 import type { KubeApiserver } from "../tools/kube-apiserver/build.ts";
+import { pluginsLeftOut } from "./plugins.ts";
 import { Client, type Identity, type Served } from "./client.ts";
 
 /** Keys and certificates both servers and all callers use. */
@@ -56,21 +57,6 @@ export interface RealServer extends Served, AsyncDisposable {
 
 /** Where Debian's etcd-server puts it, or PATH. */
 const etcdPath = "etcd";
-/** Plugins that act for nodes, volumes and quotas, of which a server without a cluster has none; docs/reference/kubernetes-differences.md names them. */
-export const pluginsLeftOut: readonly string[] = [
-  "ServiceAccount",
-  "DefaultTolerationSeconds",
-  "TaintNodesByCondition",
-  "Priority",
-  "StorageObjectInUseProtection",
-  "PersistentVolumeClaimResize",
-  "DefaultStorageClass",
-  "DefaultIngressClass",
-  "RuntimeClass",
-  "PodSecurity",
-  "LimitRanger",
-  "ResourceQuota",
-];
 /** kube-apiserver on two busy cores needs 10 to 60 s. */
 const startMaxMs = 300_000;
 

@@ -102,44 +102,68 @@ async function openApiIndex(session: Session): Promise<void> {
   session.note("v2", [old.status, old.headers["content-type"], old.body?.swagger]);
 }
 
-/** Paths with their methods and parameters, schemas with their fields; sentences are everybody's own. */
+/**
+ * Of the kinds with a sample: their paths with methods and parameters, and every schema they reach, with its fields. Sentences are everybody's own;
+ * where a document names a parameter (at the path or at the method) and how it wraps a reference is the same to a reader.
+ */
 async function openApi(session: Session, at: string): Promise<void> {
   const { body } = await session.get(`/openapi/v3/${at}`, { quiet: true });
-  for (const [path, item] of Object.entries((body?.paths ?? {}) as Record<string, any>)) session.note(path, operations(item));
-  for (const [name, schema] of Object.entries((body?.components?.schemas ?? {}) as Record<string, any>).sort(([a], [b]) =>
-    a < b ? -1 : 1,
-  ))
-    session.note(`schema ${name}`, withoutText(schema));
+  const here = samples.filter(({ root }) => root === `/${at}`);
+  for (const { plural, object } of here) {
+    const kind = String(object["kind"]);
+    const paths = Object.entries((body?.paths ?? {}) as Record<string, any>).filter(
+      ([path]) => path.includes(`/${plural}`) && !path.includes("/watch/"),
+    );
+    const own = paths.filter(([path]) => /^(\/\{name\}(\/(status|scale))?)?$/u.test(path.split(`/${plural}`)[1] ?? ""));
+    session.note(`paths of ${kind}`, Object.fromEntries(own.map(([path, item]) => [path, operations(item)])));
+    session.note(`schemas of ${kind}`, reached((body?.components?.schemas ?? {}) as Record<string, any>, kind));
+  }
 }
 
 function operations(item: Record<string, any>): unknown {
+  const shared = (item["parameters"] ?? []) as readonly any[];
   const methods = Object.entries(item).filter(([method]) => method !== "parameters");
-  return {
-    parameters: parameters(item["parameters"]),
-    ...Object.fromEntries(
-      methods.map(([method, operation]) => [
-        method,
-        {
-          action: operation["x-kubernetes-action"],
-          kind: operation["x-kubernetes-group-version-kind"],
-          parameters: parameters(operation.parameters),
-          body: operation.requestBody && Object.keys(operation.requestBody.content).sort(),
-        },
-      ]),
-    ),
-  };
-}
-
-function parameters(list: readonly any[] = []): unknown {
-  return list.map(({ name, in: where, required }) => `${name} in ${where}${required ? ", required" : ""}`).sort();
-}
-
-function withoutText(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(withoutText);
-  if (typeof schema !== "object" || schema === null) return schema;
   return Object.fromEntries(
-    Object.entries(schema).flatMap(([key, value]) =>
-      key === "description" && typeof value === "string" ? [] : [[key, withoutText(value)]],
-    ),
+    methods.map(([method, operation]) => [
+      method,
+      {
+        action: operation["x-kubernetes-action"],
+        kind: operation["x-kubernetes-group-version-kind"],
+        parameters: parameters([...shared, ...(operation.parameters ?? [])]),
+        body: operation.requestBody && Object.keys(operation.requestBody.content).sort(),
+      },
+    ]),
   );
+}
+
+function parameters(list: readonly any[]): unknown {
+  return [...new Set(list.map(({ name, in: where, required }) => `${name} in ${where}${required ? ", required" : ""}`))].sort();
+}
+
+/** The kind's own schema and all it leads to. */
+function reached(schemas: Record<string, any>, kind: string): unknown {
+  const names = Object.keys(schemas).filter((name) => name.endsWith(`.${kind}`) && schemas[name]["x-kubernetes-group-version-kind"]);
+  const found: Record<string, unknown> = {};
+  for (let name = names.pop(); name !== undefined; name = names.pop()) {
+    if (name in found || schemas[name] === undefined) continue;
+    const text = JSON.stringify(schemas[name]);
+    found[name] = plain(schemas[name]);
+    for (const [, other = ""] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/gu)) names.push(other);
+  }
+  return found;
+}
+
+function plain(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(plain);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const { description, allOf, default: fallback, required, ...rest } = schema as Record<string, any>;
+  const wrapped = Array.isArray(allOf) && allOf.length === 1 ? plain(allOf[0]) : undefined;
+  return {
+    ...Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, plain(value)])),
+    ...(typeof description === "object" && { description: plain(description) }),
+    ...(Array.isArray(required) ? { required: [...required].sort() } : required !== undefined && { required: plain(required) }),
+    // An empty value as default only says of which type the field is.
+    ...(fallback !== undefined && !["{}", '""', "0", "false"].includes(JSON.stringify(fallback)) && { default: fallback }),
+    ...(typeof wrapped === "object" ? wrapped : allOf !== undefined && { allOf: plain(allOf) }),
+  };
 }

@@ -323,7 +323,6 @@ async function options(session: Session): Promise<void> {
     "watch=true&sendInitialEvents=true&resourceVersionMatch=Exact&timeoutSeconds=1",
     "watch=true&continue=x&timeoutSeconds=1",
     "watch=true&resourceVersion=x&timeoutSeconds=1",
-    "watch=true&limit=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dnone",
   ])
     await session.get(`${at}?${query}`, { label: `list ?${query}` });
 }
