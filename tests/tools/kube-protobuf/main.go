@@ -25,6 +25,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/apitesting/fuzzer"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metafuzzer "k8s.io/apimachinery/pkg/apis/meta/fuzzer"
@@ -40,7 +41,7 @@ import (
 var seeds = []int64{1, 2, 3}
 
 // Types of a group that are no bodies of requests.
-var skipped = map[string]bool{"WatchEvent": true, "RangeAllocation": true, "PodStatusResult": true, "ComponentStatus": true, "SerializedReference": true}
+var skipped = map[string]bool{"WatchEvent": true, "RangeAllocation": true, "PodStatusResult": true, "ComponentStatus": true, "SerializedReference": true, "ConversionReview": true}
 
 type fixture struct {
 	APIVersion string          `json:"apiVersion"`
@@ -54,7 +55,7 @@ func main() {
 	groups := []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, autoscalingv1.AddToScheme, autoscalingv2.AddToScheme, coordinationv1.AddToScheme,
 		discoveryv1.AddToScheme, eventsv1.AddToScheme, rbacv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme,
-		authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+		authenticationv1.AddToScheme, authorizationv1.AddToScheme, apiextensionsv1.AddToScheme,
 	}
 	for _, add := range groups {
 		if err := add(scheme); err != nil {
@@ -130,6 +131,33 @@ func ownFuncs(serializer.CodecFactory) []interface{} {
 			*q = resource.MustParse(texts[c.Intn(len(texts))])
 		},
 		func(raw *runtime.RawExtension, c randfill.Continue) { raw.Raw = []byte(`{"a":[1,"b",null]}`) },
+		func(value *apiextensionsv1.JSON, c randfill.Continue) { value.Raw = []byte(`{"a":[1,"b",null]}`) },
+		// The schema's recursion is cut here, and its forms without a type are among what a CRD may say.
+		func(schema *apiextensionsv1.JSONSchemaProps, c randfill.Continue) {
+			*schema = apiextensionsv1.JSONSchemaProps{}
+			c.Fill(&schema.Description)
+			c.Fill(&schema.Maximum)
+			c.Fill(&schema.MaxLength)
+			c.Fill(&schema.Nullable)
+			c.Fill(&schema.Required)
+			c.Fill(&schema.XValidations)
+			schema.Default = &apiextensionsv1.JSON{Raw: []byte(`{"a":1}`)}
+			schema.Enum = []apiextensionsv1.JSON{{Raw: []byte(`"x"`)}, {Raw: []byte(`null`)}}
+			leaf := apiextensionsv1.JSONSchemaProps{Type: "string", MaxLength: schema.MaxLength}
+			schema.Properties = map[string]apiextensionsv1.JSONSchemaProps{"a": leaf}
+			yes := true
+			switch c.Intn(3) {
+			case 0:
+				schema.Type, schema.Items = "array", &apiextensionsv1.JSONSchemaPropsOrArray{Schema: &leaf}
+			case 1:
+				schema.Type, schema.AdditionalProperties = "object", &apiextensionsv1.JSONSchemaPropsOrBool{Allows: true, Schema: &leaf}
+			default:
+				schema.AdditionalProperties, schema.XPreserveUnknownFields = &apiextensionsv1.JSONSchemaPropsOrBool{Allows: c.Bool()}, &yes
+			}
+			schema.AnyOf = []apiextensionsv1.JSONSchemaProps{{Type: "integer"}, leaf}
+			schema.Not = &apiextensionsv1.JSONSchemaProps{Pattern: "x"}
+			schema.Dependencies = apiextensionsv1.JSONSchemaDependencies{"b": {Property: []string{"c"}}, "d": {Schema: &leaf}}
+		},
 		func(fields *metav1.FieldsV1, c randfill.Continue) { fields.Raw = []byte(`{"f:spec":{"f:a":{}}}`) },
 	}
 }

@@ -52,11 +52,14 @@ export function decodeProtobuf(body: Uint8Array): JsonObject {
 
 const refused = (message: string): StatusError => new StatusError("BadRequest", message);
 
+const crdTypes = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.";
+const schemaType = `${crdTypes}v1.JSONSchemaProps`;
+
 /** `io.k8s.api.apps.v1.Deployment`; options and Status are meta/v1's in every group. */
 function typeNameOf(types: TypeTable, apiVersion: string, kind: string): string | undefined {
   const [first = "", version = first] = apiVersion.split("/");
   const group = apiVersion.includes("/") ? first.split(".")[0] : "core";
-  const names = [`io.k8s.api.${group}.${version}.${kind}`, `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}`];
+  const names = [`io.k8s.api.${group}.${version}.${kind}`, `${crdTypes}${version}.${kind}`, `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}`];
   return names.find((name) => types.has(name));
 }
 
@@ -135,10 +138,18 @@ class MessageReader {
     for (const field of row.fields) {
       const found = field.number === undefined ? undefined : values.get(field.number);
       if (!found) continue;
-      if (field.inline) Object.assign(object, this.#inline(field, found, depth));
+      const schemaPart = row.name === schemaType ? schemaParts[field.name] : undefined;
+      if (schemaPart) object[field.name] = schemaPart(found, (schema) => this.#schema(schema, depth));
+      else if (field.inline) Object.assign(object, this.#inline(field, found, depth));
       else object[field.name] = this.#field(field.ref, found, depth);
     }
     return object;
+  }
+
+  /** A schema inside another, where JSON has several forms: the tables know it as any value. */
+  #schema(bytes: Uint8Array, depth: number): JsonObject {
+    const read = this.message(typeOf(this.#types, { type: schemaType }), bytes, depth + 1);
+    return decodeByType(this.#types, schemaType, read).object;
   }
 
   /** Fields of a message embedded in place are its holder's. */
@@ -175,6 +186,38 @@ class MessageReader {
     if ("type" in ref) return this.message(typeOf(this.#types, ref), asBytes(value), depth + 1);
     return this.#field(ref, value === undefined ? [] : [value], depth);
   }
+}
+
+type ReadSchema = (bytes: Uint8Array) => JsonObject;
+
+/** Fields of a schema that are messages of alternatives: a schema or several, a schema or a yes or no, a schema or names. */
+const schemaParts: Readonly<Record<string, (values: readonly WireValue[], read: ReadSchema) => unknown>> = {
+  items: schemaOrList,
+  additionalProperties: schemaOrFlag,
+  additionalItems: schemaOrFlag,
+  dependencies: (values, read) => {
+    const entries = values.map((value) => fieldsOfMessage(asBytes(value)));
+    return Object.fromEntries(entries.map((entry) => [text(lastBytes(entry.get(1))), schemaOrNames(lastBytes(entry.get(2)), read)]));
+  },
+};
+
+function schemaOrList(values: readonly WireValue[], read: ReadSchema): unknown {
+  const parts = fieldsOfMessage(lastBytes(values));
+  const many = parts.get(2);
+  if (many) return many.map((value) => read(asBytes(value)));
+  return parts.has(1) ? read(lastBytes(parts.get(1))) : null;
+}
+
+function schemaOrFlag(values: readonly WireValue[], read: ReadSchema): unknown {
+  const parts = fieldsOfMessage(lastBytes(values));
+  return parts.has(2) ? read(lastBytes(parts.get(2))) : integer(last(parts.get(1))) !== 0;
+}
+
+function schemaOrNames(bytes: Uint8Array, read: ReadSchema): unknown {
+  const parts = fieldsOfMessage(bytes);
+  const names = parts.get(2);
+  if (names) return names.map((value) => text(asBytes(value)));
+  return parts.has(1) ? read(lastBytes(parts.get(1))) : null;
 }
 
 const isNumber = (name: ScalarName): boolean => name === "int32" || name === "int64" || name === "bool";
