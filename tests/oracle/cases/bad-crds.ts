@@ -1,5 +1,5 @@
 /** CustomResourceDefinitions that are wrong, one way each. */
-import { definition } from "./crds.ts";
+import { definition } from "./crd-definition.ts";
 
 type Make = (group: string) => unknown;
 
