@@ -16,8 +16,8 @@ const timersPerBell = 3;
 /** How far ahead one is set, ms: most become due while the trial, or the next one, runs. */
 const aheadMaxMs = 600;
 /** Time between two firings of an interval, ms. Long enough for those of many trials to go on at a time. */
-const everyMinMs = 500;
-const everyMaxMs = 1_500;
+const everyMinMs = 1_000;
+const everyMaxMs = 4_000;
 
 /** What a bell notes, as tests/crash/ledger/main.ts writes it. Firings have no id. */
 type Note = BellEvent & { readonly commandId?: string };
