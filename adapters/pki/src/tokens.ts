@@ -2,7 +2,7 @@
  * Tokens of service accounts: JSON Web Tokens (RFC 7519) signed with a key of our own, ES256. The claims are those of Kubernetes' projected tokens, so that
  * client libraries and their users find in them what they look for.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { type Clock, Fault } from "@mecha/kit";
 import type { KeyFiles } from "./index.ts";
 
@@ -16,14 +16,19 @@ export interface TokenClaims {
   readonly audiences: readonly string[];
   /** Seconds since 1970. */
   readonly expiresAt: number;
+  /** Of this one token, given when it is issued; tokens of older releases have none. */
+  readonly id?: string;
   /** The Pod or Secret it goes away with. */
   readonly boundTo?: { readonly kind: string; readonly name: string; readonly uid: string };
 }
 
 export interface TokenIssuer {
   issue(claims: TokenClaims): Promise<string>;
-  /** @returns `undefined` for a token that is not ours, damaged, expired, or for nobody of `audiences`. */
-  verify(token: string, audiences: readonly string[]): Promise<TokenClaims | undefined>;
+  /**
+   * @param audiences "any": whoever it is for, where that is only told and nothing is allowed by it.
+   * @returns `undefined` for a token that is not ours, damaged, expired, or for nobody of `audiences`.
+   */
+  verify(token: string, audiences: readonly string[] | "any"): Promise<TokenClaims | undefined>;
 }
 
 /** In `iss`: where such tokens come from. The audience of the server itself. */
@@ -48,6 +53,7 @@ export async function openTokenIssuer(files: KeyFiles, { clock }: { readonly clo
         .setIssuer(issuerName)
         .setSubject(`system:serviceaccount:${namespace}:${name}`)
         .setAudience([...claims.audiences])
+        .setJti(randomUUID())
         .setIssuedAt(nowSeconds)
         .setNotBefore(nowSeconds)
         .setExpirationTime(claims.expiresAt)
@@ -58,7 +64,7 @@ export async function openTokenIssuer(files: KeyFiles, { clock }: { readonly clo
       const { jwtVerify, errors } = await import("jose");
       const options = {
         issuer: issuerName,
-        audience: [...audiences],
+        ...(audiences !== "any" && { audience: [...audiences] }),
         algorithms: ["ES256"], // never what the token itself says
         currentDate: new Date(clock.wall()),
         clockTolerance: skewSeconds,
@@ -93,6 +99,7 @@ async function openKey(files: KeyFiles): Promise<KeyObject> {
 interface Payload {
   readonly aud?: string | string[];
   readonly exp?: number;
+  readonly jti?: string;
   readonly [claim: string]: unknown;
 }
 
@@ -115,6 +122,7 @@ function claimsOf(payload: Payload): TokenClaims | undefined {
     uid: serviceaccount.uid,
     audiences: [payload.aud ?? []].flat(),
     expiresAt: payload.exp,
+    ...(payload.jti !== undefined && { id: payload.jti }),
     ...(bound && { boundTo: bound }),
   };
 }

@@ -139,6 +139,9 @@ test("a token ends with its account, and with the object it is bound to", async 
   await admin.create(accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "short", namespace: "default" } });
   await assert.rejects(whoami(free), (error) => isReason(error, "Unauthorized"), "a new account of the same name is another");
   await assert.rejects(tokenFor("short", { expirationSeconds: 5 }), /may not specify a duration less than 10 minutes/);
+  await assert.rejects(tokenFor("short", { expirationSeconds: 1e12 }), /may not specify a duration larger than 2\^32 seconds/);
+  const toString = { kind: "toString", apiVersion: "nobody.dev/v1", name: "x" };
+  await assert.rejects(tokenFor("short", { boundObjectRef: toString }), /to object of type nobody.dev\/v1, Kind=toString/);
 });
 
 test("a TokenReview tells whose token it is, and for whom", async () => {
@@ -151,7 +154,15 @@ test("a TokenReview tells whose token it is, and for whom", async () => {
     ["vault"],
   ]);
   const ofServer = await ask(transportOf(access), "POST", path, review("TokenReview", { token }));
-  assert.equal((ofServer["status"] as TokenStatus).authenticated, false, "a token for another audience is none for this server");
+  assert.deepEqual(
+    ofServer["status"],
+    {
+      user: {},
+      error:
+        '[invalid bearer token, token audiences ["vault"] is invalid for the target audiences ["https://kubernetes.default.svc.cluster.local"]]',
+    },
+    "a token for another audience is none for this server",
+  );
   await assert.rejects(ask(withToken(token), "GET", "/api"), (error) => isReason(error, "Unauthorized"));
 });
 
@@ -186,6 +197,28 @@ test("may I, may they: reviews say what a request would be told", async () => {
   assert.equal(await allowed(transportOf(access), "SubjectAccessReview", other, ofBot), true);
   await assert.rejects(allowed(bot, "SubjectAccessReview", other, ofBot), (error) => isReason(error, "Forbidden"));
   await assert.rejects(allowed(bot, "SelfSubjectAccessReview", self, {}), (error) => isReason(error, "Invalid"));
+  const path = await ask(bot, "POST", self, review("SelfSubjectAccessReview", { resourceAttributes: attributes }));
+  const because = 'RBAC: allowed by RoleBinding "reader/default" of Role "reader" to ServiceAccount "bot/default"';
+  assert.deepEqual(path["status"], { allowed: true, reason: because });
+  const rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+  await assert.rejects(ask(bot, "POST", rules, review("SelfSubjectRulesReview")), /no namespace on request/);
+});
+
+test("a rule for one name allows to list and to watch the object of that name", async () => {
+  const rules = [{ apiGroups: [""], resources: ["configmaps"], resourceNames: ["one"], verbs: ["list"] }];
+  await bind("lister", rules, { kind: "User", name: "lis", apiGroup: "rbac.authorization.k8s.io" });
+  const named = (selector: string): Promise<unknown> =>
+    transportOf(access).send({
+      method: "GET",
+      path: "/api/v1/namespaces/default/configmaps",
+      query: `fieldSelector=${encodeURIComponent(selector)}`,
+      headers: { accept: "application/json", "impersonate-user": "lis" },
+    });
+  const status = async (selector: string): Promise<number> => ((await named(selector)) as { readonly status: number }).status;
+  assert.deepEqual(
+    [await status("metadata.name=one"), await status("metadata.name=two"), await status("metadata.name!=one"), await status("")],
+    [200, 403, 403, 403],
+  );
 });
 
 test("nobody grants what they have not", async () => {
@@ -209,6 +242,8 @@ test("nobody grants what they have not", async () => {
     );
     return error.code === 403;
   });
+  const missing = bindingOf("missing", { kind: "User", name: "ada", apiGroup: "rbac.authorization.k8s.io" });
+  await assert.rejects(bot.create(roleBindings, missing), /"missing" not found/);
   await admin.create(roles, role("strong", ["delete"]));
   await assert.rejects(
     bot.create(roleBindings, bindingOf("strong", { kind: "ServiceAccount", name: "bot", namespace: "default" })),

@@ -65,7 +65,7 @@ export {
 export { defaultRbacObjects } from "./authorization/default-roles.ts";
 export { escalationGuard } from "./authorization/escalation.ts";
 export { rbacAuthorizer, type RbacObjects, serviceAccountUser } from "./authorization/rbac.ts";
-export { reviewSpecials, type VerifyToken } from "./authorization/reviews.ts";
+export { reviewSpecials, type VerifiedToken, type VerifyToken } from "./authorization/reviews.ts";
 export type { Admission, Admit, Special, SpecialCall, Specials } from "./server/specials.ts";
 export { type AccessDecision, type AccessRequest, type Authorizer, type Caller, mastersGroup, mastersOnly } from "./server/access.ts";
 export { answerOf, textAnswer } from "./server/answer.ts";

@@ -18,7 +18,7 @@ export function impersonated(caller: Caller, headers: Headers, authorize: Author
   const asked = user !== undefined || groups.length > 0 || uid !== undefined || Object.keys(extra).length > 0;
   if (!asked) return caller;
   if (user === undefined)
-    throw new StatusError("BadRequest", "Impersonate-Group, Impersonate-Uid and Impersonate-Extra need Impersonate-User");
+    throw new StatusError("BadRequest", `requested ${shownCaller(groups, uid, extra)} without impersonating a user name`);
   const may = (resource: string, name: string, more: { group?: string; namespace?: string; subresource?: string } = {}): void => {
     const { group = "", namespace = "", subresource } = more;
     const decision = authorize(caller, {
@@ -52,6 +52,15 @@ export function impersonated(caller: Caller, headers: Headers, authorize: Author
     ...(uid !== undefined && { uid }),
     ...(Object.keys(extra).length > 0 && { extra }),
   };
+}
+
+/** Somebody without a name, as the server shows them. */
+function shownCaller(groups: readonly string[], uid: string | undefined, extra: Readonly<Record<string, readonly string[]>>): string {
+  const list = (texts: readonly string[]): string =>
+    texts.length === 0 ? "[]string(nil)" : `[]string{${texts.map((text) => JSON.stringify(text)).join(", ")}}`;
+  const entries = Object.entries(extra).map(([key, values]) => `${JSON.stringify(key)}:${list(values)}`);
+  const more = entries.length === 0 ? "map[string][]string(nil)" : `map[string][]string{${entries.join(", ")}}`;
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid ?? "")}, Groups:${list(groups)}, Extra:${more}}`;
 }
 
 /** Those named, those an account always has, and that of everybody who is known. */

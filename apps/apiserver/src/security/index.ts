@@ -56,7 +56,10 @@ export interface IncomingRequest {
 export function openSecurity(server: () => KubeServer, issuer: TokenIssuer, clock: Clock): Security {
   const objects = rbacObjectsOf(server);
   const rbac = rbacAuthorizer(objects);
-  const authorize: Authorizer = (caller, request) => (isPublic(request) ? { allowed: true } : rbac(caller, request));
+  const authorize: Authorizer = (caller, request) => {
+    const decision = rbac(caller, request);
+    return decision.allowed || !isPublic(request) ? decision : { allowed: true };
+  };
   const verify = tokenVerifier(issuer, server);
   return {
     authorize,
@@ -91,7 +94,7 @@ async function identified(request: IncomingRequest, verify: ReturnType<typeof to
   const bearer = typeof header === "string" ? /^bearer +(\S+)$/iu.exec(header)?.[1] : undefined;
   if (bearer !== undefined) {
     const known = await verify(bearer, []);
-    if (known) return known.caller;
+    if ("caller" in known) return known.caller;
   } else if (header === undefined && publicPath.test(request.url.split("?", 1)[0] ?? "")) {
     return { name: "system:anonymous", groups: ["system:unauthenticated"] };
   }

@@ -1,5 +1,5 @@
 /** Roles and bindings: who may do what, in a namespace or everywhere. */
-import { isObject, listAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { listAt, objectsAt, sameJson, textAt } from "../access.ts";
 import { ageColumn, createdColumn, nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
@@ -91,8 +91,11 @@ const validateBinding =
     ];
   };
 
-const cannotChange = (object: KubeObject): string =>
-  `Invalid value: ${JSON.stringify(isObject(object["roleRef"]) ? object["roleRef"] : null)}: cannot change roleRef`;
+function cannotChange(object: KubeObject): string {
+  const of = (name: string): string => textAt(object, `roleRef.${name}`);
+  const shown = { APIGroup: of("apiGroup"), Kind: of("kind"), Name: of("name") }; // as the server shows it
+  return `Invalid value: ${JSON.stringify(shown)}: cannot change roleRef`;
+}
 
 const subjects = (object: KubeObject, kind: string): string =>
   objectsAt(object, "subjects")

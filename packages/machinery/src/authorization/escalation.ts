@@ -1,6 +1,6 @@
 /** Nobody makes a role that can do more than they can, or binds one to somebody, unless they may `escalate` or `bind` (Kubernetes, "Privilege escalation prevention"). */
-import { StatusError } from "../status.ts";
-import type { Authorizer, Caller } from "../server/access.ts";
+import { notFound, StatusError } from "../status.ts";
+import { type Authorizer, type Caller, mastersGroup } from "../server/access.ts";
 import type { Admission, Admit } from "../server/specials.ts";
 import { escalations, type RbacObjects, rulesOf } from "./rbac.ts";
 import type { PolicyRule } from "./rules.ts";
@@ -21,7 +21,10 @@ export function escalationGuard(authorize: Authorizer, objects: RbacObjects): Ad
       const { kind, name } = object["roleRef"] as { readonly kind: string; readonly name: string };
       if ((unchanged(change, "roleRef") && unchanged(change, "subjects")) || may("bind", kind === "Role" ? "roles" : "clusterroles", name))
         return;
-      refuse(change, escalations(objects, caller, namespace, rulesOf(objects.role(kind === "Role" ? namespace : "", name))));
+      const bound = objects.role(kind === "Role" ? namespace : "", name);
+      // Nobody knows what a role will hold that is not there yet.
+      if (!bound && !caller.groups.includes(mastersGroup)) throw notFound(definition.plural, group, name);
+      refuse(change, escalations(objects, caller, namespace, rulesOf(bound)));
     }
   };
 }

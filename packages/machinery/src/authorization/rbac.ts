@@ -36,21 +36,44 @@ export function serviceAccountUser(namespace: string, name: string): string {
 export function rbacAuthorizer(objects: RbacObjects): Authorizer {
   return (caller, request) => {
     if (caller.groups.includes(mastersGroup)) return { allowed: true };
-    for (const rule of rulesFor(objects, caller, "path" in request ? "" : request.namespace))
-      if (covers(rule, request)) return { allowed: true };
+    for (const grant of grantsFor(objects, caller, "path" in request ? "" : request.namespace))
+      if (covers(grant.rule, request)) return { allowed: true, reason: reasonOf(grant) };
     return denied(objects, caller, request);
   };
 }
 
-/** Every rule that holds for `caller` in `namespace` (empty: only those of the whole cluster). */
-export function* rulesFor(objects: RbacObjects, caller: Caller, namespace: string): Generator<PolicyRule> {
+/** A rule, and how it came to hold for somebody. */
+interface Grant {
+  readonly rule: PolicyRule;
+  readonly binding: KubeObject;
+  /** Namespace of the binding; empty: it holds everywhere. */
+  readonly scope: string;
+  readonly subject: Subject;
+}
+
+function* grantsFor(objects: RbacObjects, caller: Caller, namespace: string): Generator<Grant> {
   for (const scope of namespace === "" ? [""] : ["", namespace]) {
-    for (const object of objects.bindings(scope)) {
-      const binding = object as unknown as Binding;
-      if (!binding.subjects?.some((subject) => isMeant(subject, caller, scope))) continue;
-      yield* rulesOf(objects.role(binding.roleRef.kind === "Role" ? scope : "", binding.roleRef.name));
+    for (const binding of objects.bindings(scope)) {
+      const { subjects, roleRef } = binding as unknown as Binding;
+      const subject = subjects?.find((one) => isMeant(one, caller, scope));
+      if (!subject) continue;
+      for (const rule of rulesOf(objects.role(roleRef.kind === "Role" ? scope : "", roleRef.name))) yield { rule, binding, scope, subject };
     }
   }
+}
+
+/** Every rule that holds for `caller` in `namespace` (empty: only those of the whole cluster). */
+export function* rulesFor(objects: RbacObjects, caller: Caller, namespace: string): Generator<PolicyRule> {
+  for (const { rule } of grantsFor(objects, caller, namespace)) yield rule;
+}
+
+/** By which binding, as the server words it. */
+function reasonOf({ binding, scope, subject }: Grant): string {
+  const { roleRef } = binding as unknown as Binding;
+  const { name } = binding.metadata;
+  const by = scope === "" ? `ClusterRoleBinding ${JSON.stringify(name)}` : `RoleBinding ${JSON.stringify(`${name}/${scope}`)}`;
+  const whom = subject.kind === "ServiceAccount" ? `${subject.name}/${subject.namespace ?? scope}` : subject.name;
+  return `RBAC: allowed by ${by} of ${roleRef.kind} ${JSON.stringify(roleRef.name)} to ${subject.kind} ${JSON.stringify(whom)}`;
 }
 
 /** Rules of a role; none for a role that does not exist. */

@@ -27,7 +27,8 @@ export type AccessRequest =
   /** A path that is no resource: `/version`, `/healthz`. `verb` is the method in lower case. */
   | { readonly path: string; readonly verb: string };
 
-export type AccessDecision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+/** `reason`: by what it is allowed, or why it is not; absent or empty: there is none to tell. */
+export type AccessDecision = { readonly allowed: true; readonly reason?: string } | { readonly allowed: false; readonly reason: string };
 
 /** Decides for each request. Cheap: it is asked for all of them. */
 export type Authorizer = (caller: Caller, request: AccessRequest) => AccessDecision;

@@ -181,7 +181,7 @@ export class KubeServer {
       (!special && route.subresource !== undefined && verb !== "get" && verb !== "update" && verb !== "patch")
     )
       throw methodNotAllowed();
-    this.#mayAccess(caller, accessOf(route, watch ? "watch" : verb), definition);
+    this.#mayAccess(caller, accessOf(selected(route, verb, query), watch ? "watch" : verb), definition);
     const negotiated = negotiate(
       request.headers.accept,
       verb === "get" || verb === "list" || route.subresource === undefined,
@@ -331,6 +331,14 @@ function reaches({ namespace, name, subresource }: ResourceRoute, definition: Re
     default:
       return false;
   }
+}
+
+/** Whoever asks a collection for the object of one name asks for that object: a rule for the name allows it. */
+function selected(route: ResourceRoute, verb: Verb, query: URLSearchParams): ResourceRoute {
+  if (route.name !== undefined || (verb !== "list" && verb !== "deletecollection")) return route;
+  const names = (query.get("fieldSelector") ?? "").split(",").map((one) => /^metadata\.name==?([^=]+)$/u.exec(one)?.[1]);
+  const name = names.find((one) => one !== undefined);
+  return name === undefined ? route : { ...route, name };
 }
 
 function accessOf({ group, version, plural, namespace, name = "", subresource }: ResourceRoute, verb: string): AccessRequest {

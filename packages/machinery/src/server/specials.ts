@@ -15,6 +15,8 @@ export interface SpecialCall {
   /** The body. */
   readonly body: JsonObject;
   readonly dryRun: boolean;
+  /** When it is asked, milliseconds since 1970. */
+  readonly nowMs: number;
 }
 
 /** @returns What is answered, with status 201. @throws StatusError */

@@ -75,18 +75,28 @@ export async function performSpecial(special: Special, request: ResourceRequest)
   const of = name === undefined ? undefined : shelfOf(parts, definition).get(namespace, name)?.object;
   if (name !== undefined && !of) throw notFound(definition.plural, definition.group, name);
   const { object, warnings } = subresource === undefined ? reviewOf(request, options) : { object: bodyOf(request).value, warnings: [] };
-  const answer = await special({ caller, namespace, of, body: object, dryRun: options.dryRun });
+  const answer = await special({ caller, namespace, of, body: object, dryRun: options.dryRun, nowMs: parts.clock.wall() });
   return { is: "status", status: 201, object: answer, warnings };
 }
 
 /** A review, decoded and checked like an object that is to be stored. */
 function reviewOf(request: ResourceRequest, options: WriteOptions): Checked {
-  const { definition, namespace } = request;
-  const checked = objectOf(request, options);
-  if (definition.namespaced) checked.object.metadata.namespace ??= namespace;
-  const problems = definition.validate?.(checked.object, undefined) ?? [];
-  if (problems.length > 0) throw invalid(definition.kind, definition.group, checked.object.metadata.name ?? "", problems);
-  return checked;
+  const { parts, definition, namespace } = request;
+  const { object, warnings } = objectOf(request, options);
+  const { metadata } = object;
+  if (definition.namespaced) metadata.namespace ??= namespace;
+  const managed = parts.fields?.track({
+    definition,
+    old: undefined,
+    next: object,
+    manager: options.fieldManager,
+    subresource: undefined,
+    nowMs: parts.clock.wall(),
+  });
+  if (managed) metadata.managedFields = [...managed];
+  const problems = definition.validate?.(object, undefined) ?? [];
+  if (problems.length > 0) throw invalid("", definition.group, "", problems); // the server names neither kind nor name here
+  return { object: { ...object, apiVersion: apiVersionOf(definition), kind: definition.kind }, warnings };
 }
 
 async function updateOne(request: ResourceRequest): Promise<Result> {
