@@ -5,12 +5,16 @@
  * I1 what is relayed is what arrived: message bytes, metadata, status and order; nothing is added
  * I2 a recording is made before the relay, so that who sees an effect of a message finds it recorded
  * I3 back-pressure is relayed too
+ * I4 calls that share a carrier (mecha.carrier.v1) are recorded and relayed as calls of their own, so that a case finds each where the protocol has it
  */
 import { type Clock, Fault, type Log, noLog, Scope, sleep } from "@mecha/kit";
 import { connect, listen } from "@mecha/net";
-import { type CallHandler, type Channel, type ClientCall, type ServerCall } from "@mecha/wire";
+import { type CallHandler, carrierPath, type Channel, type ClientCall, serveCarriers, type ServerCall } from "@mecha/wire";
 import { Connection } from "./connection.ts";
 import { Inbox } from "./inbox.ts";
+
+/** Of a carried call, as gRPC libraries have it for others by default. */
+const carriedMessageMaxBytes = 4 * 1024 * 1024;
 
 export interface InterceptorOptions {
   /** The user function. */
@@ -48,11 +52,16 @@ export async function openInterceptor(options: InterceptorOptions): Promise<Inte
     inbox(call.path).put(connection);
     return relay(call, channel, connection, clock);
   };
+  const carriers = serveCarriers({
+    router: () => handler,
+    messageMaxBytes: carriedMessageMaxBytes,
+    onError: (error, path) => log.error("a carried call failed", { path, error }),
+  }); // keeps I4
   const listener = scope.own(
     await listen(
       { host: "127.0.0.1", port: options.listenPort ?? 0, clock, log },
       {
-        grpc: () => handler,
+        grpc: (path) => (path === carrierPath ? carriers.handler : handler),
         http: (exchange) => exchange.respond(404, { "content-type": "text/plain" }, "this is a user function: gRPC only"),
       },
     ),
