@@ -97,8 +97,9 @@ export function methodNotAllowed(): StatusError {
   return new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 }
 
-export function alreadyExists(plural: string, group: string, name: string): StatusError {
-  return new StatusError("AlreadyExists", `${qualifiedResource(plural, group)} "${name}" already exists`, {
+/** @param before Put before the sentence. */
+export function alreadyExists(plural: string, group: string, name: string, before = ""): StatusError {
+  return new StatusError("AlreadyExists", `${before}${qualifiedResource(plural, group)} "${name}" already exists`, {
     name,
     ...(group !== "" && { group }),
     kind: plural,
@@ -117,7 +118,7 @@ const modified = "the object has been modified; please apply your changes to the
 
 /** 422 with every problem: the message lists them as the server does, `[a, b]` when there are several. */
 export function invalid(kind: string, group: string, name: string, problems: readonly FieldProblem[]): StatusError {
-  const texts = problems.map(({ field, message }) => `${field}: ${message}`);
+  const texts = [...new Set(problems.map(({ field, message }) => `${field}: ${message}`))];
   const list = texts.length === 1 ? (texts[0] ?? "") : `[${texts.join(", ")}]`;
   return new StatusError("Invalid", `${qualifiedResource(kind, group)} "${name}" is invalid: ${list}`, {
     ...(name !== "" && { name }),

@@ -15,6 +15,7 @@ interface Budget {
 export function evict(server: () => KubeServer): (call: SpecialCall) => Promise<JsonObject> {
   return async ({ caller, namespace, of, body, dryRun }) => {
     if (!of) throw new StatusError("NotFound", "there is no such Pod");
+    checkName(body, of);
     checkBudgets(server().objects("policy/poddisruptionbudgets", namespace), of);
     const options = (body["deleteOptions"] ?? {}) as { readonly gracePeriodSeconds?: number };
     if (!dryRun) {
@@ -28,6 +29,13 @@ export function evict(server: () => KubeServer): (call: SpecialCall) => Promise<
     }
     return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
   };
+}
+
+/** @throws StatusError BadRequest when the Eviction names another Pod. */
+function checkName({ metadata }: JsonObject, { metadata: { name } }: KubeObject): void {
+  const said = (metadata as { readonly name?: unknown } | null | undefined)?.name;
+  if (typeof said === "string" && said !== "" && said !== name)
+    throw new StatusError("BadRequest", "name in URL does not match name in Eviction object");
 }
 
 /** @throws StatusError TooManyRequests when a budget allows no disruption now. Pods that have ended disrupt nobody. */

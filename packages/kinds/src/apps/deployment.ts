@@ -86,7 +86,6 @@ export const replicaSet = define({
   generation: true,
   scale: replicaScale,
   columns: [nameColumn, ...replicaColumns, ageColumn, ...templateColumns("spec.template"), selectorColumn],
-  selectableFields: new Map([["status.replicas", (object: KubeObject) => String(numberAt(object, "status.replicas"))]]),
   validate: (object, old) => [
     ...validateEqualPods(object, old, words, ["replicas", "minReadySeconds"]),
     ...validateCounts(object, old, replicaSetCounts),

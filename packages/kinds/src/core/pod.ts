@@ -61,6 +61,8 @@ export const pod = define({
   selectableFields: new Map([
     ...["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"].map(field),
     field("status.nominatedNodeName"),
+    // Known, and never anything: the server takes it and looks nothing up.
+    ["status.podIPs", () => ""] as const,
     ["spec.hostNetwork", (object: KubeObject) => String(objectAt(object, "spec")["hostNetwork"] === true)] as const,
   ]),
   validate: validatePod,

@@ -20,6 +20,8 @@ const patterns = {
 };
 
 const lengthComplaint = (max: number): string => `must be no more than ${max} bytes`;
+/** Names are told in characters, keys and values of labels in bytes. */
+const nameLengthComplaint = (max: number): string => `must be no more than ${max} characters`;
 
 /** Text of a check by a pattern, with examples. */
 export function patternComplaint(what: string, format: string, ...examples: readonly string[]): string {
@@ -32,7 +34,7 @@ const subdomainMax = 253;
 
 /** RFC 1123 label: namespaces, containers, ports' hosts. At most 63 characters. */
 export function dns1123Label(value: string): string[] {
-  const long = value.length > labelMax ? [lengthComplaint(labelMax)] : [];
+  const long = value.length > labelMax ? [nameLengthComplaint(labelMax)] : [];
   if (patterns.label.test(value)) return long;
   if (patterns.subdomain.test(value)) return [...long, "must not contain dots"];
   const what =
@@ -42,7 +44,7 @@ export function dns1123Label(value: string): string[] {
 
 /** RFC 1123 subdomain: names of most objects. At most 253 characters. */
 export function dns1123Subdomain(value: string): string[] {
-  const long = value.length > subdomainMax ? [lengthComplaint(subdomainMax)] : [];
+  const long = value.length > subdomainMax ? [nameLengthComplaint(subdomainMax)] : [];
   if (patterns.subdomain.test(value)) return long;
   const what =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
@@ -51,7 +53,7 @@ export function dns1123Subdomain(value: string): string[] {
 
 /** RFC 1035 label: names of Services. */
 export function dns1035Label(value: string): string[] {
-  const long = value.length > labelMax ? [lengthComplaint(labelMax)] : [];
+  const long = value.length > labelMax ? [nameLengthComplaint(labelMax)] : [];
   if (patterns.label1035.test(value)) return long;
   const what =
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
@@ -75,7 +77,8 @@ export function qualifiedName(value: string): string[] {
   }
   const complaints: string[] = [];
   if (prefix === "") complaints.push("prefix part must be non-empty");
-  else if (prefix !== undefined) complaints.push(...dns1123Subdomain(prefix).map((why) => `prefix part ${why}`));
+  else if (prefix !== undefined)
+    complaints.push(...dns1123Subdomain(prefix).map((why) => `prefix part ${why.replace(/ characters$/u, " bytes")}`));
   if (name === "") complaints.push("name part must be non-empty");
   else if (name.length > labelMax) complaints.push(`name part ${lengthComplaint(labelMax)}`);
   if (!patterns.qualified.test(name)) complaints.push(`name part ${patternComplaint(what, qualified, "MyName", "my.name", "123-abc")}`);

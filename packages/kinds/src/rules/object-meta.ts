@@ -12,7 +12,7 @@ const nameRules = { subdomain: dns1123Subdomain, label: dns1123Label, service: d
 
 /** Everything wrong with an object's metadata. `old` is set on update: what the server owns must not change then. */
 export function validateMeta(
-  definition: Pick<ResourceDefinition, "namespaced" | "nameRule">,
+  definition: Pick<ResourceDefinition, "namespaced" | "nameRule" | "strategicPatch">,
   object: KubeObject,
   old?: KubeObject,
 ): FieldProblem[] {
@@ -24,7 +24,13 @@ export function validateMeta(
     ...validateFinalizers(meta.finalizers ?? []),
   ];
   if (old) return [...validateChange(meta, old.metadata), ...shared];
-  return [...validateName(definition.nameRule ?? "subdomain", meta), ...validateNamespace(definition.namespaced, meta), ...shared];
+  return [
+    ...validateName(definition.nameRule ?? "subdomain", meta),
+    ...validateNamespace(definition.namespaced, meta),
+    ...validateGeneration(meta),
+    ...shared,
+    ...(definition.strategicPatch ? validateStandardFinalizers(meta.finalizers ?? []) : []),
+  ];
 }
 
 function validateName(rule: keyof typeof nameRules, meta: ObjectMeta): FieldProblem[] {
@@ -37,6 +43,10 @@ function validateName(rule: keyof typeof nameRules, meta: ObjectMeta): FieldProb
   if (!meta.name) problems.push(requiredValue("metadata.name", "name or generateName is required"));
   else problems.push(...problemsOf("metadata.name", meta.name, check(meta.name)));
   return problems;
+}
+
+function validateGeneration({ generation = 0 }: ObjectMeta): FieldProblem[] {
+  return generation < 0 ? [invalidValue("metadata.generation", generation, "must be greater than or equal to 0")] : [];
 }
 
 function validateNamespace(namespaced: boolean, meta: ObjectMeta): FieldProblem[] {
@@ -74,7 +84,8 @@ function validateOwners(meta: ObjectMeta): FieldProblem[] {
   const problems: FieldProblem[] = [];
   let controller: string | undefined;
   for (const owner of meta.ownerReferences ?? []) {
-    if (!owner.apiVersion) problems.push(invalidValue(`${field}.apiVersion`, owner.apiVersion ?? "", "version must not be empty"));
+    if (!hasVersion(owner.apiVersion))
+      problems.push(invalidValue(`${field}.apiVersion`, owner.apiVersion ?? "", "version must not be empty"));
     for (const name of ["kind", "name", "uid"] as const) {
       if (!owner[name]) problems.push(invalidValue(`${field}.${name}`, owner[name] ?? "", "must not be empty"));
     }
@@ -89,6 +100,23 @@ function validateOwners(meta: ObjectMeta): FieldProblem[] {
     controller ??= name;
   }
   return problems;
+}
+
+/** `v1` and `apps/v1` have one. */
+function hasVersion(apiVersion: string | undefined): boolean {
+  const parts = (apiVersion ?? "").split("/");
+  return parts.length <= 2 && parts.at(-1) !== "";
+}
+
+const standardFinalizers: ReadonlySet<string> = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
+
+/** New objects of built-in kinds: a finalizer without a prefix must be one the API itself knows. */
+function validateStandardFinalizers(finalizers: readonly string[]): FieldProblem[] {
+  return finalizers.flatMap((name, i) =>
+    name.includes("/") || standardFinalizers.has(name)
+      ? []
+      : [invalidValue(`metadata.finalizers[${i}]`, name, "name is neither a standard finalizer name nor is it fully qualified")],
+  );
 }
 
 function validateFinalizers(finalizers: readonly string[]): FieldProblem[] {

@@ -6,7 +6,7 @@
  * J2 work is bounded: `maxOperations`, and `maxCopiedBytes` for `copy`, which could otherwise double a document with each operation
  */
 import type { JsonObject } from "@mecha/kinds";
-import { copy, equal, isObject, own, put } from "../json.ts";
+import { cannotUnmarshal, copy, equal, isObject, own, put } from "../json.ts";
 import { StatusError } from "../status.ts";
 import { badPatch, unfitting } from "./refusal.ts";
 
@@ -37,7 +37,8 @@ export function jsonPatch(object: JsonObject, patch: unknown): JsonObject {
 }
 
 function decode(patch: unknown): readonly Operation[] {
-  if (!Array.isArray(patch)) throw badPatch("json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  if (patch === null) return [];
+  if (!Array.isArray(patch)) throw badPatch(`error decoding patch: ${cannotUnmarshal(patch, "[]handlers.jsonPatchOp")}`);
   if (patch.length > maxOperations) {
     const text = `The allowed maximum operations in a JSON patch is ${String(maxOperations)}, got ${String(patch.length)}`;
     throw new StatusError("RequestEntityTooLarge", `Request entity too large: ${text}`);
@@ -88,7 +89,7 @@ function apply(root: Root, operation: Operation, budget: { bytes: number }): voi
       return add(root, path, remove(root, from));
     }
     case "copy": {
-      const value = copy(find(root, fromOf(operation)));
+      const value = copy(findOrNull(root, fromOf(operation)));
       budget.bytes -= JSON.stringify(value).length; // keeps J2
       if (budget.bytes < 0) throw unfitting("copies are too large");
       return add(root, path, value);
@@ -100,9 +101,9 @@ function apply(root: Root, operation: Operation, budget: { bytes: number }): voi
   }
 }
 
-function valueOf(operation: Operation): unknown {
-  if (operation.value === undefined) throw unfitting("operation, missing value field");
-  return operation.value;
+/** The server takes a missing value for null. */
+function valueOf({ value }: Operation): unknown {
+  return value ?? null;
 }
 
 function fromOf(operation: Operation): readonly string[] {
@@ -145,11 +146,8 @@ function bounded(token: string, length: number, highest: number): number {
   return index;
 }
 
+/** The whole document can be replaced, not added. */
 function add(root: Root, path: readonly string[], value: unknown): void {
-  if (path.length === 0) {
-    root.document = value;
-    return;
-  }
   const holder = holderOf(root, path);
   if ("object" in holder) put(holder.object, holder.token, value);
   else {
@@ -173,16 +171,16 @@ function replace(root: Root, path: readonly string[], value: unknown): void {
   }
   const holder = holderOf(root, path);
   if ("list" in holder) holder.list[indexIn(holder.list, holder.token)] = value;
-  else {
-    fieldIn(holder.object, holder.token);
-    put(holder.object, holder.token, value);
-  }
+  else put(holder.object, holder.token, value); // a field that is missing is added, as in the server
 }
 
-/** A missing field passes a test for null, as in the server. */
-function test(root: Root, path: readonly string[], want: unknown): void {
+/** A missing field is null to `test` and `copy`, as in the server. */
+function findOrNull(root: Root, path: readonly string[]): unknown {
   const [last] = path.slice(-1);
   const parent = last === undefined ? undefined : find(root, path.slice(0, -1));
-  const have = last !== undefined && isObject(parent) ? own(parent, last) : find(root, path);
-  if (!equal(have ?? null, want)) throw unfitting(`testing value /${path.join("/")} failed`);
+  return (last !== undefined && isObject(parent) ? own(parent, last) : find(root, path)) ?? null;
+}
+
+function test(root: Root, path: readonly string[], want: unknown): void {
+  if (!equal(findOrNull(root, path), want)) throw unfitting(`testing value /${path.join("/")} failed`);
 }

@@ -1,6 +1,6 @@
 /** JSON Merge Patch (RFC 7386), as the Kubernetes API takes it: the object and the patch are JSON objects. */
 import type { JsonObject } from "@mecha/kinds";
-import { equal, isObject, put } from "../json.ts";
+import { cannotUnmarshal, equal, isObject, put } from "../json.ts";
 import { badPatch } from "./refusal.ts";
 
 /**
@@ -9,7 +9,8 @@ import { badPatch } from "./refusal.ts";
  * @see RFC 7386 §2
  */
 export function mergePatch(object: JsonObject, patch: unknown): JsonObject {
-  if (!isObject(patch)) throw badPatch("Invalid JSON Patch");
+  if (patch === null) throw badPatch("Invalid JSON Patch");
+  if (!isObject(patch)) throw badPatch(`error decoding patch: ${cannotUnmarshal(patch, "map[string]interface {}")}`);
   return merged(object, patch);
 }
 

@@ -9,7 +9,7 @@
  */
 import type { JsonObject, TypeRef, TypeTable } from "@mecha/kinds";
 import { fieldRow, refOf } from "../fields.ts";
-import { isObject, own, put } from "../json.ts";
+import { goText, isObject, own, put } from "../json.ts";
 import { arrange, mergeElements, mergeScalars } from "./strategic-list.ts";
 import { badPatch, misshapen } from "./refusal.ts";
 
@@ -159,7 +159,10 @@ function mergeList(before: readonly unknown[], change: readonly unknown[], place
 }
 
 function unknownDirective(patch: JsonObject): string {
-  return `unknown patch type: ${String(patch[directive])} in map: ${JSON.stringify(patch)}`;
+  const kind = patch[directive];
+  // Go prints what is no text in its own way.
+  const shown = typeof kind === "number" ? `%!s(${Number.isInteger(kind) ? "int64" : "float64"}=${kind})` : String(kind);
+  return `unknown patch type: ${shown} in map: ${goText(patch)}`;
 }
 
 /** A value of the patch that becomes a value of the object as it is: without nulls and directives (S2). */

@@ -16,15 +16,16 @@ const requirementsMax = 100;
 export function parseFieldSelector(text: string, definition: ResourceDefinition): FieldSelector {
   const terms = splitTerms(text);
   if (terms.length > requirementsMax) throw new StatusError("BadRequest", `invalid selector: more than ${requirementsMax} requirements`);
-  return terms.map((term) => {
+  return terms.flatMap((term) => {
     const found = /^([^=!]*)(!=|==|=)(.*)$/su.exec(term);
     if (!found) throw new StatusError("BadRequest", `invalid selector: '${text}'; can't understand '${term}'`);
     const [, field = "", operator, value = ""] = found;
     const odd = /(?<!\\)(?:\\\\)*(=)/u.exec(value)?.[1];
     if (odd !== undefined)
       throw new StatusError("BadRequest", `invalid field selector: unescaped character in value: ${odd.charCodeAt(0)}`);
+    if (field === "" && value === "") return []; // says nothing
     if (!valueOf(field, definition)) throw new StatusError("BadRequest", notSupported(field, definition));
-    return { field, equal: operator !== "!=", value: value.replaceAll(/\\([\\,=])/gu, "$1") };
+    return [{ field, equal: operator !== "!=", value: value.replaceAll(/\\([\\,=])/gu, "$1") }];
   });
 }
 
@@ -39,7 +40,8 @@ function valueOf(field: string, definition: ResourceDefinition): ((object: KubeO
 }
 
 /** Resources with fields of their own, and those of CRDs, word it otherwise than the rest. */
-function notSupported(field: string, { selectableFields, strategicPatch }: ResourceDefinition): string {
+function notSupported(field: string, { selectableFields, strategicPatch, group, kind }: ResourceDefinition): string {
+  if (group === "batch" && kind === "Job") return `field label ${JSON.stringify(field)} not supported for Job`;
   if (selectableFields || !strategicPatch) return `field label not supported: ${field}`;
   return `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }

@@ -52,35 +52,48 @@ export function parseLabelSelector(text: string): LabelSelector {
   const fail = (found: string, expected: string): never => {
     throw badSelector(`found '${found}', expected: ${expected}`);
   };
+  /** Between requirements, not in one. */
+  const failOutside = (found: string, expected: string): never => {
+    throw new StatusError("BadRequest", `found '${found}', expected: ${expected}`);
+  };
   const take = (): string => words[at++] ?? "";
   while (at < words.length) {
     if (requirements.length === requirementsMax) throw badSelector(`more than ${requirementsMax} requirements`);
+    const first = words[at] ?? "";
+    if (first !== "!" && isSign(first)) failOutside(first, "!, identifier, or 'end of string'");
     requirements.push(requirement());
     const next = take();
     if (next === "" && at > words.length) break;
-    if (next !== ",") fail(next, "',' or 'end of string'");
-    if (at >= words.length) fail("", "identifier after ','");
+    if (next !== ",") failOutside(next, "',' or 'end of string'");
+    const after = words[at] ?? "";
+    if (after !== "!" && isSign(after)) failOutside(after, "identifier after ','");
   }
   return requirements;
 
   function requirement(): Requirement {
     const first = take();
-    if (first === "!") return { operator: "doesNotExist", key: keyOf(take()) };
-    const key = keyOf(first);
+    if (first === "!") return { operator: "doesNotExist", key: identifier(take()) };
+    const key = identifier(first);
     const operator = words[at] ?? "";
     if (operator === "" || operator === ",") return { operator: "exists", key };
     at++;
     if (operator === "=" || operator === "==") return { operator: "in", key, values: new Set([oneValue(key)]) };
     if (operator === "!=") return { operator: "notIn", key, values: new Set([oneValue(key)]) };
-    if (operator === ">" || operator === "<") return { operator: operator === ">" ? "gt" : "lt", key, bound: whole(key, take()) };
+    if (operator === ">" || operator === "<") return { operator: operator === ">" ? "gt" : "lt", key, bound: whole(take()) };
     if (operator === "in" || operator === "notin") return { operator: operator === "in" ? "in" : "notIn", key, values: valueList(key) };
     return fail(operator, "in, notin, =, ==, !=, gt, lt");
+  }
+
+  function identifier(word: string): string {
+    if (isSign(word)) fail(word, "identifier");
+    return keyOf(word);
   }
 
   function oneValue(key: string): string {
     const next = words[at];
     if (next === undefined || next === ",") return "";
     at++;
+    if (isSign(next)) fail(next, "identifier");
     return valueOf(key, next);
   }
 
@@ -97,7 +110,8 @@ export function parseLabelSelector(text: string): LabelSelector {
       if (next === ",") {
         if (empty) values.add("");
         empty = true;
-      } else if (next === "" || !empty) fail(next, "',', or ')'");
+      } else if (!empty) fail(next, "',' or ')'");
+      else if (isSign(next)) fail(next, "',', or identifier");
       else {
         values.add(valueOf(key, next));
         empty = false;
@@ -156,9 +170,14 @@ function tokens(text: string): string[] {
   return found;
 }
 
+/** Nothing, or a word of the grammar. */
+function isSign(word: string): boolean {
+  return /^(?:[!=]?=|[!<>(),]|)$/u.test(word);
+}
+
 function keyOf(text: string): string {
   const [why] = qualifiedName(text);
-  if (why !== undefined) throw badSelector(`key: Invalid value: ${JSON.stringify(text)}: ${why}`);
+  if (why !== undefined) throw badSelector(`<nil>: Invalid value: ${JSON.stringify(text)}: ${why}`);
   return text;
 }
 
@@ -168,9 +187,9 @@ function valueOf(key: string, text: string): string {
   return text;
 }
 
-function whole(key: string, text: string): bigint {
+function whole(text: string): bigint {
   if (!/^-?\d{1,18}$/u.test(text))
-    throw badSelector(`values[0][${key}]: "${text}": for 'Gt', 'Lt' operators, the value must be an integer`);
+    throw badSelector(`values[0]: Invalid value: ${JSON.stringify(text)}: for 'Gt', 'Lt' operators, the value must be an integer`);
   return BigInt(text);
 }
 

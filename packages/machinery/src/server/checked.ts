@@ -1,6 +1,7 @@
 /** From a body's value to an object of its kind: read by its types or pruned by its schema, with what it says that nobody understands. */
 import { Fault } from "@mecha/kit";
 import { decodeByType, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
+import { equal, isObject } from "../json.ts";
 import type { StatusError } from "../status.ts";
 import { nothingTwice, type Twice } from "./body.ts";
 import { mustHaveMetadata } from "./metadata.ts";
@@ -25,12 +26,49 @@ export function checkedObject(
   { twice = nothingTwice, refuse = bodyRefusal(definition) }: { readonly twice?: Twice; readonly refuse?: Refusal } = {},
 ): Checked {
   const { object, unknown } = decoded(value, definition, refuse);
-  if (fieldValidation === "Ignore") return { object, warnings: [] };
-  const fields = [...twice.duplicates, ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`)];
-  if (fieldValidation === "Warn") return { object, warnings: [...twice.repeated, ...fields] };
+  const owners = withoutTwins(object);
+  if (fieldValidation === "Ignore") return { object, warnings: owners };
+  const fields = inOrder(value, [...unknown.map((path) => `unknown field ${JSON.stringify(path)}`), ...twice.duplicates]);
+  if (fieldValidation === "Warn") return { object, warnings: [...twice.repeated, ...fields, ...owners] };
   const problems = [...(twice.repeated.length > 0 ? [yamlErrors(twice.repeated)] : []), ...fields];
   if (problems.length > 0) throw refuse(`strict decoding error: ${problems.join(", ")}`);
-  return { object, warnings: [] };
+  return { object, warnings: owners };
+}
+
+/** Texts that end in a quoted path, as the paths come in the body. */
+function inOrder(body: JsonObject, texts: readonly string[]): readonly string[] {
+  if (texts.length < 2) return texts;
+  const left = new Set(texts.map(pathIn));
+  const ranks = new Map<string, number>();
+  const walk = (value: unknown, path: string): void => {
+    if (left.size === 0) return;
+    if (left.delete(path)) ranks.set(path, ranks.size);
+    if (Array.isArray(value)) value.forEach((each, i) => walk(each, `${path}[${i}]`));
+    else if (isObject(value)) for (const key of Object.keys(value)) walk(value[key], path === "" ? key : `${path}.${key}`);
+  };
+  walk(body, "");
+  const rank = (text: string): number => ranks.get(pathIn(text)) ?? texts.length;
+  return [...texts].sort((a, b) => rank(a) - rank(b));
+}
+
+function pathIn(text: string): string {
+  const quoted = text.slice(text.indexOf('"'));
+  return quoted.startsWith('"') ? (JSON.parse(quoted) as string) : text;
+}
+
+/** Owners named twice are kept once, in place. @returns What is to be told of it. */
+function withoutTwins({ metadata }: KubeObject): readonly string[] {
+  const owners = metadata.ownerReferences ?? [];
+  const kept: (typeof owners)[number][] = [];
+  const twins: string[] = [];
+  for (const owner of owners) {
+    if (kept.some((other) => equal(other, owner))) twins.push(owner.uid);
+    else kept.push(owner);
+  }
+  if (twins.length === 0) return [];
+  metadata.ownerReferences = kept;
+  const advice = "API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests";
+  return [`.metadata.ownerReferences contains duplicate entries; ${advice}; duplicate UID(s) observed: ${twins.join(", ")}`];
 }
 
 /** As Go's YAML reader lists what it found. */

@@ -25,14 +25,15 @@ export function stampNew(object: KubeObject, definition: ResourceDefinition, uid
   delete metadata.resourceVersion;
   delete (metadata as { selfLink?: unknown }).selfLink;
   if (definition.generation) metadata.generation = 1;
-  else delete metadata.generation;
+  else if (!((metadata.generation ?? 0) < 0)) delete metadata.generation; // less than nothing is refused
 }
 
 /** Carries the fields of the server over on update (M1), in place. Returns `next`. */
 export function stampUpdated(next: KubeObject, old: KubeObject): void {
   const { metadata } = next;
   const kept = old.metadata;
-  for (const field of ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] as const) {
+  if (!metadata.uid && kept.uid !== undefined) metadata.uid = kept.uid; // another one is refused
+  for (const field of ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] as const) {
     if (kept[field] === undefined) delete metadata[field];
     else (metadata as unknown as Record<string, unknown>)[field] = kept[field];
   }

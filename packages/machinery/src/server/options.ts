@@ -57,10 +57,13 @@ export function includeObjectOf(query: URLSearchParams): ListOptions["includeObj
 }
 
 export function listOptions(query: URLSearchParams, definition: ResourceDefinition): ListOptions {
+  wholeOf(query, "timeoutSeconds"); // of lists only that it is a number matters: they take as long as they take
+  if (!isWatch(query) && flagOf(query, "sendInitialEvents") !== undefined)
+    throw invalid("ListOptions", "meta.k8s.io", "", [forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")]);
   return {
     labels: parseLabelSelector(query.get("labelSelector") ?? ""),
     fields: parseFieldSelector(query.get("fieldSelector") ?? "", definition),
-    limit: wholeOf(query, "limit") ?? 0,
+    limit: Math.max(wholeOf(query, "limit") ?? 0, 0),
     continueToken: textOf(query, "continue"),
     resourceVersion: textOf(query, "resourceVersion"),
     resourceVersionMatch: matchOf(query),
@@ -71,7 +74,7 @@ export function listOptions(query: URLSearchParams, definition: ResourceDefiniti
 export function watchOptions(query: URLSearchParams, definition: ResourceDefinition): WatchOptions {
   const options = {
     ...listOptions(query, definition),
-    timeoutSeconds: wholeOf(query, "timeoutSeconds"),
+    timeoutSeconds: Math.max(wholeOf(query, "timeoutSeconds") ?? 0, 0) || undefined,
     allowWatchBookmarks: flagOf(query, "allowWatchBookmarks") ?? false,
     sendInitialEvents: flagOf(query, "sendInitialEvents"),
   };
@@ -82,14 +85,23 @@ export function watchOptions(query: URLSearchParams, definition: ResourceDefinit
 
 function watchProblems({ sendInitialEvents, resourceVersionMatch, continueToken }: WatchOptions): FieldProblem[] {
   const problems: FieldProblem[] = [];
-  const forbid = (field: string, why: string): void =>
-    void problems.push({ type: "FieldValueForbidden", field, message: `Forbidden: ${why}` });
+  const forbid = (field: string, why: string): void => void problems.push(forbidden(field, why));
   if (sendInitialEvents === undefined && resourceVersionMatch !== undefined)
     forbid("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
   if (sendInitialEvents !== undefined && resourceVersionMatch !== "NotOlderThan")
     forbid("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-  if (sendInitialEvents !== undefined && continueToken !== undefined) forbid("continue", "continue is forbidden for watch");
+  if (resourceVersionMatch !== undefined && resourceVersionMatch !== "NotOlderThan")
+    problems.push({
+      type: "FieldValueNotSupported",
+      field: "resourceVersionMatch",
+      message: `Unsupported value: ${JSON.stringify(resourceVersionMatch)}: supported values: "NotOlderThan"`,
+    });
+  if (continueToken !== undefined) forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
   return problems;
+}
+
+function forbidden(field: string, why: string): FieldProblem {
+  return { type: "FieldValueForbidden", field, message: `Forbidden: ${why}` };
 }
 
 /** @param kind How refusals call the options. */
@@ -237,10 +249,8 @@ function wholeOf(query: URLSearchParams, name: string): number | undefined {
   const value = textOf(query, name);
   if (value === undefined) return undefined;
   const number = Number(value);
-  if (!/^-?\d+$/u.test(value) || !Number.isSafeInteger(number) || number < 0)
-    throw badRequest(
-      `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid value of ${name}: a whole number, 0 or more, is expected`,
-    );
+  const why = !/^[-+]?\d+$/u.test(value) ? "invalid syntax" : Number.isSafeInteger(number) ? "" : "value out of range";
+  if (why !== "") throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: ${why}`);
   return number;
 }
 

@@ -1,7 +1,7 @@
 /** PATCH: patches of an object, server-side apply, and both through the scale subresource. */
 import type { FieldProblem, JsonObject, KubeObject } from "@mecha/kinds";
 import { applied } from "../apply/tracker.ts";
-import { goText, isObject } from "../json.ts";
+import { cannotUnmarshal, goText, isObject } from "../json.ts";
 import { invalid, type StatusError } from "../status.ts";
 import { nothingTwice } from "./body.ts";
 import { checkedObject, type Refusal, yamlErrors } from "./checked.ts";
@@ -14,7 +14,7 @@ import { create, update, type UpdateOptions } from "./write.ts";
 
 export async function patchOne(request: ResourceRequest): Promise<Result> {
   const { parts, definition, subresource } = request;
-  const options = { ...optionsOf(request, "PatchOptions"), ...subresourceOption(request) };
+  const options = { ...optionsOf(request, "PatchOptions"), ...subresourceOption(request), patch: true };
   const patch = parsePatch(request.body, request.headers["content-type"], definition);
   checkPatchOptions(patch, options, request.query);
   if (patch.kind === "apply") return applyOne(request, options, patch);
@@ -31,15 +31,34 @@ export async function patchOne(request: ResourceRequest): Promise<Result> {
 
 /** What a patch made is shown whole, as the server has it: of a strategic patch the patch, else the object. */
 function patchRefusal({ kind, value: patch }: ParsedPatch, made: JsonObject): Refusal {
-  const shown = kind === "strategic" ? goText(patch) : JSON.stringify(made);
-  return (text) =>
-    invalid("", "", "", [{ type: "FieldValueInvalid", field: "patch", message: `Invalid value: ${JSON.stringify(shown)}: ${text}` }]);
+  const strategic = kind === "strategic";
+  const shown = strategic ? goText(patch) : JSON.stringify(made);
+  return (text) => {
+    const why = strategic ? convertingText(text) : text;
+    return invalid("", "", "", [{ type: "FieldValueInvalid", field: "patch", message: `Invalid value: ${JSON.stringify(shown)}: ${why}` }]);
+  };
+}
+
+/** Go's names of the kinds of JSON values. */
+const goKinds: Readonly<Record<string, string>> = { array: "slice", object: "map", number: "int64" };
+
+/** A strategic patch is made of values, not of text, and the server says what does not fit in other words. */
+function convertingText(text: string): string {
+  const [, from = "", to] = /^json: cannot unmarshal (\w+)(?: \S+)? into Go .* of type (\S+)$/u.exec(text) ?? [];
+  if (to === undefined) return text;
+  const kind = goKinds[from] ?? from;
+  if (to.startsWith("[]")) return `cannot restore slice from ${kind}`;
+  if (to.startsWith("map[")) return `cannot restore map from ${kind}`;
+  return to.includes(".") ? `cannot restore struct from: ${kind}` : `unrecognized type: ${to}`;
 }
 
 /** Server-side apply: creates what is not there. */
 async function applyOne(request: ResourceRequest, options: UpdateOptions, { value, repeated }: ParsedPatch): Promise<Result> {
   const { parts, definition, namespace, subresource } = request;
-  if (!isObject(value)) throw badRequest("error decoding YAML: the configuration must be an object");
+  if (!isObject(value))
+    throw badRequest(
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${cannotUnmarshal(value, "map[string]interface {}")}`,
+    );
   const name = nameOf(request);
   const scaling = subresource === "scale";
   const configuration = scaling ? scaleConfiguration(value, { name, namespace }, definition) : value;

@@ -27,12 +27,14 @@ export function list(parts: ServerParts, target: Target, options: ListOptions): 
   const matching = selects(target, options);
   const from = token === undefined ? 0 : entries.findIndex(({ key }) => key > token.after);
   const found: Shelved[] = [];
+  // Whoever takes any version gets all at once.
+  const limit = options.resourceVersion === "0" ? 0 : options.limit;
   let at = from < 0 ? entries.length : from;
-  for (; at < entries.length && (options.limit === 0 || found.length < options.limit); at++) {
+  for (; at < entries.length && (limit === 0 || found.length < limit); at++) {
     const entry = entries[at];
     if (entry && matching(presented(entry, definition))) found.push(entry);
   }
-  const more = options.limit > 0 && found.length === options.limit && at < entries.length;
+  const more = limit > 0 && found.length === limit && at < entries.length;
   return {
     objects: found.map((entry) => presented(entry, definition)),
     metadata: {
@@ -75,16 +77,22 @@ function exactRevision(parts: ServerParts, { resourceVersion, resourceVersionMat
   return exact ? revision : undefined;
 }
 
-/** @throws StatusError Invalid-like BadRequest */
-export function parseRevision(text: string): number {
+/**
+ * @param refuse Default: 400, as a list answers it; a watch and a get answer 500 without a reason.
+ * @throws StatusError for what is no revision
+ */
+export function parseRevision(text: string, refuse = (why: string): StatusError => badRequest(`invalid resource version: ${why}`)): number {
   const revision = Number(text);
-  if (!/^\d+$/u.test(text) || !Number.isSafeInteger(revision))
-    throw badRequest(`invalid resource version ${JSON.stringify(text)}: a whole number is expected`);
+  const why = !/^\d+$/u.test(text) ? "invalid syntax" : Number.isSafeInteger(revision) ? "" : "value out of range";
+  const shown = JSON.stringify(text);
+  if (why !== "") throw refuse(`resourceVersion: Invalid value: ${shown}: strconv.ParseUint: parsing ${shown}: ${why}`);
   return revision;
 }
 
+export const unknownFailure = (why: string): StatusError => new StatusError("Unknown", why);
+
 /** @throws StatusError Timeout: no such revision has been written yet. */
-export function checkFuture({ cache }: ServerParts, revision: number, before = ""): void {
+export function checkFuture({ cache }: ServerParts, revision: number, before = "Timeout: "): void {
   if (revision > cache.revision)
     throw new StatusError("Timeout", `${before}Too large resource version: ${revision}, current: ${cache.revision}`, {
       causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
@@ -97,14 +105,21 @@ function continueToken(revision: number, after: string): string {
 }
 
 function parseContinue(token: string): { readonly revision: number; readonly after: string } {
+  const refuse = (why: string): StatusError => badRequest(`invalid continue token: continue key is not valid: ${why}`);
+  const odd = /[^\w-]/u.exec(token)?.index ?? (token.length % 4 === 1 ? token.length - 1 : undefined);
+  if (odd !== undefined) throw refuse(`illegal base64 data at input byte ${odd}`);
+  let version: unknown;
   try {
     const { v, rv, start } = JSON.parse(fromBase64Url(token)) as { v?: unknown; rv?: unknown; start?: unknown };
+    version = v ?? "";
     if (v === "meta.k8s.io/v1" && typeof rv === "number" && Number.isSafeInteger(rv) && rv > 0 && typeof start === "string")
       return { revision: rv, after: start.replace(/\0$/u, "") };
   } catch {
     // Not ours: said below.
   }
-  throw badRequest("continue key is not valid: it is not what a list of this server gave");
+  if (typeof version === "string" && version !== "meta.k8s.io/v1")
+    throw refuse(`server does not recognize this encoded version ${version}`);
+  throw refuse("it is not what a list of this server gave");
 }
 
 function base64Url(text: string): string {

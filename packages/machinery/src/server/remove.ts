@@ -11,6 +11,7 @@ import { logKey } from "../watch/cache.ts";
 import type { Shelved } from "../watch/shelf.ts";
 import { presented, type ServerParts, shelfOf, storedResource, type Target } from "./context.ts";
 import { timeText } from "./metadata.ts";
+import { admitRemoval } from "./namespaces.ts";
 import type { DeleteOptions } from "./options.ts";
 import { isOver, replace } from "./write.ts";
 
@@ -33,6 +34,7 @@ export interface Removal {
 /** @throws StatusError NotFound, Conflict when a precondition does not hold */
 export async function remove(parts: ServerParts, target: Target, name: string, options: DeleteOptions): Promise<Removal> {
   const { definition, namespace } = target;
+  admitRemoval(definition, name);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const current = shelfOf(parts, definition).get(namespace, name);
     if (!current) throw notFound(definition.plural, definition.group, name);
@@ -115,18 +117,18 @@ function finalizersFor(present: readonly string[], policy: DeleteOptions["propag
 }
 
 function checkPreconditions({ metadata }: KubeObject, { definition }: Target, { preconditions }: DeleteOptions): void {
-  const { plural, group } = definition;
+  const { kind, group } = definition; // the server has the kind at hand here, not the resource
   const { uid, resourceVersion } = preconditions;
   if (uid !== undefined && uid !== metadata.uid)
     throw conflict(
-      plural,
+      kind,
       group,
       metadata.name,
       `the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
     );
   if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion)
     throw conflict(
-      plural,
+      kind,
       group,
       metadata.name,
       `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,

@@ -76,6 +76,8 @@ const verbsByMethod = {
   DELETE: { collection: "deletecollection", object: "delete" },
 } as const satisfies Record<ApiRequest["method"], Record<"collection" | "object", Verb | undefined>>;
 
+const ofObjects: ReadonlySet<string> = new Set(["get", "update", "patch", "delete"]);
+
 export class KubeServer {
   /** Kinds can be added and taken away while it runs. */
   readonly registry: Registry;
@@ -172,9 +174,11 @@ export class KubeServer {
       if (definition.strategicPatch) throw noSuchResource();
       return { is: "answer", answer: pageNotFound() };
     }
-    const watch = isWatch(query) && request.method === "GET" && route.subresource === undefined;
+    const watch = isWatch(query) && request.method === "GET" && route.name === undefined;
     const verb = special ? "create" : verbOf(request.method, route, definition);
     const allowed = definition.verbs ?? allVerbs;
+    // What is only answered has no objects, so no paths of them.
+    if (route.name !== undefined && !special && !allowed.some((each) => ofObjects.has(each))) throw noSuchResource();
     if (
       !verb ||
       !allowed.includes(watch ? "watch" : verb) ||
@@ -222,10 +226,7 @@ export class KubeServer {
     if (media !== "json")
       throw new StatusError("NotAcceptable", "only the following media types are accepted: application/json;stream=watch");
     const options = watchOptions(query, definition);
-    // A watch of one object is a watch of its collection, narrowed.
-    const fields =
-      route.name === undefined ? options.fields : [...options.fields, { field: "metadata.name", equal: true, value: route.name }];
-    const watching = new Watching(this.#parts, { definition, namespace: route.namespace }, { ...options, fields });
+    const watching = new Watching(this.#parts, { definition, namespace: route.namespace }, options);
     let first = true;
     const encode: WatchForm["encode"] = ({ type, object }) => {
       if (type === "ERROR" || shape.as === "object") return object;

@@ -276,7 +276,7 @@ test("resource versions of lists: future refused, exact served from the past, ex
   assert.equal(past.body.items.length, 1);
   const future = await ask("GET", `${maps}?resourceVersion=${server.revision + 10}`);
   assert.equal(future.status, 504);
-  assert.match(future.body.message, /^Too large resource version: \d+, current: \d+$/u);
+  assert.match(future.body.message, /^Timeout: Too large resource version: \d+, current: \d+$/u);
   assert.equal((await ask("GET", `${maps}?resourceVersionMatch=Exact`)).status, 422);
 });
 

@@ -7,7 +7,7 @@ import type { Checked } from "./checked.ts";
 import { presented, type ServerParts, shelfOf } from "./context.ts";
 import { badRequest, deleteOptions, listOptions, type WriteOptions } from "./options.ts";
 import { patchOne, scaled } from "./patch-verbs.ts";
-import { checkFuture, list, type Listing } from "./read.ts";
+import { checkFuture, list, type Listing, parseRevision, unknownFailure } from "./read.ts";
 import { remove } from "./remove.ts";
 import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption, warned } from "./request.ts";
 import { readScale } from "./scale.ts";
@@ -51,12 +51,7 @@ function get(request: ResourceRequest): Result {
 /** Everything served is the newest, so that only a version to come is a reason to refuse. */
 function checkVersion(parts: ServerParts, version: string): void {
   if (version === "") return;
-  if (/^\d+$/u.test(version)) checkFuture(parts, Number(version), "Timeout: ");
-  else
-    throw new StatusError(
-      "Unknown",
-      `resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
-    );
+  checkFuture(parts, parseRevision(version, unknownFailure));
 }
 
 async function createOne(request: ResourceRequest): Promise<Result> {

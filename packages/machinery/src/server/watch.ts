@@ -13,7 +13,7 @@ import { StatusError } from "../status.ts";
 import type { Shelved, ShelfChange } from "../watch/shelf.ts";
 import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
 import type { WatchOptions } from "./options.ts";
-import { checkFuture, parseRevision, selects } from "./read.ts";
+import { checkFuture, parseRevision, selects, unknownFailure } from "./read.ts";
 
 /** Waiting for one slow watcher, bytes of JSON (D7). */
 export const backlogMaxBytes = 4 << 20;
@@ -51,8 +51,8 @@ export class Watching implements Disposable {
     this.#matches = selects(target, options);
     this.#backlogMax = backlogMax;
     this.#revision = parts.cache.revision;
-    const from = parseRevision(options.resourceVersion ?? "0");
-    checkFuture(parts, from);
+    const from = parseRevision(options.resourceVersion ?? "0", unknownFailure);
+    checkFuture(parts, from, "");
     this.#begin(from);
   }
 

@@ -31,15 +31,21 @@ export async function create(parts: ServerParts, target: Target, object: KubeObj
   checkIdentity(object, target);
   if (metadata.resourceVersion) throw new StatusError("Unknown", "resourceVersion should not be set on objects to be created");
   admitKind(parts, definition);
-  admitNew(parts, definition, namespace);
+  admitNew(parts, definition, namespace, metadata.name || (metadata.generateName ?? ""));
   const generated = !metadata.name && Boolean(metadata.generateName);
   for (let left = generated ? generatedTries : 1; ; left--) {
     const candidate = left > 1 ? copy(object) : object;
     if (generated) candidate.metadata.name = generatedName(metadata.generateName ?? "", parts.random);
     const created = await createNamed(parts, target, candidate, options);
     if (created) return created;
-    if (left <= 1) throw alreadyExists(definition.plural, definition.group, candidate.metadata.name);
+    if (left <= 1) throw taken(parts, target, candidate.metadata.name);
   }
+}
+
+function taken(parts: ServerParts, { definition, namespace }: Target, name: string): StatusError {
+  const { plural, group } = definition;
+  const ending = shelfOf(parts, definition).get(namespace, name)?.object.metadata.deletionTimestamp !== undefined;
+  return alreadyExists(plural, group, name, ending ? "object is being deleted: " : "");
 }
 
 /** @returns `undefined` when the name is taken. */
@@ -80,6 +86,8 @@ export type Change = (current: KubeObject) => KubeObject;
 export interface UpdateOptions extends WriteOptions {
   /** `status`: only status changes; any other text, and everything but status does. */
   readonly subresource?: string;
+  /** A patch of what is there: another uid in it is a change of the uid, not a condition. */
+  readonly patch?: boolean;
 }
 
 /** A write by server-side apply, which has kept managedFields itself. */
@@ -134,7 +142,7 @@ function nextState(
   const nowMs = parts.clock.wall();
   checkIdentity(asked, target);
   if (asked.metadata.name !== old.metadata.name) throw renamed(asked, old);
-  checkUid(asked, old, target);
+  if (!options.patch) checkUid(asked, old, target);
   const next = options.subresource === "status" ? onlyStatus(asked, old, definition) : asked;
   if (options.subresource === undefined && definition.status) keepStatus(next, old);
   definition.setDefaults?.(next);
@@ -253,7 +261,9 @@ function allocate(
 
 /** @throws StatusError Invalid with everything that is wrong. */
 function check(object: KubeObject, old: KubeObject | undefined, { definition }: Target): void {
-  const problems = [...validateMeta(definition, object, old), ...(definition.validate?.(object, old) ?? [])];
+  const meta = validateMeta(definition, object, old);
+  // A change is held against the rules of metadata twice, by the server and by the kind: causes come twice, as the real server has them.
+  const problems = [...meta, ...(old ? meta : []), ...(definition.validate?.(object, old) ?? [])];
   if (problems.length > 0) throw invalid(definition.kind, storedResource(definition).group, object.metadata.name ?? "", problems);
 }
 

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configMap, testServer } from "./testing.ts";
+
+const maps = "/api/v1/namespaces/default/configmaps";
+
+/** Query of a list, code, message. */
+const lists: readonly (readonly [query: string, code: number, message: RegExp])[] = [
+  ["limit=x", 400, /^strconv\.ParseInt: parsing "x": invalid syntax$/u],
+  ["limit=99999999999999999999", 400, /: value out of range$/u],
+  ["timeoutSeconds=x", 400, /^strconv\.ParseInt: parsing "x": invalid syntax$/u],
+  ["sendInitialEvents=true", 422, /is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list$/u],
+  [
+    "resourceVersion=x",
+    400,
+    /^invalid resource version: resourceVersion: Invalid value: "x": strconv\.ParseUint: parsing "x": invalid syntax$/u,
+  ],
+  ["continue=x", 400, /^invalid continue token: continue key is not valid: illegal base64 data at input byte 0$/u],
+  ["continue=ab%25d", 400, /illegal base64 data at input byte 2$/u],
+  ["continue=e30", 400, /server does not recognize this encoded version $/u],
+  ["labelSelector=a%3D%3D%3Db", 400, /^unable to parse requirement: found '=', expected: identifier$/u],
+  ["labelSelector=a%3Ex", 400, /^unable to parse requirement: values\[0\]: Invalid value: "x": for 'Gt', 'Lt'/u],
+  ["labelSelector=%C3%A4", 400, /^unable to parse requirement: <nil>: Invalid value: "ä": name part must consist of/u],
+  ["labelSelector=a%2C", 400, /^found '', expected: identifier after ','$/u],
+  ["labelSelector=%2C", 400, /^found ',', expected: !, identifier, or 'end of string'$/u],
+  ["labelSelector=a%3Db+c", 400, /^found 'c', expected: ',' or 'end of string'$/u],
+  ["labelSelector=!", 400, /^unable to parse requirement: found '', expected: identifier$/u],
+  ["labelSelector=a+in+(b%2C", 400, /^unable to parse requirement: found '', expected: ',', or identifier$/u],
+  ["labelSelector=a+in+(b+c)", 400, /^unable to parse requirement: found 'c', expected: ',' or '\)'$/u],
+  ["watch=1&continue=x", 422, /resourceVersionMatch is forbidden when continue is provided$/u],
+  [
+    "watch=1&sendInitialEvents=true&resourceVersionMatch=Exact",
+    422,
+    /resourceVersionMatch: Unsupported value: "Exact": supported values: "NotOlderThan"\]$/u,
+  ],
+  ["watch=1&resourceVersion=x", 500, /^resourceVersion: Invalid value: "x": strconv\.ParseUint: parsing "x": invalid syntax$/u],
+];
+test("queries of lists and watches are refused in the server's words", async () => {
+  const { ask } = await testServer();
+  for (const [query, code, message] of lists) {
+    const { status, body } = await ask("GET", `${maps}?${query}`);
+    assert.deepEqual([status, message.test(body.message)], [code, true], `${query}: ${body.message}`);
+  }
+});
+
+test("a negative limit is none, version 0 takes all at once, and a selector of nothing chooses all", async () => {
+  const { ask } = await testServer();
+  for (const name of ["a", "b", "c"]) await ask("POST", maps, configMap(name));
+  for (const query of ["limit=-1", "limit=1&resourceVersion=0", "fieldSelector=%3D"]) {
+    const { body } = await ask("GET", `${maps}?${query}`);
+    assert.equal(body.items.length, 3, query);
+    assert.equal(body.metadata.continue, undefined, query);
+  }
+});
+
+/** Metadata of a new object, field and words of the refusal. */
+const metadata: readonly (readonly [metadata: object, field: string, message: RegExp])[] = [
+  [{ generation: -1 }, "metadata.generation", /^Invalid value: -1: must be greater than or equal to 0$/u],
+  [{ finalizers: ["plain"] }, "metadata.finalizers[0]", /name is neither a standard finalizer name nor is it fully qualified$/u],
+  [
+    { ownerReferences: [{ apiVersion: "a/b/c", kind: "Pod", name: "p", uid: "u" }] },
+    "metadata.ownerReferences.apiVersion",
+    /^Invalid value: "a\/b\/c": version must not be empty$/u,
+  ],
+  [{ name: "a".repeat(254) }, "metadata.name", /: must be no more than 253 characters$/u],
+];
+test("metadata of new objects is refused field by field", async () => {
+  const { ask } = await testServer();
+  for (const [more, field, message] of metadata) {
+    const { status, body } = await ask("POST", maps, configMap("a", {}, more as Record<string, unknown>));
+    const [cause] = body.details.causes;
+    assert.deepEqual([status, cause.field, message.test(cause.message)], [422, field, true], JSON.stringify(body));
+  }
+  for (const finalizers of [["kubernetes"], ["orphan"], ["x.dev/y"]])
+    assert.equal((await ask("POST", `${maps}?dryRun=All`, configMap("a", {}, { finalizers }))).status, 201);
+});
+
+test("an owner named twice is kept once, with a warning", async () => {
+  const { ask } = await testServer();
+  const owner = { apiVersion: "v1", kind: "Pod", name: "p", uid: "u" };
+  const { body, headers } = await ask(
+    "POST",
+    maps,
+    configMap("a", {}, { ownerReferences: [owner, { ...owner }, { ...owner, name: "q" }] }),
+  );
+  assert.deepEqual(
+    body.metadata.ownerReferences.map(({ name }: any) => name),
+    ["p", "q"],
+  );
+  assert.match(String(headers.warning), /duplicate UID\(s\) observed: u/u);
+});
+
+test("unknown and repeated fields are told in the body's order", async () => {
+  const { ask } = await testServer();
+  const text = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","labells":{}},"dataa":{},"data":{"x":"1","x":"2"}}';
+  const { body } = await ask("POST", `${maps}?fieldValidation=Strict`, text);
+  assert.match(
+    body.message,
+    /strict decoding error: unknown field "metadata\.labells", unknown field "dataa", duplicate field "data\.x"$/u,
+  );
+});
+
+test("a patch that names another uid is refused as a change of it, an update as one of another object", async () => {
+  const { ask } = await testServer();
+  await ask("POST", maps, configMap("a"));
+  const type = { "content-type": "application/merge-patch+json" };
+  const patched = await ask("PATCH", `${maps}/a`, { metadata: { uid: "x" } }, type);
+  assert.deepEqual([patched.status, patched.body.details.causes.length], [422, 2]);
+  assert.match(patched.body.message, /^ConfigMap "a" is invalid: metadata\.uid: Invalid value: "x": field is immutable$/u);
+  assert.equal((await ask("PUT", `${maps}/a`, configMap("a", {}, { uid: "x" }))).status, 409);
+});
+
+test("namespaces of the cluster stay, and one that ends takes nothing new", async () => {
+  const { ask } = await testServer();
+  for (const name of ["default", "kube-system", "kube-public"]) {
+    const { status, body } = await ask("DELETE", `/api/v1/namespaces/${name}`);
+    assert.deepEqual([status, body.message], [403, `namespaces "${name}" is forbidden: this namespace may not be deleted`]);
+  }
+  await ask("POST", "/api/v1/namespaces", { metadata: { name: "going" }, spec: { finalizers: ["kubernetes"] } });
+  await ask("DELETE", "/api/v1/namespaces/going");
+  const { status, body } = await ask("POST", "/api/v1/namespaces/going/configmaps", configMap("b"));
+  assert.deepEqual([status, body.details.name], [403, "b"]);
+});
+
+test("deletes name the kind in a conflict, take less than nothing as the least, and keep a name until the end", async () => {
+  const { ask } = await testServer();
+  await ask("POST", maps, configMap("a", {}, { finalizers: ["x.dev/y"] }));
+  const { status, body } = await ask("DELETE", `${maps}/a`, { preconditions: { uid: "x" } });
+  assert.deepEqual([status, body.details], [409, { name: "a", kind: "ConfigMap" }]);
+  assert.equal((await ask("DELETE", `${maps}/a?gracePeriodSeconds=-1`)).status, 200);
+  const again = await ask("POST", maps, configMap("a"));
+  assert.equal(again.body.message, 'object is being deleted: configmaps "a" already exists');
+});
+
+test("one object is got, not watched", async () => {
+  const { ask } = await testServer();
+  await ask("POST", maps, configMap("a"));
+  assert.equal((await ask("GET", `${maps}/a?watch=1`)).body.metadata.name, "a");
+  assert.equal((await ask("GET", `${maps}/none?watch=1`)).status, 404);
+});
