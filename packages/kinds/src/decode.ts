@@ -168,7 +168,8 @@ const int32Max = 2_147_483_647;
 
 function integer(name: "int32" | "int64", value: unknown, place: Place): number {
   const fits = typeof value === "number" && Number.isInteger(value) && (name === "int64" || (value <= int32Max && value >= -int32Max - 1));
-  return fits ? value : fail(value, place, name);
+  if (fits) return value;
+  throw mismatch(value, place, name, typeof value === "number" ? `number ${value}` : undefined); // which one, when it is the amount that is wrong
 }
 
 const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -209,9 +210,9 @@ function fail(value: unknown, place: Place, goType: string): never {
   throw mismatch(value, place, goType);
 }
 
-function mismatch(value: unknown, { plain, holder }: Place, goType: string): Fault {
+function mismatch(value: unknown, { plain, holder }: Place, goType: string, what = jsonTypeOf(value)): Fault {
   const where = plain === "" ? "Go value" : `Go struct field ${holder}.${plain}`;
-  return new Fault("invalid", `json: cannot unmarshal ${jsonTypeOf(value)} into ${where} of type ${goType}`);
+  return new Fault("invalid", `json: cannot unmarshal ${what} into ${where} of type ${goType}`);
 }
 
 function jsonTypeOf(value: unknown): string {

@@ -85,7 +85,10 @@ export const badPods: Readonly<Record<string, Variant>> = {
   resources: container({ resources: { limits: { cpu: "-1", memory: "x" } } }),
   "resources negative": container({ resources: { limits: { cpu: "-1" } } }),
   "request over limit": container({ resources: { limits: { cpu: "1" }, requests: { cpu: "2" } } }),
-  "unknown resources": container({ resources: { limits: { gold: "1", "a.dev/gpu": "0.5", "a b": "1" } } }),
+  // One each: the real server goes through a map in any order.
+  "an unknown resource": container({ resources: { limits: { gold: "1" } } }),
+  "half an extended resource": container({ resources: { limits: { "a.dev/gpu": "0.5" } } }),
+  "bad name of a resource": container({ resources: { limits: { "a b": "1" } } }),
   "extended request without limit": container({ resources: { requests: { "a.dev/gpu": "1" } } }),
   "hugepages alone": container({ resources: { limits: { "hugepages-2Mi": "2Mi" } } }),
   mounts: container({

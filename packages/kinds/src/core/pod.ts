@@ -1,17 +1,17 @@
 /** Pod: containers that run together on one node. */
-import { mapAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { listAt, mapAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { validatePodSpec, withoutChangeable } from "../rules/pod-spec.ts";
+import { validatePodOnly, validatePodSpec, withoutChangeable } from "../rules/pod-spec.ts";
 import { podColumns } from "./pod-columns.ts";
 
 const define = definer("", "v1");
 
 function validatePod(object: KubeObject, old?: KubeObject): FieldProblem[] {
   const spec = objectAt(object, "spec");
-  const problems = validatePodSpec(spec, "spec");
+  const problems = [...validatePodSpec(spec, "spec"), ...validatePodOnly(spec, old, "spec")];
   if (!old) return problems;
   const before = objectAt(old, "spec");
   if (objectsAt(spec, "containers").length !== objectsAt(before, "containers").length)
@@ -34,6 +34,20 @@ export function qualityOfService(spec: JsonObject): "BestEffort" | "Burstable" |
     names.every((name) => said(container, "limits", name) !== "" && said(container, "limits", name) === said(container, "requests", name)),
   );
   return full ? "Guaranteed" : "Burstable";
+}
+
+/** A pod behind gates says from the start that it is not scheduled. */
+function gated(spec: JsonObject, nowMs: number): JsonObject {
+  if (listAt(spec, "schedulingGates").length === 0) return {};
+  const condition = {
+    type: "PodScheduled",
+    status: "False",
+    lastProbeTime: null,
+    lastTransitionTime: `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
+    reason: "SchedulingGated",
+    message: "Scheduling is blocked due to non-empty scheduling gates",
+  };
+  return { conditions: [condition] };
 }
 
 /** Its node ends it; one that no node has, or that has ended by itself, is waited for by nobody. */
@@ -66,7 +80,9 @@ export const pod = define({
     ["spec.hostNetwork", (object: KubeObject) => String(objectAt(object, "spec")["hostNetwork"] === true)] as const,
   ]),
   validate: validatePod,
-  prepare(object, old) {
-    if (!old) object["status"] = { phase: "Pending", qosClass: qualityOfService(objectAt(object, "spec")) };
+  prepare(object, old, { nowMs }) {
+    if (old) return;
+    const spec = objectAt(object, "spec");
+    object["status"] = { phase: "Pending", ...gated(spec, nowMs), qosClass: qualityOfService(spec) };
   },
 });

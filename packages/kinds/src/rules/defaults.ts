@@ -145,6 +145,10 @@ function statefulSetSpec(spec: JsonObject): void {
   setDefault(retention, "whenScaled", "Retain");
   setAbsent(spec, "replicas", 1);
   setAbsent(spec, "revisionHistoryLimit", 10);
+  for (const claim of objectsAt(spec, "volumeClaimTemplates")) {
+    setDefault(claim, "apiVersion", "v1");
+    setDefault(claim, "kind", "PersistentVolumeClaim");
+  }
 }
 
 function jobSpec(spec: JsonObject): void {

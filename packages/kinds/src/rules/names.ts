@@ -2,10 +2,13 @@
 
 const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const subdomain = `${label}(\\.${label})*`;
+const searchLabel = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+const search = `${searchLabel}(\\.${searchLabel})*`;
 const label1035 = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const qualified = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const labelValueFormat = `(${qualified})?`;
 const keyFormat = "[-._a-zA-Z0-9]+";
+const headerFormat = "[-A-Za-z0-9]+";
 const envNameFormat = "[-._a-zA-Z][-._a-zA-Z0-9]*";
 
 const whole = (format: string): RegExp => new RegExp(`^${format}$`);
@@ -17,6 +20,8 @@ const patterns = {
   labelValue: whole(labelValueFormat),
   key: whole(keyFormat),
   env: whole(envNameFormat),
+  search: whole(search),
+  header: whole(headerFormat),
 };
 
 const lengthComplaint = (max: number): string => `must be no more than ${max} bytes`;
@@ -49,6 +54,21 @@ export function dns1123Subdomain(value: string): string[] {
   const what =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
   return [...long, patternComplaint(what, subdomain, "example.com")];
+}
+
+/** A domain names are looked up in: a subdomain that may have underscores. */
+export function searchDomain(value: string): string[] {
+  const long = value.length > subdomainMax ? [lengthComplaint(subdomainMax)] : [];
+  if (patterns.search.test(value)) return long;
+  const what =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+  return [...long, patternComplaint(what, search, "example.com")];
+}
+
+/** Names of HTTP headers. */
+export function headerName(value: string): string[] {
+  const what = "a valid HTTP header must consist of alphanumeric characters or '-'";
+  return patterns.header.test(value) ? [] : [patternComplaint(what, headerFormat, "X-Header-Name")];
 }
 
 /** RFC 1035 label: names of Services. */
@@ -118,7 +138,7 @@ function parentFolder(value: string): string[] {
 /** Names of ports: up to 15 characters of a-z, 0-9 and hyphens, a letter among them. */
 export function portName(value: string): string[] {
   const complaints: string[] = [];
-  if (value.length > 15) complaints.push(lengthComplaint(15));
+  if (value.length > 15) complaints.push("must be no more than 15 characters");
   if (!/^[-a-z0-9]+$/.test(value)) complaints.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
   if (!/[a-z]/.test(value)) complaints.push("must contain at least one letter (a-z)");
   if (value.includes("--")) complaints.push("must not contain consecutive hyphens");

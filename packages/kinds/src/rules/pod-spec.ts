@@ -1,37 +1,139 @@
 /** Rules of a pod: what its spec must say wherever it stands (a Pod, or a workload's template). Field by field; whether it can run is the node's business. */
-import { isObject, listAt, mapAt, numberAt, objectsAt, textAt } from "../access.ts";
+import { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, textAt } from "../access.ts";
 import type { JsonObject } from "../object.ts";
-import { duplicateValue, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
+import { duplicateValue, forbiddenValue, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { validateContainer } from "./container.ts";
-import { dns1123Label, dns1123Subdomain } from "./names.ts";
+import { validateDns, validateHostAliases } from "./dns.ts";
+import { dns1123Label, dns1123Subdomain, qualifiedName } from "./names.ts";
 import { validateLabels } from "./object-meta.ts";
+import { validateAffinity, validateSpreading, validateTolerations } from "./scheduling.ts";
+import { validatePodSecurity } from "./security.ts";
+import { validateVolumes } from "./volume.ts";
 
 const restartPolicies = ["Always", "OnFailure", "Never"];
-const dnsPolicies = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+const dnsPolicies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+const preemptionPolicies = ["PreemptLowerPriority", "Never"];
+const systems = ["linux", "windows"];
 const int32Max = 2_147_483_647;
 
 /** Everything wrong with a PodSpec at `field` (`spec`, `spec.template.spec`). */
 export function validatePodSpec(spec: JsonObject, field: string): FieldProblem[] {
   const volumes = objectsAt(spec, "volumes");
-  const names = new Set(volumes.map((volume) => textAt(volume, "name")));
-  const problems = [
+  const byName = new Map(volumes.map((volume) => [textAt(volume, "name"), volume]));
+  const dns = textAt(spec, "dnsPolicy");
+  const { dnsConfig } = spec;
+  return [
     ...validateVolumes(volumes, `${field}.volumes`),
-    ...validateContainers(spec, names, field),
+    ...validateClaims(objectsAt(spec, "resourceClaims"), `${field}.resourceClaims`),
+    ...validateContainers(spec, byName, field),
+    ...hostNetworkPorts(spec, field),
     ...oneOf(textAt(spec, "restartPolicy"), restartPolicies, `${field}.restartPolicy`),
-    ...oneOf(textAt(spec, "dnsPolicy"), dnsPolicies, `${field}.dnsPolicy`),
+    ...oneOf(dns, dnsPolicies, `${field}.dnsPolicy`),
     ...validateLabels(mapAt(spec, "nodeSelector"), `${field}.nodeSelector`),
+    ...validatePodSecurity(objectAt(spec, "securityContext"), spec, `${field}.securityContext`),
+    ...validateAffinity(objectAt(spec, "affinity"), `${field}.affinity`),
+    ...validateDns(isObject(dnsConfig) ? dnsConfig : undefined, dns, `${field}.dnsConfig`),
+    ...validateGates(spec, field),
+    ...validateSpreading(objectsAt(spec, "topologySpreadConstraints"), `${field}.topologySpreadConstraints`),
     ...nameProblems(spec, "serviceAccountName", field, dns1123Subdomain),
     ...nameProblems(spec, "nodeName", field, dns1123Subdomain),
+    ...validateDeadline(spec, field),
     ...nameProblems(spec, "hostname", field, dns1123Label),
     ...nameProblems(spec, "subdomain", field, dns1123Label),
+    ...validateTolerations(objectsAt(spec, "tolerations"), `${field}.tolerations`),
+    ...validateHostAliases(objectsAt(spec, "hostAliases"), `${field}.hostAliases`),
     ...nameProblems(spec, "priorityClassName", field, dns1123Subdomain),
-    ...validateTolerations(spec, `${field}.tolerations`),
+    ...validateChoices(spec, field),
   ];
+}
+
+function validateDeadline(spec: JsonObject, field: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
   if (spec["terminationGracePeriodSeconds"] === undefined) problems.push(requiredValue(`${field}.terminationGracePeriodSeconds`));
   const deadline = spec["activeDeadlineSeconds"];
   if (typeof deadline === "number" && (deadline < 1 || deadline > int32Max))
     problems.push(invalidValue(`${field}.activeDeadlineSeconds`, deadline, `must be between 1 and ${int32Max}, inclusive`));
+  return problems;
+}
+
+function validateChoices(spec: JsonObject, field: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const preemption = textAt(spec, "preemptionPolicy");
+  if (preemption !== "") problems.push(...oneOf(preemption, preemptionPolicies, `${field}.preemptionPolicy`));
+  const system = textAt(spec, "os.name");
+  if (system !== "") problems.push(...oneOf(system, systems, `${field}.os`));
+  return problems;
+}
+
+/** What a pod waits for before it is ready, and before it is given a node. */
+function validateGates(spec: JsonObject, field: string): FieldProblem[] {
+  const problems = objectsAt(spec, "readinessGates").flatMap((gate, i) => {
+    const type = textAt(gate, "conditionType");
+    return problemsOf(`${field}.readinessGates[${i}].conditionType`, type, qualifiedName(type));
+  });
+  const seen = new Set<string>();
+  for (const [i, gate] of objectsAt(spec, "schedulingGates").entries()) {
+    const name = textAt(gate, "name");
+    const place = `${field}.schedulingGates[${i}]`;
+    problems.push(...problemsOf(place, name, qualifiedName(name)));
+    if (seen.has(name)) problems.push(duplicateValue(place, name));
+    seen.add(name);
+  }
+  return problems;
+}
+
+/** Devices a pod claims: each by name, of one of two sorts. */
+function validateClaims(claims: readonly JsonObject[], field: string): FieldProblem[] {
+  const seen = new Set<string>();
+  return claims.flatMap((claim, i) => {
+    const name = textAt(claim, "name");
+    const place = `${field}[${i}]`;
+    const { resourceClaimName, resourceClaimTemplateName } = claim;
+    const problems: FieldProblem[] = [];
+    if (name === "") problems.push(requiredValue(`${place}.name`));
+    else if (seen.has(name)) problems.push(duplicateValue(`${place}.name`, name));
+    else problems.push(...problemsOf(`${place}.name`, name, dns1123Label(name)));
+    seen.add(name);
+    const shown = {
+      Name: name,
+      ResourceClaimName: resourceClaimName ?? null,
+      ResourceClaimTemplateName: resourceClaimTemplateName ?? null,
+    };
+    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined)
+      problems.push(invalidValue(place, shown, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
+    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined)
+      problems.push(invalidValue(place, shown, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
+    return problems;
+  });
+}
+
+/** On the host's network a port of the container is the same port of the host. A template may leave that to its pods. */
+function hostNetworkPorts(spec: JsonObject, field: string): FieldProblem[] {
+  if (spec["hostNetwork"] !== true) return [];
+  return ["containers", "initContainers"].flatMap((list) =>
+    objectsAt(spec, list).flatMap((container, i) =>
+      objectsAt(container, "ports").flatMap((port, j) => {
+        const hostPort = numberAt(port, "hostPort");
+        if (hostPort === 0 || hostPort === numberAt(port, "containerPort")) return [];
+        const why = "must match `containerPort` when `hostNetwork` is true";
+        return [invalidValue(`${field}.${list}[${i}].ports[${j}].hostPort`, hostPort, why)];
+      }),
+    ),
+  );
+}
+
+/** What only a Pod is asked, not a template. `old` is set on update. */
+export function validatePodOnly(spec: JsonObject, old: JsonObject | undefined, field: string): FieldProblem[] {
+  const problems = ["containers", "initContainers"].flatMap((list) =>
+    objectsAt(spec, list).flatMap((container, i) => {
+      const image = textAt(container, "image");
+      if (image === image.trim()) return [];
+      return [invalidValue(`${field}.${list}[${i}].image`, image, "must not have leading or trailing whitespace")];
+    }),
+  );
+  if (!old && listAt(spec, "ephemeralContainers").length > 0)
+    problems.push(forbiddenValue(`${field}.ephemeralContainers`, "cannot be set on create"));
   return problems;
 }
 
@@ -46,53 +148,14 @@ export function oneOf(value: string, supported: readonly string[], field: string
   return supported.includes(value) ? [] : [unsupportedValue(field, value, supported)];
 }
 
-function validateVolumes(volumes: readonly JsonObject[], field: string): FieldProblem[] {
-  const seen = new Set<string>();
-  return volumes.flatMap((volume, i) => {
-    const name = textAt(volume, "name");
-    const place = `${field}[${i}]`;
-    const problems: FieldProblem[] = [];
-    if (name === "") problems.push(requiredValue(`${place}.name`));
-    else if (seen.has(name)) problems.push(duplicateValue(`${place}.name`, name));
-    else problems.push(...problemsOf(`${place}.name`, name, dns1123Label(name)));
-    seen.add(name);
-    return [...problems, ...validateSources(volume, place)];
-  });
-}
-
-/** Fields whose emptiness the server refuses, of the sources people write. */
-const sourceFields: Readonly<Record<string, string>> = {
-  configMap: "name",
-  secret: "secretName",
-  hostPath: "path",
-  persistentVolumeClaim: "claimName",
-};
-
-function validateSources(volume: JsonObject, field: string): FieldProblem[] {
-  const sources = Object.keys(volume).filter((name) => name !== "name" && isObject(volume[name]));
-  if (sources.length === 0) return [requiredValue(field, "must specify a volume type")];
-  const [first = "", ...others] = sources;
-  const problems: FieldProblem[] = others.map((name) => ({
-    type: "FieldValueForbidden",
-    field: `${field}.${name}`,
-    message: "Forbidden: may not specify more than 1 volume type",
-  }));
-  const needed = sourceFields[first];
-  if (needed !== undefined && textAt(volume[first], needed) === "") problems.push(requiredValue(`${field}.${first}.${needed}`));
-  return problems;
-}
-
-function validateContainers(spec: JsonObject, volumes: ReadonlySet<string>, field: string): FieldProblem[] {
+function validateContainers(spec: JsonObject, volumes: ReadonlyMap<string, JsonObject>, field: string): FieldProblem[] {
   const containers = objectsAt(spec, "containers");
   const problems: FieldProblem[] = containers.length === 0 ? [requiredValue(`${field}.containers`)] : [];
   const seen = new Set<string>();
   for (const list of ["containers", "initContainers"]) {
     for (const [i, container] of objectsAt(spec, list).entries()) {
-      const place = `${field}.${list}[${i}]`;
-      problems.push(...validateContainer(container, volumes, place, list === "initContainers"));
-      const name = textAt(container, "name");
-      if (seen.has(name)) problems.push(duplicateValue(`${place}.name`, name));
-      seen.add(name);
+      problems.push(...validateContainer(container, volumes, seen, `${field}.${list}[${i}]`, list === "initContainers"));
+      seen.add(textAt(container, "name"));
     }
   }
   return [...problems, ...hostPortConflicts(containers, `${field}.containers`)];
@@ -105,35 +168,12 @@ function hostPortConflicts(containers: readonly JsonObject[], field: string): Fi
     objectsAt(container, "ports").flatMap((port, j) => {
       const hostPort = numberAt(port, "hostPort");
       if (hostPort === 0) return [];
-      const key = `${hostPort}/${textAt(port, "hostIP")}/${textAt(port, "protocol")}`;
+      const key = `${textAt(port, "protocol")}/${textAt(port, "hostIP")}/${hostPort}`;
       if (seen.has(key)) return [duplicateValue(`${field}[${i}].ports[${j}].hostPort`, key)];
       seen.add(key);
       return [];
     }),
   );
-}
-
-const tolerationOperators = ["Equal", "Exists", ""];
-const effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-
-function validateTolerations(spec: JsonObject, field: string): FieldProblem[] {
-  return objectsAt(spec, "tolerations").flatMap((toleration, i) => {
-    const place = `${field}[${i}]`;
-    const problems: FieldProblem[] = [];
-    const operator = textAt(toleration, "operator");
-    const effect = textAt(toleration, "effect");
-    if (textAt(toleration, "key") === "" && operator !== "Exists")
-      problems.push(
-        invalidValue(
-          `${place}.operator`,
-          operator,
-          'operator must be Exists when `key` is empty, which means "match all values and all keys"',
-        ),
-      );
-    if (!tolerationOperators.includes(operator)) problems.push(unsupportedValue(`${place}.operator`, operator, ["Equal", "Exists"]));
-    if (effect !== "" && !effects.includes(effect)) problems.push(unsupportedValue(`${place}.effect`, effect, effects));
-    return problems;
-  });
 }
 
 /** Whether two PodSpecs differ in more than what may change on a running Pod: images, deadline, added tolerations. */
