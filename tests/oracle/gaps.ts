@@ -83,7 +83,7 @@ export const gaps: Readonly<Record<string, readonly string[]>> = {
   "apply/lists": ["a container without its key", "at the end"],
   "apply/managed-fields": ["its status"],
   "subresources/scale": ["deployments afterwards", "replicasets afterwards", "statefulsets afterwards"],
-  "defaults/pods": ["volumes", "resources", "pod resources"],
+  "defaults/pods": ["volumes", "resources"],
   "defaults/deployments.apps": ["template: volumes", "template: resources"],
   "defaults/statefulsets.apps": ["template: volumes"],
   "defaults/jobs.batch": ["labels"],

@@ -25,7 +25,9 @@ const changeableFields =
 
 /** How a pod fares when memory runs out: by what its containers asked for and are limited to. */
 export function qualityOfService(spec: JsonObject): "BestEffort" | "Burstable" | "Guaranteed" {
-  const containers = [...objectsAt(spec, "containers"), ...objectsAt(spec, "initContainers")];
+  // What the pod says as a whole counts alone.
+  const whole = ["limits", "requests"].some((kind) => Object.keys(mapAt(spec, `resources.${kind}`)).length > 0);
+  const containers = whole ? [spec] : [...objectsAt(spec, "containers"), ...objectsAt(spec, "initContainers")];
   const said = (container: JsonObject, kind: string, name: string): string => mapAt(container, `resources.${kind}`)[name] ?? "";
   const names = ["cpu", "memory"];
   const some = containers.some((container) => names.some((name) => said(container, "requests", name) || said(container, "limits", name)));

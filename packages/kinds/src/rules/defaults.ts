@@ -5,6 +5,7 @@
 import { ensureObject, isObject, listAt, mapAt, numberAt, objectAt, objectsAt, setAbsent, setDefault, textAt } from "../access.ts";
 import type { DefaultRule, DefaultRules } from "../defaults.ts";
 import type { JsonObject } from "../object.ts";
+import { defaultPodRequests } from "./pod-resources.ts";
 
 /** 0644: files of volumes are readable by all, writable by their owner. */
 const fileMode = 0o644;
@@ -52,6 +53,7 @@ function service({ spec, status }: JsonObject): void {
 function pod({ spec }: JsonObject): void {
   if (!isObject(spec)) return;
   for (const list of ["containers", "initContainers"]) for (const value of objectsAt(spec, list)) requestsFromLimits(value);
+  defaultPodRequests(spec);
   setAbsent(spec, "enableServiceLinks", true);
   if (spec["hostNetwork"] !== true) return;
   for (const list of ["containers", "initContainers"])

@@ -167,6 +167,20 @@ test("a pod behind gates says that it is not scheduled; a StatefulSet's claims s
   assert.deepEqual([claim?.["apiVersion"], claim?.["kind"]], ["v1", "PersistentVolumeClaim"]);
 });
 
+test("a pod with limits of its own asks for what its containers ask for together, else for as much", () => {
+  const asks = (cpu: string, more: JsonObject = {}): JsonObject => ({ name: "c", image: "b", resources: { requests: { cpu } }, ...more });
+  const spec = {
+    resources: { limits: { cpu: "4", memory: "1Gi" } },
+    containers: [asks("500m"), asks("1")],
+    initContainers: [asks("250m", { restartPolicy: "Always" }), asks("1")],
+  };
+  const requests = (more: JsonObject): unknown => (created(pod, { metadata, spec: { ...spec, ...more } })["spec"] as typeof spec).resources;
+  assert.deepEqual(requests({}), { ...spec.resources, requests: { cpu: "1750m", memory: "1Gi" } });
+  assert.deepEqual(requests({ initContainers: [asks("3")] }), { ...spec.resources, requests: { cpu: "3", memory: "1Gi" } });
+  const guaranteed = created(pod, { metadata, spec: { ...spec, containers: [{ name: "a", image: "b" }], initContainers: [] } });
+  assert.deepEqual((guaranteed["status"] as JsonObject)["qosClass"], "Guaranteed");
+});
+
 test("whatever a pod says, its rules answer", () => {
   const json = fc.jsonValue({ maxDepth: 3 });
   const some = (...names: string[]): fc.Arbitrary<JsonObject> => fc.dictionary(fc.constantFrom(...names), json);

@@ -117,3 +117,9 @@ function binaryText(value: bigint): string {
 export function compareQuantities(a: Quantity, b: Quantity): number {
   return a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;
 }
+
+/** `a` and `b` together, written as `a` is. */
+export function addQuantities(a: Quantity, b: Quantity): Quantity {
+  const nanos = a.nanos + b.nanos;
+  return { nanos, format: a.format, text: nanos === 0n ? "0" : canonical(nanos, a.format) };
+}
