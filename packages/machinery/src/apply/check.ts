@@ -9,6 +9,13 @@ export function misfits({ types, type }: Schema, applied: unknown): string[] {
   return [...check(types, { type }, applied, "")];
 }
 
+/** Is it of its type? Elements of a list may say the same, as in what is not applied. */
+export function isOfType(schema: Schema, object: unknown): boolean {
+  return misfits(schema, object).every((problem) => problem.includes(repeated));
+}
+
+const repeated = "duplicate entries for key ";
+
 /** Several in one text, as the server joins them. */
 export function misfitText(problems: readonly string[]): string {
   return problems.length === 1 ? (problems[0] ?? "") : ["errors:", ...problems.map((problem) => `  ${problem}`)].join("\n");
@@ -66,7 +73,7 @@ function* checkList(types: TypeTable, ref: TypeRef & { list: TypeRef }, value: r
         yield wrong(`element ${String(index)}: ${(error as Error).message}`);
         return;
       }
-    if (seen.has(step)) yield wrong(`duplicate entries for key ${pathText([step])}`);
+    if (seen.has(step)) yield wrong(`${repeated}${pathText([step])}`);
     seen.add(step);
     yield* check(types, ref.list, item, path + pathText([step]));
   }

@@ -11,6 +11,7 @@ import {
 import type { Registry } from "../registry/registry.ts";
 import type { FieldTracker } from "../server/context.ts";
 import { applyPatch, type FieldContext, resetFields, trackUpdate } from "./apply.ts";
+import { isOfType } from "./check.ts";
 import type { Schema } from "./shape.ts";
 
 /** A request that applies or changes an object. */
@@ -26,6 +27,7 @@ export function fieldTracker(registry: Registry): FieldTracker {
   return {
     track: ({ old, next, ...request }): readonly ManagedFieldsEntry[] | undefined =>
       trackUpdate(old, next, contextOf(registry, request)).metadata.managedFields,
+    fits: (definition, object) => isOfType(schemaOf(definition), object),
   };
 }
 

@@ -22,11 +22,12 @@ function* problemsOf(crd: Crd, old: Crd | undefined): Generator<FieldProblem> {
   yield* checkGroup(spec.group);
   if (spec.scope !== "Namespaced" && spec.scope !== "Cluster")
     yield notSupportedOrRequired("spec.scope", spec.scope, ["Cluster", "Namespaced"]);
+  const versions: readonly CrdVersion[] = Array.isArray(spec.versions) ? spec.versions : [];
+  yield* checkVersions(versions, Array.isArray(spec.versions));
   yield* checkNames(spec.names);
   yield* checkConversion(spec.conversion);
   yield* checkUnknownFields(spec.preserveUnknownFields);
-  const versions: readonly CrdVersion[] = Array.isArray(spec.versions) ? spec.versions : [];
-  yield* checkVersions(versions);
+  if (!old) yield* checkApproval(crd);
   const places = placesOf(versions);
   const isHoisted = places.schema !== undefined;
   for (const [index, version] of versions.entries()) {
@@ -74,7 +75,8 @@ function* checkNames(names: CrdNames): Generator<FieldProblem> {
     const complaints = value === undefined || value === "" ? [] : dns1035Label(prefix === "" ? value : value.toLowerCase());
     return complaints.length > 0 ? [invalidValue(`spec.names.${field}`, value, prefix + complaints.join(","))] : [];
   };
-  for (const name of ["plural", "singular", "kind", "listKind"] as const) if (!names[name]) yield required(`spec.names.${name}`);
+  for (const name of ["plural", "singular", "kind"] as const) if (!names[name]) yield required(`spec.names.${name}`);
+  if (!listKind || (!kind && listKind === "List")) yield required("spec.names.listKind");
   const mixed = "may have mixed case, but should otherwise match: ";
   yield* [...label("plural", plural), ...label("singular", singular), ...label("kind", kind, mixed), ...label("listKind", listKind, mixed)];
   for (const [index, name] of (shortNames ?? []).entries()) yield* label(`shortNames[${String(index)}]`, name);
@@ -84,12 +86,18 @@ function* checkNames(names: CrdNames): Generator<FieldProblem> {
 
 function* checkConversion(conversion: Crd["spec"]["conversion"]): Generator<FieldProblem> {
   const strategy = conversion?.strategy ?? "None";
-  if (strategy === "Webhook")
+  if (strategy === "Webhook") {
+    const { webhook } = conversion ?? {};
+    const { clientConfig, conversionReviewVersions } = (isObject(webhook) ? webhook : {}) as Record<string, unknown>;
+    const hasVersions = Array.isArray(conversionReviewVersions) && conversionReviewVersions.length > 0;
+    if (!clientConfig) yield required("spec.conversion.webhookClientConfig", "required when strategy is set to Webhook");
+    if (!hasVersions) yield required("spec.conversion.conversionReviewVersions");
+    if (!clientConfig || !hasVersions) return;
     yield forbidden(
       "spec.conversion.strategy",
       "conversion webhooks are not supported by this server: serve versions of one form with strategy None",
     );
-  else if (strategy !== "None") yield notSupportedOrRequired("spec.conversion.strategy", strategy, ["None", "Webhook"]);
+  } else if (strategy !== "None") yield notSupportedOrRequired("spec.conversion.strategy", strategy, ["None", "Webhook"]);
   else if (conversion?.webhook !== undefined)
     yield forbidden("spec.conversion.webhookClientConfig", "should not be set when strategy is not set to Webhook");
 }
@@ -100,6 +108,24 @@ function* checkUnknownFields(preserve: boolean | undefined): Generator<FieldProb
       "spec.preserveUnknownFields",
       true,
       "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+    );
+}
+
+/** Groups of the project itself: who defines a kind in one says that it was agreed on. */
+const protectedGroup = /(^|\.)(k8s|kubernetes)\.io$/u;
+const approval = "api-approved.kubernetes.io";
+
+function* checkApproval({ spec, metadata }: Crd): Generator<FieldProblem> {
+  if (!protectedGroup.test(spec.group)) return;
+  const said = metadata.annotations?.[approval] ?? "";
+  const field = `metadata.annotations[${approval}]`;
+  const see = "see https://github.com/kubernetes/enhancements/pull/1111";
+  if (said === "") yield required(field, `protected groups must have approval annotation ${JSON.stringify(approval)}, ${see}`);
+  else if (!said.startsWith("unapproved") && !URL.canParse(said))
+    yield invalidValue(
+      field,
+      said,
+      `protected groups must have approval annotation ${JSON.stringify(approval)} with either a URL or a reason starting with "unapproved", ${see}`,
     );
 }
 
@@ -118,11 +144,15 @@ function shownVersions(versions: readonly CrdVersion[]): unknown {
   }));
 }
 
-function* checkVersions(versions: readonly CrdVersion[]): Generator<FieldProblem> {
+function* checkVersions(versions: readonly CrdVersion[], areThere: boolean): Generator<FieldProblem> {
   const names = versions.map(({ name }) => name);
   if (new Set(names).size < names.length) yield invalidValue("spec.versions", shownVersions(versions), "must contain unique version names");
   if (versions.filter(({ storage }) => storage).length !== 1)
-    yield invalidValue("spec.versions", shownVersions(versions), "must have exactly one version marked as storage version");
+    yield invalidValue(
+      "spec.versions",
+      areThere ? shownVersions(versions) : null,
+      "must have exactly one version marked as storage version",
+    );
   if (versions.every(({ schema }) => schema?.openAPIV3Schema)) return;
   for (const [index, { schema }] of versions.entries())
     if (!schema?.openAPIV3Schema) yield required(`spec.versions[${String(index)}].schema.openAPIV3Schema`);

@@ -77,13 +77,11 @@ function* check(schema: JsonSchema, path: string, level: Level, depth: number, i
 function* checkType(schema: JsonSchema, path: string, level: Level): Generator<FieldProblem> {
   const { type } = schema;
   const free = schema["x-kubernetes-int-or-string"] ?? schema["x-kubernetes-preserve-unknown-fields"];
-  if (schema["x-kubernetes-embedded-resource"]) {
-    const detail = "must be object if x-kubernetes-embedded-resource is true";
-    if (type !== "object") yield type === undefined ? required(`${path}.type`, detail) : invalidValue(`${path}.type`, type, detail);
-  } else if (type === undefined || type === "") {
+  const isTold = schema["x-kubernetes-embedded-resource"] === true || Object.hasOwn(schema, "$ref"); // with what stands there besides
+  if (!isTold && (type === undefined || type === "")) {
     const where = { root: "at the root", item: "for specified array items", field: "for specified object fields" }[level];
     if (!free || level === "root") yield required(`${path}.type`, `must not be empty ${where}`);
-  } else if (!types.includes(type)) yield notSupported(`${path}.type`, type, types);
+  } else if (!isTold && type !== undefined && !types.includes(type)) yield notSupported(`${path}.type`, type, types);
   if (type === "null") yield forbidden(`${path}.type`, "type cannot be set to null, use nullable as an alternative");
   if (level === "root" && type !== undefined && type !== "object") yield invalidValue(`${path}.type`, type, "must be object at the root");
   if (type === "array" && !schema.items) yield required(`${path}.items`, "must be specified");
@@ -121,6 +119,10 @@ function* checkExtensions(schema: JsonSchema, path: string): Generator<FieldProb
       `${path}.properties`,
       "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
     );
+  if (schema["x-kubernetes-embedded-resource"] && schema.type !== "object") {
+    const detail = "must be object if x-kubernetes-embedded-resource is true";
+    yield schema.type === undefined ? required(`${path}.type`, detail) : invalidValue(`${path}.type`, schema.type, detail);
+  }
   const mapType = schema["x-kubernetes-map-type"];
   if (mapType !== undefined && schema.type !== "object")
     yield invalidValue(`${path}.type`, schema.type, "must be object if x-kubernetes-map-type is specified");

@@ -36,6 +36,7 @@ function* checkUnique(schema: JsonSchema, list: unknown, path: string): Generato
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
   const seen = new Map<string, number>();
   for (const [index, item] of (list as unknown[]).entries()) {
+    if (kind === "map" && item === null) continue; // told by its type
     if (kind === "map" && !isObject(item)) {
       yield invalidValue(itemPath(path, index), item, "must be an object for an array of list-type map");
       continue;

@@ -29,7 +29,7 @@ function* check(schema: JsonSchema, value: unknown, path: string, origin: Correl
 }
 
 function* problemsOf(schema: JsonSchema, value: unknown, path: string, origin: Correlation | undefined): Generator<FieldProblem> {
-  if (value === null && schema["x-kubernetes-preserve-unknown-fields"] === true) return;
+  if (value === null && schema["x-kubernetes-preserve-unknown-fields"] === true && schema.type === undefined) return;
   const wanted = schema["x-kubernetes-int-or-string"] ? ["integer", "string"] : schema.type === undefined ? [] : [schema.type];
   const isNull = value === null && schema.nullable === true;
   if (!isNull && wanted.length > 0 && !wanted.some((type) => isOfType(value, type))) {

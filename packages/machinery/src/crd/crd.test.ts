@@ -30,6 +30,13 @@ const values: [string, JsonSchema, unknown, string[]][] = [
   ],
   ["null", { type: "string" }, null, ['spec.x: Invalid value: "null": spec.x in body must be of type string: "null"']],
   ["nullable", { type: "string", nullable: true }, null, []],
+  ["null of anything", { "x-kubernetes-preserve-unknown-fields": true }, null, []],
+  [
+    "null of any object",
+    { type: "array", items: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+    [null],
+    ['spec.x[0]: Invalid value: "null": spec.x[0] in body must be of type object: "null"'],
+  ],
   ["enum", { type: "string", enum: ["a", "b"] }, "c", ['spec.x: Unsupported value: "c": supported values: "a", "b"']],
   ["maximum", { type: "integer", maximum: 10 }, 11, ["spec.x: Invalid value: 11: spec.x in body should be less than or equal to 10"]],
   [
@@ -352,8 +359,23 @@ const wrongCrds: [string, Crd, RegExp][] = [
   ["scope", crd({ scope: "World" }), /^spec\.scope: Unsupported value: "World": supported values: "Cluster", "Namespaced"$/m],
   [
     "webhook",
-    crd({ conversion: { strategy: "Webhook" } }),
+    crd({ conversion: { strategy: "Webhook", webhook: { clientConfig: {}, conversionReviewVersions: ["v1"] } } }),
     /^spec\.conversion\.strategy: Forbidden: conversion webhooks are not supported/m,
+  ],
+  [
+    "webhook without webhook",
+    crd({ conversion: { strategy: "Webhook" } }),
+    /^spec\.conversion\.webhookClientConfig: Required value: .*\nspec\.conversion\.conversionReviewVersions: Required value$/m,
+  ],
+  [
+    "protected group",
+    crd({ group: "x.k8s.io" }),
+    /^metadata\.annotations\[api-approved\.kubernetes\.io\]: Required value: protected groups must have approval annotation/m,
+  ],
+  [
+    "no approval",
+    { ...crd({ group: "k8s.io" }), metadata: { name: "x", annotations: { "api-approved.kubernetes.io": "yes" } } },
+    /^metadata\.annotations\[api-approved\.kubernetes\.io\]: Invalid value: "yes": .* with either a URL or a reason/m,
   ],
   ["storage", crd({}, { storage: false }), /^spec\.versions: .*must have exactly one version marked as storage version$/m],
   [

@@ -10,6 +10,7 @@ import {
 } from "@mecha/kinds";
 import { type CheckRules, rulesOf } from "../cel/rules.ts";
 import { copy } from "../json.ts";
+import { checkReplicas } from "./check-scale.ts";
 import { checkEmbedded, checkLists } from "./check-structure.ts";
 import { checkValue } from "./check-value.ts";
 import { Correlation } from "./correlate.ts";
@@ -59,7 +60,7 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storage: CrdVer
       setDefaults(schema, object);
     },
     prune: (object) => prune(schema, object),
-    validate: (object, old) => validate(schema, rules, object, old),
+    validate: (object, old) => [...validate(schema, rules, object, old), ...(scale ? checkReplicas(object, scale.specReplicasPath) : [])],
     generation: true,
     versionedUpdate: true,
     // All versions share their objects, kept in the storage version; conversion by strategy None changes the apiVersion only.

@@ -79,7 +79,14 @@ test("a CRD is served from the answer to its creation on: discovery, objects, de
   assert.equal(made.body.status, undefined);
   assert.equal(made.headers["warning"], '299 - "unknown field \\"spec.foo\\""');
   const strict = await ask("POST", `${widgets}?fieldValidation=Strict`, widget({ foo: 1 }, "strict"));
-  assert.deepEqual([strict.status, strict.body.message], [400, 'strict decoding error: unknown field "spec.foo"']);
+  const strange = 'Widget in version "v1" cannot be handled as a Widget: strict decoding error: unknown field "spec.foo"';
+  assert.deepEqual([strict.status, strict.body.message], [400, strange]);
+  const damaged = await ask("POST", `${widgets}?dryRun=All`, { ...widget({ size: 1 }, "damaged"), status: 7 });
+  assert.deepEqual(
+    [damaged.status, damaged.body.metadata.managedFields],
+    [201, undefined],
+    "of what cannot be read nobody manages a field",
+  );
   const wrong = await ask("POST", widgets, widget({ size: 11 }, "big"));
   assert.deepEqual(
     [wrong.status, wrong.body.message],

@@ -97,8 +97,9 @@ function decoded(
   }
 }
 
-function bodyRefusal({ kind, version, strategicPatch }: ResourceDefinition): Refusal {
+/** @param isDecoded Also of a CRD's kind: the body itself is read; what an apply makes is not. */
+export function bodyRefusal({ kind, version, strategicPatch }: ResourceDefinition, isDecoded = false): Refusal {
   // Go decodes built-in kinds into structs, and says so first.
-  const what = strategicPatch ? `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ` : "";
+  const what = strategicPatch || isDecoded ? `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ` : "";
   return (text) => badRequest(`${what}${text}`);
 }

@@ -19,6 +19,8 @@ export interface ServerParts {
 export interface FieldTracker {
   /** The entries after `next` was made out of `old` (`undefined`: created); `undefined` when nobody manages anything. */
   track(change: FieldChange): readonly ManagedFieldsEntry[] | undefined;
+  /** Can it be read by the types of its kind? Of what cannot, the server records nobody. */
+  fits?(definition: ResourceDefinition, object: KubeObject): boolean;
 }
 
 export interface FieldChange {

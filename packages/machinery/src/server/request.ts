@@ -3,7 +3,7 @@ import type { JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { conflict, qualifiedResource, StatusError } from "../status.ts";
 import type { Caller } from "./access.ts";
 import { type ParsedBody, parseBody, type ProtobufDecoder } from "./body.ts";
-import { type Checked, checkedObject } from "./checked.ts";
+import { bodyRefusal, type Checked, checkedObject } from "./checked.ts";
 import type { ServerParts, Target } from "./context.ts";
 import { unnamed } from "./metadata.ts";
 import { badRequest, type WriteOptions, writeOptions } from "./options.ts";
@@ -65,7 +65,7 @@ export function bodyOf(request: ResourceRequest): ParsedBody {
 /** The object of the body, decoded by its kind's types. @throws StatusError BadRequest with every unknown or repeated field when that is to be strict */
 export function objectOf(request: ResourceRequest, options: WriteOptions): Checked {
   const { value, ...twice } = bodyOf(request);
-  return checkedObject(value, request.definition, options, { twice });
+  return checkedObject(value, request.definition, options, { twice, refuse: bodyRefusal(request.definition, true) });
 }
 
 /** What is to be told is told also when `work` fails. */

@@ -77,7 +77,7 @@ export function scaleChange(object: KubeObject, scale: JsonObject, definition: R
   const spec = isObject(scale.spec) ? scale.spec : {};
   const replicas = spec.replicas ?? 0;
   checkScale(scale, object.metadata.name);
-  checkReplicas(replicas, object.metadata.name);
+  checkReplicas(replicas, object.metadata.name, definition);
   const next = copy(object);
   setAt(next, definition.scale?.specReplicasPath ?? "", replicas);
   const { resourceVersion } = isObject(scale.metadata) ? scale.metadata : {};
@@ -94,7 +94,7 @@ export function scaleConfiguration(
   const schema = { types: kubernetesTypes(), type: scaleType };
   checkApplied(scale, { apiVersion: scaleApiVersion, kind: "Scale", schema });
   const replicas = isObject(scale.spec) ? scale.spec.replicas : undefined;
-  checkReplicas(replicas ?? 0, name);
+  checkReplicas(replicas ?? 0, name, definition);
   const { resourceVersion } = isObject(scale.metadata) ? scale.metadata : {};
   const metadata = { name, ...(namespace !== "" && { namespace }), ...(resourceVersion !== undefined && { resourceVersion }) };
   const configuration = { apiVersion: apiVersionOf(definition), kind: definition.kind, metadata };
@@ -114,11 +114,15 @@ function checkScale({ kind = "Scale", apiVersion, metadata }: JsonObject, name: 
     throw badRequest(`the name of the object (${said}) does not match the name on the URL (${name})`);
 }
 
-/** @throws StatusError */
-function checkReplicas(replicas: unknown, name: string): asserts replicas is number {
+/** Of a CRD's kind the object itself is checked. @throws StatusError */
+function checkReplicas(
+  replicas: unknown,
+  name: string,
+  { openAPISchema }: Pick<ResourceDefinition, "openAPISchema">,
+): asserts replicas is number {
   if (typeof replicas !== "number" || !Number.isInteger(replicas))
     throw badRequest("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32");
-  if (replicas < 0)
+  if (replicas < 0 && openAPISchema === undefined)
     throw invalid("Scale", "autoscaling", name, [
       { type: "FieldValueInvalid", field: "spec.replicas", message: `Invalid value: ${replicas}: must be greater than or equal to 0` },
     ]);

@@ -107,7 +107,7 @@ test("fields the kind does not have: strict refuses, warn warns, ignore says not
   assert.equal(strict.status, 400);
   assert.equal(
     strict.body.message,
-    'strict decoding error: duplicate field "spec.color", unknown field "spec.parts[0].bar", unknown field "spec.foo"',
+    'Widget in version "v1" cannot be handled as a Widget: strict decoding error: duplicate field "spec.color", unknown field "spec.parts[0].bar", unknown field "spec.foo"',
   );
   const warned = await ask("POST", widgets, text);
   assert.equal(

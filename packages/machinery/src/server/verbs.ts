@@ -182,5 +182,7 @@ export function listObject(listing: Listing, definition: ResourceDefinition): Js
   const items = definition.strategicPatch
     ? listing.objects.map(({ apiVersion: _apiVersion, kind: _kind, ...rest }) => rest)
     : listing.objects;
-  return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata: listing.metadata, items };
+  // Of a CRD's kind the server says also that nothing goes on.
+  const metadata = definition.strategicPatch ? listing.metadata : { continue: "", ...listing.metadata };
+  return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata, items };
 }

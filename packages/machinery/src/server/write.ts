@@ -58,6 +58,8 @@ async function createNamed(
   const { metadata } = object;
   const nowMs = parts.clock.wall();
   const newUid = (): string => uuid(parts.random);
+  // Also by a status that goes now. Built-in kinds have been read by their types already.
+  const fits = definition.strategicPatch || (parts.fields?.fits?.(definition, object) ?? true);
   if (definition.status) delete object.status;
   definition.setDefaults?.(object);
   stampNew(object, definition, newUid(), nowMs);
@@ -71,6 +73,7 @@ async function createNamed(
   check(object, undefined, { definition, namespace });
   options.admit?.({ definition, namespace, object, old: undefined });
   track(parts, { definition, namespace }, { said, next: object, old: undefined }, options);
+  if (!fits) delete object.metadata.managedFields;
   if (shelfOf(parts, definition).get(namespace, metadata.name)) return undefined;
   if (options.dryRun) return object;
   const { group, plural } = storedResource(definition);
