@@ -6,7 +6,7 @@ import type { FieldProblem } from "../resource.ts";
 import { dataKey, dns1123Subdomain, envName, qualifiedName } from "./names.ts";
 
 /** Everything wrong with environment variables at `field`. */
-export function validateEnv(vars: readonly JsonObject[], field: string): FieldProblem[] {
+function validateEnv(vars: readonly JsonObject[], field: string): FieldProblem[] {
   return vars.flatMap((variable, i) => {
     const place = `${field}[${i}]`;
     const name = textAt(variable, "name");
@@ -46,7 +46,7 @@ function validateSourceName(ref: JsonObject, field: string): FieldProblem[] {
 }
 
 /** ConfigMaps and Secrets whose keys all become variables. The server names the list where a source is missing. */
-export function validateEnvFrom(sources: readonly JsonObject[], field: string): FieldProblem[] {
+function validateEnvFrom(sources: readonly JsonObject[], field: string): FieldProblem[] {
   return sources.flatMap((source, i) => {
     const place = `${field}[${i}]`;
     const prefix = textAt(source, "prefix");
