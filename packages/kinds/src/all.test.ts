@@ -157,7 +157,7 @@ test("what the other kinds refuse", () => {
   refused(
     "autoscaling",
     "HorizontalPodAutoscaler",
-    { spec: { minReplicas: 5, maxReplicas: 3, scaleTargetRef: { kind: "Deployment", name: "a" } } },
+    { spec: { minReplicas: 5, maxReplicas: 3, scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "a" } } },
     "spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`",
   );
 });

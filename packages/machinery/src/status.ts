@@ -116,7 +116,7 @@ export function conflict(plural: string, group: string, name: string, why = modi
 
 const modified = "the object has been modified; please apply your changes to the latest version and try again";
 
-/** 422 with every problem: the message lists them as the server does, `[a, b]` when there are several. */
+/** 422 with every problem: the message lists them as the server does, each once, `[a, b]` when there are several. */
 export function invalid(kind: string, group: string, name: string, problems: readonly FieldProblem[]): StatusError {
   const texts = [...new Set(problems.map(({ field, message }) => `${field}: ${message}`))];
   const list = texts.length === 1 ? (texts[0] ?? "") : `[${texts.join(", ")}]`;

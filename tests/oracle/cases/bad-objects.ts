@@ -164,7 +164,11 @@ export const badObjects: Variants = {
     distribution: { spec: { trafficDistribution: "x" } },
   },
   configmaps: {
-    keys: { data: { "a b": "1", "": "2", "..": "3", ["x".repeat(254)]: "4" } },
+    // One wrong name each: the real server goes through its maps in any order.
+    keys: { data: { "a b": "1" } },
+    "empty key": { data: { "": "2" } },
+    "key climbing": { data: { "..": "3" } },
+    "long key": { data: { ["x".repeat(254)]: "4" } },
     both: { data: { a: "1" }, binaryData: { a: "eA==" } },
     "too large": { data: { a: "x".repeat(1_048_577) } },
   },
@@ -215,7 +219,8 @@ export const badObjects: Variants = {
     names: { spec: { limits: [{ type: "Container", max: { gold: "1" } }] } },
   },
   resourcequotas: {
-    names: { spec: { hard: { gold: "1", "a b": "2" } } },
+    names: { spec: { hard: { gold: "1" } } },
+    "name of two words": { spec: { hard: { "a b": "2" } } },
     values: { spec: { hard: { pods: "-1" } } },
     fraction: { spec: { hard: { pods: "1.5" } } },
     scopes: { spec: { hard: { services: "1" }, scopes: ["BestEffort", "NotBestEffort", "x"] } },
@@ -272,6 +277,9 @@ export const badObjects: Variants = {
     order: { spec: { minReplicas: 5 } },
     target: { spec: { scaleTargetRef: { kind: "", name: "" } } },
     "target names": { spec: { scaleTargetRef: { kind: "a/b", name: "c/d", apiVersion: "e/f/g" } } },
+    "target without group": { spec: { scaleTargetRef: { apiVersion: null } } },
+    "target of the core": { spec: { scaleTargetRef: { apiVersion: "v1", kind: "ReplicationController" } } },
+    "target of no group": { spec: { scaleTargetRef: { apiVersion: "v1", kind: "Shop" } } },
     metric: {
       spec: {
         metrics: [{ type: "x" }, { type: "Resource" }, { type: "Resource", resource: { name: "", target: { type: "Utilization" } } }],

@@ -15,7 +15,11 @@ function validateStrategy(strategy: JsonObject): FieldProblem[] {
   const field = "spec.strategy.rollingUpdate";
   if (type === "Recreate")
     return rolling === undefined ? [] : [forbiddenValue(field, "may not be specified when strategy `type` is 'Recreate'")];
-  if (type !== "RollingUpdate") return [unsupportedValue("spec.strategy", strategy, ["Recreate", "RollingUpdate"])];
+  if (type !== "RollingUpdate") {
+    // As the server shows its own form of a strategy.
+    const shown = { Type: type, RollingUpdate: isObject(rolling) ? shownRolling(rolling) : null };
+    return [unsupportedValue("spec.strategy", shown, ["Recreate", "RollingUpdate"])];
+  }
   if (!isObject(rolling)) return [requiredValue(field, "this should be defaulted and never be nil")];
   const { maxUnavailable, maxSurge } = rolling;
   const none = isZeroShare(maxUnavailable) && isZeroShare(maxSurge);
@@ -24,6 +28,8 @@ function validateStrategy(strategy: JsonObject): FieldProblem[] {
     ...(none ? [invalidValue(`${field}.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0")] : []),
   ];
 }
+
+const shownRolling = ({ maxUnavailable, maxSurge }: JsonObject): JsonObject => ({ MaxUnavailable: maxUnavailable, MaxSurge: maxSurge });
 
 const words = { selector: "deployment", template: "ReplicaSet" };
 const deploymentCounts = {

@@ -1,10 +1,12 @@
 /** StatefulSet (pods with names and storage of their own), DaemonSet (one pod on each node), ControllerRevision (what a set's template was). */
-import { isObject, mapAt, numberAt, objectAt, sameJson, textAt, valueAt } from "../access.ts";
+import { isObject, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, valueAt } from "../access.ts";
 import { ageColumn, labelsText, nameColumn, none, numberColumn, selectorColumn, templateColumns, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
-import { forbiddenValue, immutable, invalidValue, requiredValue } from "../problem.ts";
+import { forbiddenValue, immutable, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { validateClaimSpec } from "../core/storage-rules.ts";
+import { dns1123Label } from "../rules/names.ts";
 import { templateGeneration } from "../rules/defaults.ts";
 import { isZeroShare, notNegative, validateSelectorAndTemplate, validateTemplate } from "../rules/workload.ts";
 import { readyColumn, replicaScale, validateBounds, validateCounts, validateEqualPods } from "./shared.ts";
@@ -41,13 +43,41 @@ function validateStatefulSet(object: KubeObject, old?: KubeObject): FieldProblem
   const problems: FieldProblem[] = [];
   if (policy !== "OrderedReady" && policy !== "Parallel")
     problems.push(invalidValue("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"));
-  problems.push(...validateUpdateStrategy(objectAt(spec, "updateStrategy")), ...notNegative(spec, ["replicas", "minReadySeconds"]));
+  problems.push(
+    ...validateUpdateStrategy(objectAt(spec, "updateStrategy")),
+    ...validateRetention(objectAt(spec, "persistentVolumeClaimRetentionPolicy")),
+    ...notNegative(spec, ["replicas", "minReadySeconds"]),
+    ...notNegative(objectAt(spec, "ordinals"), ["start"], "spec.ordinals"),
+  );
+  if (!old) problems.push(...validateClaimTemplates(spec));
   problems.push(...validateSelectorAndTemplate(spec, "statefulset"), ...validateStatefulTemplate(spec));
   if (!old) return problems;
   problems.push(...validateCounts(object, old, statefulCounts));
   const fixed = (value: JsonObject): JsonObject => Object.fromEntries(Object.entries(value).filter(([name]) => !changeable.includes(name)));
   const same = sameJson(fixed(spec), fixed(objectAt(old, "spec")));
   return same ? problems : [...problems, forbiddenValue("spec", changeableText)];
+}
+
+const retentions = ["Retain", "Delete"];
+
+/** What becomes of the claims when their pods go. */
+function validateRetention(policy: JsonObject): FieldProblem[] {
+  return ["whenDeleted", "whenScaled"].flatMap((name) => {
+    const value = textAt(policy, name);
+    const known = value === "" || retentions.includes(value);
+    return known ? [] : [unsupportedValue(`spec.persistentVolumeClaimRetentionPolicy.${name}`, value, retentions)];
+  });
+}
+
+/** Claims and the service's name; neither changes later. */
+function validateClaimTemplates(spec: JsonObject): FieldProblem[] {
+  const name = textAt(spec, "serviceName");
+  return [
+    ...(name === "" ? [] : problemsOf("spec.serviceName", name, dns1123Label(name))),
+    ...objectsAt(spec, "volumeClaimTemplates").flatMap((claim, i) =>
+      validateClaimSpec(objectAt(claim, "spec"), `spec.volumeClaimTemplates[${i}].spec`),
+    ),
+  ];
 }
 
 /** Volumes made from claim templates count as declared. */
@@ -62,14 +92,21 @@ function validateStatefulTemplate(spec: JsonObject): FieldProblem[] {
   return validateTemplate({ ...spec, template }, "StatefulSet");
 }
 
+/** As the server shows its own form of it. */
+const shownPartition = (rolling: unknown): unknown =>
+  isObject(rolling) ? { Partition: numberAt(rolling, "partition"), MaxUnavailable: rolling["maxUnavailable"] ?? null } : null;
+
 function validateUpdateStrategy(strategy: JsonObject): FieldProblem[] {
   const type = textAt(strategy, "type");
   const rolling = strategy["rollingUpdate"];
   if (type === "OnDelete")
     return rolling === undefined
       ? []
-      : [invalidValue("spec.updateStrategy.rollingUpdate", rolling, "only allowed for updateStrategy 'RollingUpdate'")];
-  if (type !== "RollingUpdate") return [invalidValue("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'")];
+      : [invalidValue("spec.updateStrategy.rollingUpdate", shownPartition(rolling), "only allowed for updateStrategy 'RollingUpdate'")];
+  if (type !== "RollingUpdate")
+    return [
+      invalidValue("spec.updateStrategy", { Type: type, RollingUpdate: shownPartition(rolling) }, "must be 'RollingUpdate' or 'OnDelete'"),
+    ];
   return isObject(rolling) ? notNegative(rolling, ["partition"], "spec.updateStrategy.rollingUpdate") : [];
 }
 
@@ -88,7 +125,11 @@ export const statefulSet = define({
 function validateDaemonStrategy(strategy: JsonObject): FieldProblem[] {
   const type = textAt(strategy, "type");
   if (type === "OnDelete") return [];
-  if (type !== "RollingUpdate") return [invalidValue("spec.updateStrategy.type", type, "must be 'RollingUpdate' or 'OnDelete'")];
+  if (type !== "RollingUpdate") {
+    const { rollingUpdate } = strategy;
+    const shown = isObject(rollingUpdate) ? { MaxUnavailable: rollingUpdate["maxUnavailable"], MaxSurge: rollingUpdate["maxSurge"] } : null;
+    return [unsupportedValue("spec.updateStrategy", { Type: type, RollingUpdate: shown }, ["RollingUpdate", "OnDelete"])];
+  }
   const field = "spec.updateStrategy.rollingUpdate";
   const rolling = strategy["rollingUpdate"];
   if (!isObject(rolling)) return [requiredValue(field)];
@@ -153,7 +194,10 @@ export const controllerRevision = define({
     ageColumn,
   ],
   validate(object, old) {
-    const negative = notNegative(object, ["revision"], "");
-    return old ? [...negative, ...immutable("data", object["data"] ?? null, sameJson(object["data"], old["data"]))] : negative;
+    const revision = numberAt(object, "revision");
+    const negative = revision < 0 ? [invalidValue("revision", revision, "must be greater than or equal to 0")] : [];
+    const data = object["data"] ?? null;
+    if (!old) return data === null ? [requiredValue("data", "data is mandatory"), ...negative] : negative;
+    return [...negative, ...immutable("data", data, sameJson(object["data"], old["data"]))];
   },
 });

@@ -20,7 +20,10 @@ test("v1's one measure is a metric of v2, and comes back as it was", () => {
   ]);
   assert.deepEqual(toV1(stored), object);
   assert.deepEqual(cells(hpa, object).slice(1, 5), ["Deployment/web", "<unknown>/60%", "1", 3]);
-  assert.deepEqual(problemsWith(hpa, make({ maxReplicas: 0 })), ["spec.maxReplicas: Invalid value: 0: must be greater than 0"]);
+  assert.deepEqual(problemsWith(hpa, make({ maxReplicas: 0 })), [
+    "spec.maxReplicas: Required value: must be set and greater than 0",
+    "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+  ]);
 });
 
 test("who says no measure aims at 80 %; what v1 has no fields for is in annotations, and survives an update through v1", () => {

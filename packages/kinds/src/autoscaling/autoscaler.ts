@@ -1,9 +1,9 @@
 /** HorizontalPodAutoscaler: how many pods, by what they measure. */
-import { numberAt, objectAt, objectsAt, textAt, valueAt } from "../access.ts";
+import { numberAt, objectsAt, textAt, valueAt } from "../access.ts";
 import { ageColumn, nameColumn, none, numberColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
-import { invalidValue, requiredValue } from "../problem.ts";
+import { validateAutoscaler } from "./rules.ts";
 
 const metricsShown = 2;
 const unknown = "<unknown>";
@@ -68,16 +68,5 @@ export const horizontalPodAutoscaler = definer(
     numberColumn("Replicas", "Pods there are.", (object) => numberAt(object, "status.currentReplicas"), "string"),
     ageColumn,
   ],
-  validate(object) {
-    const spec = objectAt(object, "spec");
-    const least = numberAt(spec, "minReplicas");
-    const most = numberAt(spec, "maxReplicas");
-    const problems = [];
-    if (least < 1) problems.push(invalidValue("spec.minReplicas", least, "must be greater than or equal to 1"));
-    if (most < 1) problems.push(invalidValue("spec.maxReplicas", most, "must be greater than 0"));
-    else if (most < least) problems.push(invalidValue("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"));
-    for (const name of ["kind", "name"])
-      if (textAt(spec, `scaleTargetRef.${name}`) === "") problems.push(requiredValue(`spec.scaleTargetRef.${name}`));
-    return problems;
-  },
+  validate: validateAutoscaler,
 });

@@ -7,21 +7,23 @@ import { immutable, invalidValue, requiredValue, unsupportedValue } from "../pro
 import type { FieldProblem } from "../resource.ts";
 import { validatePodSpec } from "../rules/pod-spec.ts";
 import { notNegative } from "../rules/workload.ts";
+import { scheduleComplaint, timeZoneComplaint } from "./cron.ts";
+import { nameLabel, uidLabel, validateJobPolicies, validateJobSelector } from "./job-rules.ts";
 import { ageOf, humanDuration } from "../values/duration.ts";
 
 const define = definer("batch", "v1");
 const counts = ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"];
 /** A Job's name and a suffix are the pod's host name: 63 less 11. */
 const cronNameMax = 52;
-/** Labels every Job carries to know its pods. */
-const uidLabel = "batch.kubernetes.io/controller-uid";
-const nameLabel = "batch.kubernetes.io/job-name";
-
 function validateJobSpec(spec: JsonObject, field: string): FieldProblem[] {
   const pod = objectAt(spec, "template.spec");
   const policy = textAt(pod, "restartPolicy");
   const place = `${field}.template.spec.restartPolicy`;
-  const problems = [...notNegative(spec, counts, field), ...validatePodSpec(pod, `${field}.template.spec`)];
+  const problems = [
+    ...notNegative(spec, counts, field),
+    ...validateJobPolicies(spec, field),
+    ...validatePodSpec(pod, `${field}.template.spec`),
+  ];
   // A template that says nothing has got Always by default.
   if (policy === "Always") problems.push(requiredValue(place, 'valid values: "OnFailure", "Never"'));
   else if (policy !== "OnFailure" && policy !== "Never") problems.push(unsupportedValue(place, policy, ["OnFailure", "Never"]));
@@ -40,8 +42,11 @@ function prepareJob(object: KubeObject, old: KubeObject | undefined): void {
     "job-name": object.metadata.name,
   };
   const meta = objectAt(template, "metadata");
-  spec["template"] = { ...template, metadata: { ...meta, labels: { ...objectAt(meta, "labels"), ...labels } } };
-  spec["selector"] ??= { matchLabels: { [uidLabel]: object.metadata.uid } };
+  spec["template"] = { ...template, metadata: { ...meta, labels: { ...labels, ...objectAt(meta, "labels") } } };
+  // What was said stays, and is refused when it is something else.
+  const selector = objectAt(spec, "selector");
+  const said = objectAt(selector, "matchLabels");
+  spec["selector"] = { ...selector, matchLabels: { ...said, [uidLabel]: said[uidLabel] ?? object.metadata.uid } };
   if (Object.keys(object.metadata.labels ?? {}).length === 0) object.metadata.labels = { ...objectAt(meta, "labels"), ...labels };
 }
 
@@ -93,7 +98,7 @@ export const job = define({
   validate(object, old) {
     const spec = objectAt(object, "spec");
     const problems = validateJobSpec(spec, "spec");
-    if (!old) return problems;
+    if (!old) return [...problems, ...validateJobSelector(object)];
     const before = objectAt(old, "spec");
     const fixed = ["completions", "selector", "template", "completionMode"].flatMap((name) =>
       name === "template" && before["suspend"] === true
@@ -105,8 +110,6 @@ export const job = define({
   prepare: prepareJob,
 });
 
-/** Five fields, or one of the names; what each field may hold is checked where the schedule is computed. */
-const schedulePattern = /^(?:@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|@every \S+|\S+(?:\s+\S+){4})$/;
 const policies = ["Allow", "Forbid", "Replace"];
 
 export const cronJob = define({
@@ -141,7 +144,7 @@ export const cronJob = define({
       1,
     ),
   ],
-  validate(object) {
+  validate(object, old) {
     const spec = objectAt(object, "spec");
     const schedule = textAt(spec, "schedule");
     const policy = textAt(spec, "concurrencyPolicy");
@@ -149,10 +152,13 @@ export const cronJob = define({
     if (object.metadata.name.length > cronNameMax)
       problems.push(invalidValue("metadata.name", object.metadata.name, `must be no more than ${cronNameMax} characters`));
     if (schedule === "") problems.push(requiredValue("spec.schedule"));
-    else if (!schedulePattern.test(schedule)) {
-      const fields = schedule.split(/\s+/).filter((part) => part !== "");
-      problems.push(invalidValue("spec.schedule", schedule, `expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`));
+    else if (schedule !== textAt(old, "spec.schedule")) {
+      const complaint = scheduleComplaint(schedule);
+      if (complaint !== undefined) problems.push(invalidValue("spec.schedule", schedule, complaint));
     }
+    const zone = spec["timeZone"];
+    const complaint = typeof zone === "string" ? timeZoneComplaint(zone) : undefined;
+    if (complaint !== undefined) problems.push(invalidValue("spec.timeZone", zone, complaint));
     if (!policies.includes(policy)) problems.push(unsupportedValue("spec.concurrencyPolicy", policy, policies));
     problems.push(...notNegative(spec, ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"]));
     const template = spec["jobTemplate"];

@@ -13,6 +13,12 @@ export const lease = definer(
   createOnUpdate: true,
   versionedUpdate: true,
   columns: [nameColumn, textColumn("Holder", "Who has the lease.", (object) => textAt(object, "spec.holderIdentity")), ageColumn],
+  prepare(object) {
+    // Fields of a coordinated election, which is not served.
+    const spec = objectAt(object, "spec");
+    delete spec["strategy"];
+    delete spec["preferredHolder"];
+  },
   validate(object) {
     const spec = objectAt(object, "spec");
     const seconds = spec["leaseDurationSeconds"];

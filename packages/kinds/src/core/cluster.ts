@@ -1,11 +1,13 @@
 /** What belongs to the cluster's machines and accounts: Node, ServiceAccount, Endpoints, limits and quotas, replication controllers. */
-import { mapAt, numberAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { isObject, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
 import { ageColumn, createdColumn, labelsText, nameColumn, none, templateColumns, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
 import { invalidValue, requiredValue } from "../problem.ts";
 import { notNegative, validateTemplate } from "../rules/workload.ts";
 import { replicaColumns } from "../apps/shared.ts";
+import { validateEndpoints, validateNode } from "./cluster-rules.ts";
+import { validateLimitRange, validateResourceQuota } from "./limit-rules.ts";
 
 const define = definer("", "v1");
 const rolePrefix = "node-role.kubernetes.io/";
@@ -59,6 +61,7 @@ export const node = define({
     ),
   ],
   selectableFields: new Map([["spec.unschedulable", (object: KubeObject) => String(objectAt(object, "spec")["unschedulable"] === true)]]),
+  validate: validateNode,
 });
 
 export const serviceAccount = define({
@@ -100,6 +103,7 @@ export const endpoints = define({
   singular: "endpoints",
   shortNames: ["ep"],
   columns: [nameColumn, textColumn("Endpoints", "Addresses and ports behind the service of the same name.", endpointsText), ageColumn],
+  validate: validateEndpoints,
 });
 
 export const limitRange = define({
@@ -108,6 +112,7 @@ export const limitRange = define({
   createOnUpdate: true,
   shortNames: ["limits"],
   columns: [nameColumn, createdColumn],
+  validate: validateLimitRange,
 });
 
 function quotaText(object: KubeObject, limits: boolean): string {
@@ -130,6 +135,7 @@ export const resourceQuota = define({
     textColumn("Limit", "Used of what limits may add up to.", (object) => quotaText(object, true)),
     ageColumn,
   ],
+  validate: validateResourceQuota,
 });
 
 export const replicationController = define({
@@ -152,12 +158,15 @@ export const replicationController = define({
   validate(object) {
     const spec = objectAt(object, "spec");
     const selector = mapAt(spec, "selector");
-    if (Object.keys(selector).length === 0) return [requiredValue("spec.selector")];
+    const problems = notNegative(spec, ["minReadySeconds", "replicas"]);
+    if (Object.keys(selector).length === 0) problems.push(requiredValue("spec.selector"));
+    if (!isObject(spec["template"])) return [...problems, requiredValue("spec.template")];
     const labels = mapAt(spec, "template.metadata.labels");
+    const shown = Object.keys(labels).length === 0 ? null : labels;
     const chosen = Object.fromEntries(Object.keys(selector).map((key) => [key, labels[key]]));
     const mismatch = sameJson(chosen, selector)
       ? []
-      : [invalidValue("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")];
-    return [...notNegative(spec, ["replicas", "minReadySeconds"]), ...mismatch, ...validateTemplate(spec, "ReplicationController")];
+      : [invalidValue("spec.template.metadata.labels", shown, "`selector` does not match template `labels`")];
+    return [...problems, ...mismatch, ...validateTemplate(spec, "ReplicationController")];
   },
 });

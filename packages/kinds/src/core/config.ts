@@ -1,5 +1,5 @@
 /** ConfigMap and Secret: data that pods take as environment or files. */
-import { mapAt, sameJson, textAt } from "../access.ts";
+import { isObject, mapAt, sameJson, textAt } from "../access.ts";
 import { ageColumn, nameColumn, numberColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
@@ -56,6 +56,7 @@ export const configMap = define({
   validate: validateConfigMap,
 });
 
+const redacted = "<secret contents redacted>";
 /** Keys each type of Secret must have. */
 const neededKeys: Readonly<Record<string, readonly string[]>> = {
   "kubernetes.io/dockercfg": [".dockercfg"],
@@ -64,13 +65,39 @@ const neededKeys: Readonly<Record<string, readonly string[]>> = {
   "kubernetes.io/tls": ["tls.crt", "tls.key"],
 };
 
+/** Logins of registries are a JSON object. What is wrong is said without showing any of it. */
+function validateDocker(base64: string, field: string): FieldProblem[] {
+  let text = "";
+  try {
+    text = new TextDecoder().decode(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
+    const value: unknown = JSON.parse(text);
+    if (value === null || isObject(value)) return [];
+    const what = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+    return [invalidValue(field, redacted, `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`)];
+  } catch {
+    const first = text.trim().charAt(0);
+    const unstarted = first !== "" && !/[[{"\dtfn-]/.test(first);
+    return [
+      invalidValue(
+        field,
+        redacted,
+        unstarted ? `invalid character '${first}' looking for beginning of value` : "unexpected end of JSON input",
+      ),
+    ];
+  }
+}
+
 function validateSecret(object: KubeObject, old?: KubeObject): FieldProblem[] {
   const data = mapAt(object, "data");
   const type = textAt(object, "type");
   const problems = old ? immutable("type", type, type === textAt(old, "type")) : [];
   problems.push(...whileImmutable(object, old, ["data"]), ...keys("data", data));
   if (sum(Object.values(data).map(decodedLength)) > dataMaxBytes) problems.push(tooLongValue("data", dataMaxBytes));
-  for (const key of neededKeys[type] ?? []) if (!(key in data)) problems.push(requiredValue(`data[${key}]`));
+  for (const key of neededKeys[type] ?? []) {
+    const value = data[key];
+    if (value === undefined) problems.push(requiredValue(`data[${key}]`));
+    else if (key.startsWith(".docker")) problems.push(...validateDocker(value, `data[${key}]`));
+  }
   if (type === "kubernetes.io/basic-auth" && !("username" in data) && !("password" in data))
     problems.push(requiredValue("data[username]"), requiredValue("data[password]"));
   if (type === "kubernetes.io/service-account-token" && !mapAt(object, "metadata.annotations")["kubernetes.io/service-account.name"])

@@ -211,7 +211,8 @@ function takePorts(object: KubeObject, pools: AddressPools): readonly FieldProbl
     if (known !== undefined && asked === 0) port["nodePort"] = known;
     if (known !== undefined && (asked === 0 || asked === known)) continue;
     const wanted = asked || askedElsewhere(ports, number);
-    const why = wanted === 0 ? undefined : pools.takePort(wanted);
+    const twice = wanted !== 0 && [...given.values()].includes(wanted);
+    const why = wanted === 0 ? undefined : twice ? "provided port is already allocated" : pools.takePort(wanted);
     if (why !== undefined) return [invalidValue(`spec.ports[${i}].nodePort`, wanted, why)];
     const taken = wanted || pools.nextPort();
     port["nodePort"] = taken;

@@ -3,6 +3,7 @@ import { listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt
 import type { JsonObject, KubeObject } from "../object.ts";
 import { duplicateValue, forbiddenValue, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { validateAddress, validateRange, validateReachable } from "../rules/addresses.ts";
 import { validatePortRef } from "../rules/container.ts";
 import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from "../rules/names.ts";
 import { validateLabels } from "../rules/object-meta.ts";
@@ -24,6 +25,8 @@ export function validateService(object: KubeObject, old?: KubeObject): FieldProb
   problems.push(...validateType(spec, type, isHeadless(object)), ...validatePorts(ports));
   problems.push(...validateLabels(mapAt(spec, "selector"), "spec.selector"), ...validateAffinity(spec));
   if (type !== "ExternalName") problems.push(...validateAddresses(spec));
+  for (const [i, address] of textsAt(spec, "externalIPs").entries())
+    problems.push(...validateAddress(address, `spec.externalIPs[${i}]`), ...validateReachable(address, `spec.externalIPs[${i}]`));
   if (type === "") problems.push(requiredValue("spec.type"));
   else if (!types.includes(type)) problems.push(unsupportedValue("spec.type", type, types));
   return [
@@ -115,8 +118,13 @@ function validateBalancer(spec: JsonObject, type: string): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const only = "may only be used when `type` is 'LoadBalancer'";
   const name = textAt(spec, "loadBalancerClass");
-  if (type === "LoadBalancer") return name === "" ? [] : problemsOf("spec.loadBalancerClass", name, qualifiedName(name));
-  if (listAt(spec, "loadBalancerSourceRanges").length > 0) problems.push(forbiddenValue("spec.LoadBalancerSourceRanges", only));
+  const ranges = textsAt(spec, "loadBalancerSourceRanges");
+  if (type === "LoadBalancer")
+    return [
+      ...ranges.flatMap((range, i) => validateRange(range.trim(), `spec.LoadBalancerSourceRanges[${i}]`)),
+      ...(name === "" ? [] : problemsOf("spec.loadBalancerClass", name, qualifiedName(name))),
+    ];
+  if (ranges.length > 0) problems.push(forbiddenValue("spec.LoadBalancerSourceRanges", only));
   if (spec["allocateLoadBalancerNodePorts"] !== undefined) problems.push(forbiddenValue("spec.allocateLoadBalancerNodePorts", only));
   if (spec["loadBalancerClass"] !== undefined) problems.push(forbiddenValue("spec.loadBalancerClass", only));
   return problems;

@@ -3,8 +3,9 @@ import { mapAt, objectAt, sameJson, textAt, textsAt } from "../access.ts";
 import { ageColumn, nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
-import { forbiddenValue, requiredValue, unsupportedValue } from "../problem.ts";
+import { forbiddenValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { settleDataSources, validateClaimSpec, validateVolume } from "./storage-rules.ts";
 
 const define = definer("", "v1");
 const modes: Readonly<Record<string, string>> = {
@@ -13,7 +14,6 @@ const modes: Readonly<Record<string, string>> = {
   ReadWriteMany: "RWX",
   ReadWriteOncePod: "RWOP",
 };
-const modeNames = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 /** The older place of a storage class. */
 const classAnnotation = "volume.beta.kubernetes.io/storage-class";
 
@@ -41,16 +41,9 @@ const volumeMode = textColumn(
   1,
 );
 
-function validateModes(object: KubeObject): FieldProblem[] {
-  const said = textsAt(object, "spec.accessModes");
-  if (said.length === 0) return [requiredValue("spec.accessModes", "at least 1 access mode is required")];
-  return said.filter((mode) => !modeNames.includes(mode)).map((mode) => unsupportedValue("spec.accessModes", mode, modeNames));
-}
-
 /** A claim's spec stays, but for a larger size and the volume the binder picks. */
 function validateClaim(object: KubeObject, old?: KubeObject): FieldProblem[] {
-  const problems = validateModes(object);
-  if (mapAt(object, "spec.resources.requests")["storage"] === undefined) problems.push(requiredValue("spec.resources[storage]"));
+  const problems = validateClaimSpec(objectAt(object, "spec"), "spec");
   if (!old) return problems;
   const fixed = (claim: KubeObject): object => ({ ...objectAt(claim, "spec"), resources: {}, volumeAttributesClassName: undefined });
   const before = fixed(old);
@@ -81,7 +74,9 @@ export const persistentVolumeClaim = define({
   ],
   validate: validateClaim,
   prepare(object, old) {
-    if (!old) object["status"] = { phase: "Pending" };
+    if (old) return;
+    settleDataSources(objectAt(object, "spec"));
+    object["status"] = { phase: "Pending" };
   },
 });
 
@@ -110,10 +105,7 @@ export const persistentVolume = define({
     ageColumn,
     volumeMode,
   ],
-  validate(object) {
-    const capacity = mapAt(object, "spec.capacity")["storage"] === undefined ? [requiredValue("spec.capacity")] : [];
-    return [...validateModes(object), ...capacity];
-  },
+  validate: validateVolume,
   prepare(object, old, { nowMs }) {
     if (!old) object["status"] = { phase: "Pending" };
     else if (textAt(object, "status.phase") === textAt(old, "status.phase")) return;

@@ -3,9 +3,9 @@ import { isObject, numberAt, textAt } from "../access.ts";
 import { nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
-import { invalidValue } from "../problem.ts";
-import type { FieldProblem, ResourceDefinition } from "../resource.ts";
+import type { ResourceDefinition } from "../resource.ts";
 import { ageOf } from "../values/duration.ts";
+import { type EventFields, validateEvent, validateModernEvent } from "./rules.ts";
 
 /** Names of the same field in core/v1 and in events.k8s.io/v1. */
 const names: readonly (readonly [core: string, events: string])[] = [
@@ -24,18 +24,7 @@ function renamed(object: KubeObject, apiVersion: string, pairs: readonly (readon
   return { ...Object.fromEntries(entries), apiVersion } as KubeObject;
 }
 
-/** Where an event keeps what the columns and selectors show. */
-interface Places {
-  readonly object: string;
-  readonly message: string;
-  readonly source: string;
-  readonly controller: string;
-  readonly first: string;
-  readonly last: string;
-  readonly count: string;
-}
-
-const core: Places = {
+const core: EventFields = {
   object: "involvedObject",
   message: "message",
   source: "source",
@@ -44,7 +33,7 @@ const core: Places = {
   last: "lastTimestamp",
   count: "count",
 };
-const modern: Places = {
+const modern: EventFields = {
   object: "regarding",
   message: "note",
   source: "deprecatedSource",
@@ -54,28 +43,28 @@ const modern: Places = {
   count: "deprecatedCount",
 };
 
-const firstSeen = (event: KubeObject, at: Places, nowMs: number): string =>
+const firstSeen = (event: KubeObject, at: EventFields, nowMs: number): string =>
   ageOf(textAt(event, at.first) || textAt(event, "eventTime"), nowMs);
 
-function lastSeen(event: KubeObject, at: Places, nowMs: number): string {
+function lastSeen(event: KubeObject, at: EventFields, nowMs: number): string {
   if (isObject(event["series"])) return ageOf(textAt(event, "series.lastObservedTime"), nowMs);
   const last = textAt(event, at.last);
   return last === "" ? firstSeen(event, at, nowMs) : ageOf(last, nowMs);
 }
 
-function target(event: KubeObject, at: Places): string {
+function target(event: KubeObject, at: EventFields): string {
   const name = textAt(event, `${at.object}.name`);
   const kind = textAt(event, `${at.object}.kind`).toLowerCase();
   return name === "" ? kind : `${kind}/${name}`;
 }
 
-function source(event: KubeObject, at: Places): string {
+function source(event: KubeObject, at: EventFields): string {
   const component = textAt(event, `${at.source}.component`) || textAt(event, at.controller);
   const instance = textAt(event, `${at.source}.host`) || textAt(event, "reportingInstance");
   return instance === "" ? component : `${component}, ${instance}`;
 }
 
-const columns = (at: Places): NonNullable<ResourceDefinition["columns"]> => [
+const columns = (at: EventFields): NonNullable<ResourceDefinition["columns"]> => [
   textColumn("Last Seen", "Time since it happened last.", (event, nowMs) => lastSeen(event, at, nowMs)),
   textColumn("Type", "Normal, or Warning when somebody should look.", (event) => textAt(event, "type")),
   textColumn("Reason", "What happened, in one word for machines.", (event) => textAt(event, "reason")),
@@ -95,7 +84,7 @@ const columns = (at: Places): NonNullable<ResourceDefinition["columns"]> => [
 
 const objectFields = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
 
-function selectable(at: Places): ReadonlyMap<string, (event: KubeObject) => string> {
+function selectable(at: EventFields): ReadonlyMap<string, (event: KubeObject) => string> {
   const field = (name: string, path: string): readonly [string, (event: KubeObject) => string] => [name, (event) => textAt(event, path)];
   return new Map([
     ...objectFields.map((name) => field(`${at.object}.${name}`, `${at.object}.${name}`)),
@@ -105,16 +94,6 @@ function selectable(at: Places): ReadonlyMap<string, (event: KubeObject) => stri
     ["source", (event: KubeObject) => textAt(event, `${at.source}.component`) || textAt(event, at.controller)] as const,
   ]);
 }
-
-/** An event stands in the namespace of its object; one of a cluster-wide object in `default`. */
-const validate =
-  (at: Places) =>
-  (event: KubeObject): FieldProblem[] => {
-    const wanted = textAt(event, `${at.object}.namespace`);
-    const namespace = event.metadata.namespace ?? "";
-    if (namespace === wanted || (wanted === "" && namespace === "default")) return [];
-    return [invalidValue(`${at.object}.namespace`, wanted, "does not match event.namespace")];
-  };
 
 export const coreEvent = definer(
   "",
@@ -126,7 +105,7 @@ export const coreEvent = definer(
   shortNames: ["ev"],
   columns: columns(core),
   selectableFields: selectable(core),
-  validate: validate(core),
+  validate: (object) => validateEvent(object, core),
 });
 
 export const event = definer(
@@ -139,7 +118,7 @@ export const event = definer(
   shortNames: ["ev"],
   columns: columns(modern),
   selectableFields: selectable(modern),
-  validate: validate(modern),
+  validate: (object, old) => [...validateEvent(object, modern), ...(old ? [] : validateModernEvent(object, modern))],
   storedAs: {
     group: "",
     plural: "events",

@@ -1,26 +1,32 @@
 /** Ingress, IngressClass and NetworkPolicy. They are kept and checked; the gateway is what follows them. */
-import { isObject, listAt, mapAt, objectAt, objectsAt, textAt, valueAt } from "../access.ts";
+import { isObject, listAt, mapAt, objectAt, objectsAt, textAt, textsAt, valueAt } from "../access.ts";
 import { ageColumn, nameColumn, none, selectorText, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { dns1123Subdomain } from "../rules/names.ts";
-import { validateSelector } from "../rules/selector.ts";
+import { dns1123Label, dns1123Subdomain, wildcardHost } from "../rules/names.ts";
+import { ipFamily } from "../values/ip.ts";
+import { validateBackendPort, validateIngressClass, validateNetworkPolicy } from "./rules.ts";
 
 const define = definer("networking.k8s.io", "v1");
 const pathTypes = ["Exact", "ImplementationSpecific", "Prefix"];
+/** What a path must not hold: a gateway and the service behind it may read it differently. */
+const climbing = ["//", "/./", "/../", "%2f", "%2F"];
+const climbingEnds = ["/..", "/."];
+const classAnnotation = "kubernetes.io/ingress.class";
 const hostsShown = 3;
 
 function validateBackend(backend: JsonObject, field: string): FieldProblem[] {
   const { service, resource } = backend;
   if (!isObject(service) && !isObject(resource)) return [invalidValue(field, "", "resource or service backend is required")];
+  if (isObject(service) && isObject(resource)) return [invalidValue(field, "", "cannot set both resource and service backends")];
   if (!isObject(service)) return [];
-  const problems: FieldProblem[] = [];
-  if (textAt(service, "name") === "") problems.push(requiredValue(`${field}.service.name`));
-  const port = objectAt(service, "port");
-  if (textAt(port, "name") === "" && port["number"] === undefined) problems.push(requiredValue(field, "port name or number is required"));
-  return problems;
+  const name = textAt(service, "name");
+  return [
+    ...(name === "" ? [requiredValue(`${field}.service.name`)] : problemsOf(`${field}.service.name`, name, dns1123Label(name))),
+    ...validateBackendPort(objectAt(service, "port"), `${field}.service.port`, field),
+  ];
 }
 
 function validatePath(path: JsonObject, field: string): FieldProblem[] {
@@ -31,20 +37,51 @@ function validatePath(path: JsonObject, field: string): FieldProblem[] {
   else if (!pathTypes.includes(type)) problems.push(unsupportedValue(`${field}.pathType`, type, pathTypes));
   if ((type === "Exact" || type === "Prefix") && !text.startsWith("/"))
     problems.push(invalidValue(`${field}.path`, text, "must be an absolute path"));
+  if ((type === "Exact" || type === "Prefix") && text.startsWith("/")) {
+    for (const part of climbing) if (text.includes(part)) problems.push(invalidValue(`${field}.path`, text, `must not contain '${part}'`));
+    for (const end of climbingEnds) if (text.endsWith(end)) problems.push(invalidValue(`${field}.path`, text, `cannot end with '${end}'`));
+  }
   return [...problems, ...validateBackend(objectAt(path, "backend"), `${field}.backend`)];
 }
 
-function validateIngress(object: KubeObject): FieldProblem[] {
+function validateHost(host: string, field: string): FieldProblem[] {
+  if (host === "") return [];
+  if (ipFamily(host) !== undefined) return [invalidValue(field, host, "must be a DNS name, not an IP address")];
+  return problemsOf(field, host, wildcardHost(host));
+}
+
+function validateTls(spec: JsonObject): FieldProblem[] {
+  return objectsAt(spec, "tls").flatMap((tls, i) => {
+    const secret = textAt(tls, "secretName");
+    const field = `spec.tls[${i}]`;
+    return [
+      ...textsAt(tls, "hosts").flatMap((host, j) => problemsOf(`${field}.hosts[${j}]`, host, wildcardHost(host))),
+      ...(secret === "" ? [] : problemsOf(`${field}.secretName`, secret, dns1123Subdomain(secret))),
+    ];
+  });
+}
+
+/** The class, in the field and in the older annotation, which only an older object may have otherwise. */
+function validateClass(object: KubeObject, old?: KubeObject): FieldProblem[] {
+  const name = textAt(object, "spec.ingressClassName");
+  const older = mapAt(object, "metadata.annotations")[classAnnotation] ?? "";
+  const differ = !old && name !== "" && older !== "" && older !== name;
+  const why = "must match `ingressClassName` when both are specified";
+  return [
+    ...(name === "" ? [] : problemsOf("spec.ingressClassName", name, dns1123Subdomain(name))),
+    ...(differ ? [invalidValue(`annotations.${classAnnotation}`, older, why)] : []),
+  ];
+}
+
+function validateIngress(object: KubeObject, old?: KubeObject): FieldProblem[] {
   const spec = objectAt(object, "spec");
   const rules = objectsAt(spec, "rules");
   const fallback = spec["defaultBackend"];
   if (rules.length === 0 && !isObject(fallback))
-    return [invalidValue("spec", rules, "either `defaultBackend` or `rules` must be specified")];
+    return [invalidValue("spec", null, "either `defaultBackend` or `rules` must be specified")];
   const problems = isObject(fallback) ? validateBackend(fallback, "spec.defaultBackend") : [];
   for (const [i, rule] of rules.entries()) {
-    const host = textAt(rule, "host");
-    const plain = host.replace(/^\*\./, "");
-    if (host !== "") problems.push(...problemsOf(`spec.rules[${i}].host`, host, dns1123Subdomain(plain)));
+    problems.push(...validateHost(textAt(rule, "host"), `spec.rules[${i}].host`));
     const http = rule["http"];
     if (!isObject(http)) continue;
     const field = `spec.rules[${i}].http.paths`;
@@ -52,7 +89,7 @@ function validateIngress(object: KubeObject): FieldProblem[] {
     if (paths.length === 0) problems.push(requiredValue(field));
     problems.push(...paths.flatMap((path, j) => validatePath(path, `${field}[${j}]`)));
   }
-  return problems;
+  return [...problems, ...validateTls(spec), ...validateClass(object, old)];
 }
 
 function hosts(object: KubeObject): string {
@@ -104,7 +141,7 @@ export const ingressClass = define({
     }),
     ageColumn,
   ],
-  validate: (object) => (textAt(object, "spec.controller") === "" ? [requiredValue("spec.controller")] : []),
+  validate: validateIngressClass,
 });
 
 export const networkPolicy = define({
@@ -117,5 +154,5 @@ export const networkPolicy = define({
     textColumn("Pod-Selector", "Pods the policy is for.", (object) => selectorText(valueAt(object, "spec.podSelector"))),
     ageColumn,
   ],
-  validate: (object) => validateSelector(valueAt(object, "spec.podSelector"), "spec.podSelector"),
+  validate: validateNetworkPolicy,
 });

@@ -1,10 +1,11 @@
 /** Roles and bindings: who may do what, in a namespace or everywhere. */
-import { listAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { isObject, listAt, objectsAt, sameJson, textAt } from "../access.ts";
 import { ageColumn, createdColumn, nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
-import { immutable, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
+import { immutable, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { dns1123Subdomain } from "../rules/names.ts";
 import { validateSelector } from "../rules/selector.ts";
 
 const group = "rbac.authorization.k8s.io";
@@ -54,9 +55,13 @@ export const clusterRole = define({
   nameRule: "path",
   columns: [nameColumn, createdColumn],
   validate(object) {
-    const selectors = objectsAt(object, "aggregationRule.clusterRoleSelectors").flatMap((selector, i) =>
-      validateSelector(selector, `aggregationRule.clusterRoleSelectors[${i}]`),
-    );
+    const field = "aggregationRule.clusterRoleSelectors";
+    const selectors = objectsAt(object, field).flatMap((selector, i) => {
+      const problems = validateSelector(selector, `${field}[${i}]`);
+      return problems.length === 0 ? [] : [...problems, invalidValue(`${field}[${i}]`, null, "invalid label selector.")];
+    });
+    if (isObject(object["aggregationRule"]) && listAt(object, field).length === 0)
+      selectors.push(requiredValue(field, "at least one clusterRoleSelector required if aggregationRule is non-nil"));
     return [...validateRules(object, false), ...selectors];
   },
 });
@@ -69,6 +74,8 @@ function validateSubject(subject: JsonObject, field: string, namespaced: boolean
   const wanted = subjectKinds[kind];
   if (wanted === undefined) return [...problems, unsupportedValue(`${field}.kind`, kind, Object.keys(subjectKinds))];
   if (textAt(subject, "apiGroup") !== wanted) problems.push(unsupportedValue(`${field}.apiGroup`, textAt(subject, "apiGroup"), [wanted]));
+  const name = textAt(subject, "name");
+  if (kind === "ServiceAccount" && name !== "") problems.push(...problemsOf(`${field}.name`, name, dns1123Subdomain(name)));
   if (kind === "ServiceAccount" && !namespaced && textAt(subject, "namespace") === "") problems.push(requiredValue(`${field}.namespace`));
   return problems;
 }

@@ -98,6 +98,7 @@ function limitRangeItem(item: JsonObject): void {
   for (const [name, value] of Object.entries(objectAt(item, "max"))) setAbsent(limit, name, value);
   for (const [name, value] of Object.entries(limit)) setAbsent(request, name, value);
   for (const [name, value] of Object.entries(objectAt(item, "min"))) setAbsent(request, name, value);
+  for (const name of ["default", "defaultRequest"]) if (Object.keys(objectAt(item, name)).length === 0) delete item[name];
 }
 
 function replicationController(value: JsonObject): void {
@@ -234,6 +235,12 @@ const core: Readonly<Record<string, DefaultRule>> = {
   LimitRangeItem: limitRangeItem,
   Namespace: namespace,
   NamespaceStatus: (status) => setDefault(status, "phase", "Active"),
+  NodeSpec: (spec) => {
+    // The older field says the first of the newer one.
+    const [one, all] = [textAt(spec, "podCIDR"), listAt(spec, "podCIDRs")];
+    if (one !== "" && all[0] !== one) spec["podCIDRs"] = [one];
+    else if (one === "" && all.length > 0) spec["podCIDR"] = all[0];
+  },
   NodeStatus: (status) => {
     if (status["allocatable"] === undefined && isObject(status["capacity"])) status["allocatable"] = { ...status["capacity"] };
   },

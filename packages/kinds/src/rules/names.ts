@@ -114,9 +114,27 @@ export function labelValue(value: string): string[] {
   return [...long, patternComplaint(what, labelValueFormat, "MyValue", "my_value", "12345")];
 }
 
+/** Name of a host, or all hosts of a domain: `*.example.com`. */
+export function wildcardHost(value: string): string[] {
+  if (!value.includes("*")) return dns1123Subdomain(value);
+  if (value.startsWith("*.") && patterns.subdomain.test(value.slice(2)) && value.length <= subdomainMax) return [];
+  const what =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
+  return [patternComplaint(what, `\\*\\.${subdomain}`, "*.example.com")];
+}
+
+/** Name of a controller: a domain and a path, `example.com/ingress`. */
+export function domainPath(value: string): string[] {
+  const cut = value.indexOf("/");
+  if (cut <= 0 || cut === value.length - 1) return ['must be a domain-prefixed path (such as "acme.io/foo")'];
+  const path = value.slice(cut + 1);
+  const format = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+  return [...dns1123Subdomain(value.slice(0, cut)), ...(whole(format).test(path) ? [] : [patternComplaint("Invalid path", format)])];
+}
+
 /** Keys of ConfigMaps and Secrets. */
 export function dataKey(value: string): string[] {
-  const complaints = value.length > subdomainMax ? [lengthComplaint(subdomainMax)] : [];
+  const complaints = value.length > subdomainMax ? [`must be no more than ${subdomainMax} characters`] : [];
   const what = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
   if (!patterns.key.test(value)) complaints.push(patternComplaint(what, keyFormat, "key.name", "KEY_NAME", "key-name"));
   return [...complaints, ...parentFolder(value)];

@@ -18,9 +18,12 @@ export function notNegative(spec: JsonObject, names: readonly string[], field = 
 export function validateSelectorAndTemplate(spec: JsonObject, what: string): FieldProblem[] {
   const selector = spec["selector"];
   const problems: FieldProblem[] = [];
-  if (!isObject(selector)) problems.push(requiredValue("spec.selector"));
-  else {
+  if (!isObject(selector)) {
+    if (what !== "daemonset") problems.push(requiredValue("spec.selector"));
+  } else {
     problems.push(...validateSelector(selector, "spec.selector"));
+    // What cannot be read cannot be compared with the template either.
+    if (problems.length > 0) return [...problems, ...unreadable(selector, what)];
     if (selectsEverything(selector)) problems.push(invalidValue("spec.selector", selector, `empty selector is invalid for ${what}`));
   }
   const labels = mapAt(spec, "template.metadata.labels");
@@ -29,6 +32,11 @@ export function validateSelectorAndTemplate(spec: JsonObject, what: string): Fie
     problems.push(invalidValue("spec.template.metadata.labels", said, "`selector` does not match template `labels`"));
   }
   return problems;
+}
+
+function unreadable(selector: JsonObject, what: string): FieldProblem[] {
+  if (what === "daemonset") return [];
+  return [invalidValue("spec.selector", selector, what === "statefulset" ? "" : "invalid label selector")];
 }
 
 /** A template of pods that run for ever. `kind` is named in the message about deadlines. */

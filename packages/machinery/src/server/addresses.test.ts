@@ -38,7 +38,7 @@ const refusals: readonly (readonly [what: string, spec: JsonObject, message: str
   [
     "an address of another network",
     { clusterIP: "192.168.1.1" },
-    'spec.clusterIPs: Invalid value: ["192.168.1.1"]: failed to allocate IP 192.168.1.1: the provided network does not match the current range',
+    'spec.clusterIPs: Invalid value: ["192.168.1.1"]: failed to allocate IP 192.168.1.1: the provided IP (192.168.1.1) is not in the valid range. The range of valid IPs is 10.96.0.0/12',
   ],
   [
     "the network's own address",

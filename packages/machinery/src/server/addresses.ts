@@ -146,8 +146,7 @@ export class ServiceAddresses implements Disposable {
   #refusesAddress(address: string, dryRun: boolean): string | undefined {
     const { first, last } = this.#addresses;
     const number = ipFamily(address) === "IPv4" ? ipv4Number(address) : -1;
-    if (number < first - 1 || number > last + 1) return "the provided network does not match the current range";
-    // The first and the last of a network are no machine's.
+    // Of another network; or the first and the last of this one, which are no machine's.
     if (number < first || number > last)
       return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#ranges.addresses}`;
     return this.#addresses.has(number) && !dryRun ? "provided IP is already allocated" : undefined;

@@ -1,0 +1,144 @@
+/** Rules of a Job beside its pod: completion by index, what counts as failure and success, and how it knows its pods. */
+import { isObject, listAt, mapAt, objectAt, objectsAt, textAt } from "../access.ts";
+import type { JsonObject, KubeObject } from "../object.ts";
+import { invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
+import type { FieldProblem } from "../resource.ts";
+import { domainPath, qualifiedName } from "../rules/names.ts";
+import { selectorMatches, validateSelector } from "../rules/selector.ts";
+
+/** Labels every Job carries to know its pods. */
+export const uidLabel = "batch.kubernetes.io/controller-uid";
+export const nameLabel = "batch.kubernetes.io/job-name";
+
+const modes = ["NonIndexed", "Indexed"];
+const actions = ["Count", "FailIndex", "FailJob", "Ignore"];
+const operators = ["In", "NotIn"];
+const statuses = ["False", "True", "Unknown"];
+const replacements = ["Failed", "TerminatingOrFailed"];
+const needsIndexes = "requires indexed completion mode";
+
+/** Everything of a Job's spec that is neither a plain number nor its template. A CronJob's template leaves much of it unsaid. */
+export function validateJobPolicies(spec: JsonObject, field: string): FieldProblem[] {
+  const mode = textAt(spec, "completionMode");
+  const manager = textAt(spec, "managedBy");
+  const replacement = textAt(spec, "podReplacementPolicy");
+  const problems: FieldProblem[] = [];
+  if (mode !== "" && !modes.includes(mode)) problems.push(unsupportedValue(`${field}.completionMode`, mode, modes));
+  if (mode === "Indexed" && typeof spec["completions"] !== "number")
+    problems.push(requiredValue(`${field}.completions`, "when completion mode is Indexed"));
+  if (mode !== "Indexed") problems.push(...validateUnindexed(spec, field));
+  if (typeof spec["maxFailedIndexes"] === "number" && typeof spec["backoffLimitPerIndex"] !== "number")
+    problems.unshift(requiredValue(`${field}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
+  if (manager !== "") problems.push(...problemsOf(`${field}.managedBy`, manager, domainPath(manager)));
+  problems.push(...validateFailurePolicy(spec, field), ...validateSuccessPolicy(spec, mode, field));
+  const known = isObject(spec["podFailurePolicy"]) ? ["Failed"] : replacements;
+  if (replacement !== "" && !known.includes(replacement))
+    problems.push(unsupportedValue(`${field}.podReplacementPolicy`, replacement, known));
+  return problems;
+}
+
+function validateUnindexed(spec: JsonObject, field: string): FieldProblem[] {
+  return ["backoffLimitPerIndex", "maxFailedIndexes"]
+    .filter((name) => typeof spec[name] === "number")
+    .map((name) => invalidValue(`${field}.${name}`, spec[name], needsIndexes));
+}
+
+function validateFailurePolicy(spec: JsonObject, field: string): FieldProblem[] {
+  if (!isObject(spec["podFailurePolicy"])) return [];
+  const policy = textAt(spec, "template.spec.restartPolicy");
+  const place = `${field}.template.spec.restartPolicy`;
+  const restart =
+    policy === "OnFailure" ? [invalidValue(place, policy, 'only "Never" is supported when podFailurePolicy is specified')] : [];
+  const rules = objectsAt(spec, "podFailurePolicy.rules");
+  return [...restart, ...rules.flatMap((rule, i) => validateFailureRule(rule, spec, `${field}.podFailurePolicy.rules[${i}]`))];
+}
+
+function validateFailureRule(rule: JsonObject, spec: JsonObject, field: string): FieldProblem[] {
+  const action = textAt(rule, "action");
+  const problems: FieldProblem[] = [];
+  if (action === "") problems.push(requiredValue(`${field}.action`, 'valid values: ["Count" "FailIndex" "FailJob" "Ignore"]'));
+  else if (!actions.includes(action)) problems.push(unsupportedValue(`${field}.action`, action, actions));
+  if (action === "FailIndex" && typeof spec["backoffLimitPerIndex"] !== "number")
+    problems.push(invalidValue(`${field}.action`, action, "requires the backoffLimitPerIndex to be set"));
+  const codes = rule["onExitCodes"];
+  const conditions = objectsAt(rule, "onPodConditions");
+  if (isObject(codes)) problems.push(...validateExitCodes(codes, spec, `${field}.onExitCodes`));
+  problems.push(...conditions.flatMap((condition, i) => validateCondition(condition, `${field}.onPodConditions[${i}]`)));
+  if (isObject(codes) === conditions.length > 0) {
+    const word = isObject(codes) ? "both" : "one of";
+    const rest = isObject(codes) ? "is not supported" : "is required";
+    const message = `Invalid value: specifying ${word} OnExitCodes and OnPodConditions ${rest}`;
+    problems.push({ type: "FieldValueInvalid", field, message });
+  }
+  return problems;
+}
+
+function validateExitCodes(codes: JsonObject, spec: JsonObject, field: string): FieldProblem[] {
+  const [operator, container] = [textAt(codes, "operator"), textAt(codes, "containerName")];
+  const values = listAt(codes, "values");
+  const problems: FieldProblem[] = [];
+  if (!operators.includes(operator)) problems.push(unsupportedValue(`${field}.operator`, operator, operators));
+  const pod = objectAt(spec, "template.spec");
+  const names = [...objectsAt(pod, "containers"), ...objectsAt(pod, "initContainers")].map((each) => textAt(each, "name"));
+  if (container !== "" && !names.includes(container))
+    problems.push(
+      invalidValue(`${field}.containerName`, container, "must be one of the container or initContainer names in the pod template"),
+    );
+  if (values.length === 0) problems.push(invalidValue(`${field}.values`, [], "at least one value is required"));
+  for (const [i, value] of values.entries())
+    if (operator === "In" && value === 0) problems.push(invalidValue(`${field}.values[${i}]`, 0, "must not be 0 for the In operator"));
+  return problems;
+}
+
+function validateCondition(condition: JsonObject, field: string): FieldProblem[] {
+  const [type, status] = [textAt(condition, "type"), textAt(condition, "status")];
+  const problems = problemsOf(`${field}.type`, type, qualifiedName(type));
+  return statuses.includes(status) ? problems : [...problems, unsupportedValue(`${field}.status`, status, statuses)];
+}
+
+function validateSuccessPolicy(spec: JsonObject, mode: string, field: string): FieldProblem[] {
+  const policy = spec["successPolicy"];
+  if (!isObject(policy)) return [];
+  const rules = objectsAt(policy, "rules");
+  const place = `${field}.successPolicy`;
+  if (mode !== "Indexed") {
+    // As the server shows its own form of it.
+    const shown = rules.map((rule) => ({
+      SucceededIndexes: rule["succeededIndexes"] ?? null,
+      SucceededCount: rule["succeededCount"] ?? null,
+    }));
+    return [invalidValue(place, { Rules: shown }, needsIndexes)];
+  }
+  if (rules.length === 0)
+    return [requiredValue(`${place}.rules`, "at least one rules must be specified when the successPolicy is specified")];
+  const empty = (rule: JsonObject): boolean => rule["succeededIndexes"] === undefined && rule["succeededCount"] === undefined;
+  return rules.flatMap((rule, i) =>
+    empty(rule) ? [requiredValue(`${place}.rules[${i}]`, "at least one of succeededCount or succeededIndexes must be specified")] : [],
+  );
+}
+
+/** On create: a Job knows its pods by its own uid, unless it names them itself; and its selector is for the pods it makes. */
+export function validateJobSelector(object: KubeObject): FieldProblem[] {
+  const spec = objectAt(object, "spec");
+  const uid = object.metadata.uid;
+  if (uid === undefined) return []; // not made by a server yet: its selector comes with the uid
+  const { selector } = spec;
+  const labels = mapAt(spec, "template.metadata.labels");
+  const said = Object.keys(labels).length === 0 ? null : sorted(labels);
+  const problems: FieldProblem[] = [];
+  if (spec["manualSelector"] !== true && isObject(selector)) {
+    const wanted = { "controller-uid": uid, [uidLabel]: uid, "job-name": object.metadata.name, [nameLabel]: object.metadata.name };
+    for (const [key, value] of Object.entries(wanted))
+      if (labels[key] !== value) problems.push(invalidValue(`spec.template.metadata.labels[${key}]`, said, `must be '${value}'`));
+    if (!selectorMatches(selector, { [uidLabel]: uid }))
+      problems.push(invalidValue("spec.selector", selector, "`selector` not auto-generated"));
+  }
+  const wrong = isObject(selector) ? validateSelector(selector, "spec.selector") : [requiredValue("spec.selector")];
+  problems.push(...wrong);
+  if (!selectorMatches(selector, labels) || !isObject(selector))
+    problems.push(invalidValue("spec.template.metadata.labels", said, "`selector` does not match template `labels`"));
+  return problems;
+}
+
+const sorted = (labels: Readonly<Record<string, string>>): object =>
+  Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
