@@ -77,12 +77,13 @@ const refusals: readonly (readonly [kind: string, body: JsonObject, ...problems:
   ["/Endpoints", { subsets: [{}] }, "subsets[0]: Required"],
   [
     "/Endpoints",
-    { subsets: [{ addresses: [{ ip: "127.0.0.1", nodeName: "B_" }], ports: [{ port: 0, protocol: "x" }] }] },
+    { subsets: [{ addresses: [{ ip: "169.254.0.1", nodeName: "B_" }], ports: [{ port: 0, protocol: "x" }] }] },
     "subsets[0].addresses[0].nodeName: Invalid",
     "subsets[0].addresses[0].ip: Invalid",
     "subsets[0].ports[0].port: Invalid",
     "subsets[0].ports[0].protocol: Unsupported",
   ],
+  ["/Endpoints", { subsets: [{ addresses: [{ ip: "127.0.0.1" }], ports: [{ port: 80 }] }] }],
   ["events.k8s.io/Event", { regarding: { namespace: "b" } }, "eventTime: Required", "type: Invalid"],
   [
     "/Event",

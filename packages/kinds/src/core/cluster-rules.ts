@@ -3,7 +3,7 @@ import { numberAt, objectAt, objectsAt, sameJson, textAt, textsAt } from "../acc
 import type { JsonObject, KubeObject } from "../object.ts";
 import { duplicateValue, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { validateAddress, validateRange, validateReachable } from "../rules/addresses.ts";
+import { validateAddress, validateLocalOrReachable, validateRange } from "../rules/addresses.ts";
 import { dns1123Label, dns1123Subdomain, labelValue, portNumber, qualifiedName } from "../rules/names.ts";
 import { ipFamily } from "../values/ip.ts";
 
@@ -32,7 +32,7 @@ function validateEndpoint(endpoint: JsonObject, field: string): FieldProblem[] {
   if (ipFamily(ip) === undefined) problems.push(invalidValue(`${field}.ip`, ip, "must be a valid IP address")); // the server says it twice
   if (host !== "") problems.push(...problemsOf(`${field}.hostname`, host, dns1123Label(host)));
   if (node !== "") problems.push(...problemsOf(`${field}.nodeName`, node, dns1123Subdomain(node)));
-  return [...problems, ...validateReachable(ip, `${field}.ip`)];
+  return [...problems, ...validateLocalOrReachable(ip, `${field}.ip`)];
 }
 
 function validateEndpointPort(port: JsonObject, named: boolean, field: string): FieldProblem[] {

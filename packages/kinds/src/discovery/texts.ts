@@ -4,7 +4,7 @@ import { none } from "../columns.ts";
 import type { KubeObject } from "../object.ts";
 import { duplicateValue, immutable, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { validateAddress, validateReachable } from "../rules/addresses.ts";
+import { validateAddress, validateLocalOrReachable } from "../rules/addresses.ts";
 import { dns1123Label, dns1123Subdomain, qualifiedName } from "../rules/names.ts";
 import { ipFamily } from "../values/ip.ts";
 
@@ -60,7 +60,7 @@ function validateEndpointAddress(address: string, type: string, field: string, i
   if (type === "FQDN") return problemsOf(place, address, dns1123Subdomain(address));
   const family = ipFamily(address);
   if (family === undefined) return validateAddress(address, place);
-  return family === type ? validateReachable(address, place) : [invalidValue(field, address, `must be an ${type} address`)];
+  return family === type ? validateLocalOrReachable(address, place) : [invalidValue(field, address, `must be an ${type} address`)];
 }
 
 function validatePorts(object: KubeObject): FieldProblem[] {

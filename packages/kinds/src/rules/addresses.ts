@@ -12,12 +12,13 @@ export function validateAddress(text: string, field: string): FieldProblem[] {
 }
 
 /** Ranges nobody outside a machine can reach, and what is said of them. Texts as they are written in full, lower case. */
-const special: readonly (readonly [test: (address: string) => boolean, why: (address: string) => string])[] = [
+type Special = readonly [test: (address: string) => boolean, why: (address: string) => string];
+const loopback: Special = [
+  (address) => (isIpv4(address) && address.startsWith("127.")) || address === "::1",
+  () => "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+];
+const special: readonly Special[] = [
   [(address) => address === "0.0.0.0" || address === "::", (address) => `may not be unspecified (${address})`],
-  [
-    (address) => (isIpv4(address) && address.startsWith("127.")) || address === "::1",
-    () => "may not be in the loopback range (127.0.0.0/8, ::1/128)",
-  ],
   [
     (address) => (isIpv4(address) && address.startsWith("169.254.")) || /^fe[89ab][\da-f]:/.test(address),
     () => "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
@@ -28,11 +29,23 @@ const special: readonly (readonly [test: (address: string) => boolean, why: (add
   ],
 ];
 
-/** An address that others can reach: none that means this machine or this wire. What is no address is not looked at. */
+/**
+ * The address of an endpoint: none that means nobody, or this wire. A cluster refuses loopback too; on one machine that is where endpoints are, this server's
+ * first of all. What is no address is not looked at.
+ */
+export function validateLocalOrReachable(text: string, field: string): FieldProblem[] {
+  return refusals(special, text, field);
+}
+
+/** An address that others can reach: an endpoint's, and not this machine's own. What is no address is not looked at. */
 export function validateReachable(text: string, field: string): FieldProblem[] {
+  return refusals([...special, loopback], text, field);
+}
+
+function refusals(ranges: readonly Special[], text: string, field: string): FieldProblem[] {
   if (ipFamily(text) === undefined) return [];
   const address = text.toLowerCase();
-  return special.filter(([test]) => test(address)).map(([, why]) => invalidValue(field, text, why(text)));
+  return ranges.filter(([test]) => test(address)).map(([, why]) => invalidValue(field, text, why(text)));
 }
 
 interface Range {
