@@ -59,6 +59,17 @@ test("a thousand calls are one stream, which ends with the last of them", async 
   assert.equal((await new Calling(channel, "/t.S/Echo").half().ended).code, 0); // another stream
 });
 
+test("a full carrier takes no further call: another one does", async () => {
+  await using net = await open();
+  const channel = carriedChannel(net.channel, { callsMax: 10 });
+  const calls = Array.from({ length: 25 }, () => new Calling(channel, "/t.S/Echo").send("m"));
+  await until("the answers", () => calls.every(({ messages }) => messages.length === 1));
+  assert.equal(net.listener.openCalls, 3);
+  for (const call of calls) call.half();
+  for (const call of calls) assert.deepEqual(await call.ended, statusOk);
+  await until("the streams' end", () => net.listener.openCalls === 0);
+});
+
 test("a connection that is lost ends all calls, none of them as unreached", async () => {
   await using net = await open();
   const channel = carriedChannel(net.channel);

@@ -3,7 +3,7 @@
  *
  * Invariants
  * N1 a carrier is open while it has calls: the last call's end half-closes it, the next call opens another, so nobody has to close one
- * N2 a carrier takes no call any more once it is half-closed, told to leave, or out of numbers
+ * N2 a carrier takes no call any more once it is half-closed, told to leave, full or out of numbers
  * N3 what ends a carrier ends its calls, with `unreached` only when the server's code saw nothing of any of them
  */
 import { explain, type Fault } from "@mecha/kit";
@@ -17,11 +17,15 @@ export const carrierPath = "/mecha.carrier.v1.Carrier/Carry";
 
 /** Calls on one carrier over its life: their numbers are 32 bits. */
 const numbersMax = 0xffff_ffff;
+/** Calls on one carrier at a time, half of what a server takes by default (`CarrierOptions.callsMax`); past it the next call opens another carrier. */
+const callsMaxDefault = 50_000;
 const unimplemented = 12;
 
 interface CarriedChannelOptions {
   /** One message from the server. Default 12 MiB, as connect's. */
   readonly messageMaxBytes?: number;
+  /** Calls on one carrier at a time. Default 50,000. */
+  readonly callsMax?: number;
 }
 
 /**
@@ -29,24 +33,26 @@ interface CarriedChannelOptions {
  * Does not own the channel.
  */
 export function carriedChannel(channel: Channel, options: CarriedChannelOptions = {}): Channel {
-  return new CarriedChannel(channel, options.messageMaxBytes ?? 12 * 1024 * 1024);
+  return new CarriedChannel(channel, options.messageMaxBytes ?? 12 * 1024 * 1024, options.callsMax ?? callsMaxDefault);
 }
 
 class CarriedChannel implements Channel {
   readonly target: string;
   readonly #channel: Channel;
   readonly #messageMaxBytes: number;
+  readonly #callsMax: number;
   #carrier: Carrier | undefined;
 
-  constructor(channel: Channel, messageMaxBytes: number) {
+  constructor(channel: Channel, messageMaxBytes: number, callsMax: number) {
     this.target = channel.target;
     this.#channel = channel;
     this.#messageMaxBytes = messageMaxBytes;
+    this.#callsMax = callsMax;
   }
 
   open(path: string, options: CallOptions, events: ClientCallEvents): ClientCall {
     if (options.metadata !== undefined || options.timeoutMs !== undefined) return this.#channel.open(path, options, events);
-    if (this.#carrier?.takesCalls !== true) this.#carrier = new Carrier(this.#channel, this.#messageMaxBytes);
+    if (this.#carrier?.takesCalls !== true) this.#carrier = new Carrier(this.#channel, this.#messageMaxBytes, this.#callsMax);
     return this.#carrier.open(path, events);
   }
 
@@ -59,6 +65,7 @@ class CarriedChannel implements Channel {
 class Carrier implements ClientCallEvents, CarrierLine {
   readonly messageMaxBytes: number;
   readonly #call: ClientCall;
+  readonly #callsMax: number;
   readonly #calls = new Map<number, CarriedClientCall>();
   #last = 0;
   #leaving = false;
@@ -66,14 +73,15 @@ class Carrier implements ClientCallEvents, CarrierLine {
   #answered = false;
   readonly #waiting = new Set<Carried>();
 
-  constructor(channel: Channel, messageMaxBytes: number) {
+  constructor(channel: Channel, messageMaxBytes: number, callsMax: number) {
     this.messageMaxBytes = messageMaxBytes;
+    this.#callsMax = callsMax;
     this.#call = channel.open(carrierPath, {}, this);
   }
 
   /** N2 */
   get takesCalls(): boolean {
-    return !this.#leaving && this.#last < numbersMax;
+    return !this.#leaving && this.#last < numbersMax && this.#calls.size < this.#callsMax;
   }
 
   open(path: string, events: ClientCallEvents): ClientCall {
