@@ -27,7 +27,8 @@ export function answerOf(status: number, body: unknown, { media, pretty }: Negot
 }
 
 function encode(body: unknown, media: Negotiated["media"], pretty: boolean): string {
-  if (media === "yaml") return stringify(body, { aliasDuplicateObjects: false, lineWidth: 0 });
+  if (media === "yaml")
+    return stringify(body, { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true, indentSeq: false, version: "1.1" });
   return `${JSON.stringify(body, undefined, pretty ? 2 : undefined)}\n`;
 }
 

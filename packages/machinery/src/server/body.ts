@@ -4,7 +4,8 @@
  * B1 fields named twice are found in the text, as a parsed value has forgotten them
  */
 import type { JsonObject } from "@mecha/kinds";
-import { isObject } from "../json.ts";
+import { jsonProblem } from "../go-json.ts";
+import { cannotUnmarshal, isObject } from "../json.ts";
 import { StatusError } from "../status.ts";
 import { duplicateTexts } from "./duplicates.ts";
 import { badRequest } from "./options.ts";
@@ -40,13 +41,14 @@ export function parseBody(
   body: Uint8Array | undefined,
   contentType: string | undefined,
   protobuf?: ProtobufDecoder,
+  refuse: Unreadable = (why) => badRequest(why),
 ): ParsedBody | undefined {
   if (!body || body.length === 0) return undefined;
   checkBodySize(body.length);
   const media = mediaType(contentType) || "application/json";
   if (media === protobufMedia && protobuf) return { ...nothingTwice, value: protobuf(body) };
-  if (media === "application/json") return parseJson(utf8(body));
-  if (media === "application/yaml" || media === "text/yaml") return yamlBody(utf8(body));
+  if (media === "application/json") return parseJson(utf8(body), refuse);
+  if (media === "application/yaml" || media === "text/yaml") return yamlBody(utf8(body), refuse);
   const types = ["application/json", "application/yaml", ...(protobuf ? [protobufMedia] : [])];
   throw new StatusError(
     "UnsupportedMediaType",
@@ -75,28 +77,54 @@ export function utf8(body: Uint8Array): string {
   }
 }
 
-function parseJson(text: string): ParsedBody {
+/** How a body that cannot be read is refused. */
+type Unreadable = (why: string, text: string) => StatusError;
+
+/** Bytes of a body that a refusal shows. */
+const shownBytes = 30;
+
+/** Of a body that says in no readable way what it is. @param kind What it should have been. */
+export function unrecognized(kind: string): Unreadable {
+  return (why, text) => {
+    const bytes = new TextEncoder().encode(text);
+    const start = bytes.slice(0, shownBytes);
+    const shown = text.startsWith("{")
+      ? new TextDecoder().decode(start)
+      : Array.from(start, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const summary = bytes.length === 0 ? "<empty>" : `${shown}${bytes.length > shownBytes ? " ..." : ""}`;
+    return badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why} (${summary})`);
+  };
+}
+
+/** @param problem As Go's reader says it. */
+export const noJson = (problem: string): string => `couldn't get version/kind; json parse error: ${problem}`;
+
+function parseJson(text: string, refuse: Unreadable): ParsedBody {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw badRequest(`error decoding JSON: ${(error as Error).message}`);
+  } catch {
+    throw refuse(noJson(jsonProblem(text)), text);
   }
-  return { value: mustBeObject(value), duplicates: duplicateTexts(text), repeated: [] };
+  return { value: mustBeObject(value, text, refuse), duplicates: duplicateTexts(text), repeated: [] };
 }
 
-function yamlBody(text: string): ParsedBody {
+function yamlBody(text: string, refuse: Unreadable): ParsedBody {
   try {
     const { value, repeated } = parseYaml(text);
-    return { value: mustBeObject(value), duplicates: [], repeated };
+    return { value: mustBeObject(value, text, refuse), duplicates: [], repeated };
   } catch (error) {
     if (error instanceof StatusError) throw error;
     throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
   }
 }
 
-function mustBeObject(value: unknown): JsonObject {
-  if (!isObject(value))
-    throw badRequest("couldn't get version/kind; json parse error: the body must be an object with apiVersion and kind");
+/** What Go reads version and kind into, as it names it. */
+const typeMeta = String.raw`struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`;
+
+/** Null is an object that says nothing. */
+function mustBeObject(value: unknown, text: string, refuse: Unreadable): JsonObject {
+  if (value === null) return {};
+  if (!isObject(value)) throw refuse(noJson(cannotUnmarshal(value, typeMeta)), text);
   return value;
 }

@@ -82,11 +82,13 @@ function decoded(
   definition: ResourceDefinition,
   refuse: Refusal,
 ): { readonly object: KubeObject; readonly unknown: readonly string[] } {
-  const given = mustHaveMetadata(value);
-  if (definition.prune) return { object: given, unknown: definition.prune(given) };
-  const { apiVersion, kind } = given;
+  if (definition.prune) {
+    const given = mustHaveMetadata(value);
+    return { object: given, unknown: definition.prune(given) };
+  }
+  const { apiVersion, kind } = value;
   try {
-    const { object, unknown } = decodeByType(definition.types, definition.type, given);
+    const { object, unknown } = decodeByType(definition.types, definition.type, value);
     return {
       object: mustHaveMetadata({ apiVersion, kind, ...object }),
       unknown: unknown.filter((path) => path !== "apiVersion" && path !== "kind"),

@@ -1,5 +1,6 @@
 /** PATCH: which kinds of patch a resource takes, and what each makes of an object. The patches themselves are packages/machinery/src/patch. */
 import type { JsonObject, ResourceDefinition } from "@mecha/kinds";
+import { jsonProblem } from "../go-json.ts";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMergePatch } from "../patch/strategic-patch.ts";
@@ -31,6 +32,8 @@ export function parsePatch(body: Uint8Array | undefined, contentType: string | u
   const media = mediaType(contentType);
   const kind = (Object.keys(patchMedia) as (keyof typeof patchMedia)[]).find((one) => patchMedia[one] === media);
   const types = patchTypes(definition);
+  // Paths of built-in kinds take these types and no other; those of CRDs look into the request.
+  if (!kind && definition.strategicPatch) throw new StatusError("UnsupportedMediaType", "415: Unsupported Media Type", {});
   if (!kind || !types.includes(media))
     throw new StatusError(
       "UnsupportedMediaType",
@@ -47,8 +50,8 @@ export function parsePatch(body: Uint8Array | undefined, contentType: string | u
       duplicates: duplicateTexts(text).map((one) => (kind === "json" ? `json patch ${one}` : one)),
     };
   } catch (error) {
-    const what = kind === "apply" ? "YAML" : "patch";
-    throw badRequest(`error decoding ${what}: ${(error as Error).message}`);
+    if (kind === "apply") throw badRequest(`error decoding YAML: ${(error as Error).message}`);
+    throw badRequest(`error decoding patch: ${jsonProblem(text)}`);
   }
 }
 

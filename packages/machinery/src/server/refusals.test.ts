@@ -138,3 +138,42 @@ test("one object is got, not watched", async () => {
   assert.equal((await ask("GET", `${maps}/a?watch=1`)).body.metadata.name, "a");
   assert.equal((await ask("GET", `${maps}/none?watch=1`)).status, 404);
 });
+
+/** Body of a create, message of the refusal. */
+const bodies: readonly (readonly [body: string, message: RegExp])[] = [
+  [
+    "{",
+    /^the object provided is unrecognized \(must be of type ConfigMap\): couldn't get version\/kind; json parse error: unexpected end of JSON input \(\{\)$/u,
+  ],
+  ["hello", /: invalid character 'h' looking for beginning of value \(68656c6c6f\)$/u],
+  ["[]", /: json: cannot unmarshal array into Go value of type struct \{.*\} \(5b5d\)$/u],
+  [
+    '{"apiVersion":"v1","kind":"ConfigMap"}{}',
+    /: invalid character '\{' after top-level value \(\{"apiVersion":"v1","kind":"Con \.\.\.\)$/u,
+  ],
+  ['{"metadata":"x"}', /cannot unmarshal string into Go struct field ConfigMap\.metadata of type/u],
+  ['{"apiVersion":"a/b/c","metadata":{"name":"a"}}', /: unexpected GroupVersion string: a\/b\/c \(/u],
+  [
+    '{"kind":"Gizmo","metadata":{"name":"a"}}',
+    /^Gizmo in version "v1" cannot be handled as a ConfigMap: no kind "Gizmo" is registered for version "v1" in scheme/u,
+  ],
+];
+test("bodies that cannot be read are refused with what was found", async () => {
+  const { ask } = await testServer();
+  for (const [body, message] of bodies) {
+    const answer = await ask("POST", maps, body);
+    assert.deepEqual([answer.status, message.test(answer.body.message)], [400, true], `${body}: ${answer.body.message}`);
+  }
+  assert.equal((await ask("POST", maps, "null")).status, 422);
+  await ask("POST", maps, configMap("a"));
+  assert.equal((await ask("DELETE", `${maps}/a`, { kind: "Pod", apiVersion: "v1" })).status, 400);
+  const patched = await ask("PATCH", `${maps}/a`, {}, { "content-type": "text/plain" });
+  assert.deepEqual([patched.status, patched.body.message], [415, "415: Unsupported Media Type"]);
+});
+
+test("failures are YAML for who asks for YAML", async () => {
+  const { ask } = await testServer();
+  const { status, headers, text } = await ask("GET", `${maps}/none`, undefined, { accept: "application/yaml" });
+  assert.deepEqual([status, headers["content-type"]], [404, "application/yaml"]);
+  assert.match(text, /^apiVersion: v1\ncode: 404\ndetails:\n {2}kind: configmaps\n/u);
+});

@@ -76,6 +76,15 @@ const verbsByMethod = {
   DELETE: { collection: "deletecollection", object: "delete" },
 } as const satisfies Record<ApiRequest["method"], Record<"collection" | "object", Verb | undefined>>;
 
+/** Failures take the form asked for, as JSON when that cannot be had. */
+function mediaOfErrors(accept: string | undefined): Negotiated["media"] {
+  try {
+    return negotiate(accept, true, false).media;
+  } catch {
+    return "json";
+  }
+}
+
 const ofObjects: ReadonlySet<string> = new Set(["get", "update", "patch", "delete"]);
 
 export class KubeServer {
@@ -138,7 +147,7 @@ export class KubeServer {
       return await this.#serve(request, caller, query, pretty);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      return { is: "answer", answer: statusAnswer(error, { media: "json", pretty }) };
+      return { is: "answer", answer: statusAnswer(error, { media: mediaOfErrors(request.headers.accept), pretty }) };
     }
   }
 

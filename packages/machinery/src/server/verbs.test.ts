@@ -61,7 +61,7 @@ for (const [what, path, object, status, message] of [
   ["no name", maps, { metadata: {} }, 422, /metadata\.name: Required value: name or generateName is required/u],
   ["another namespace", maps, configMap("a", {}, { namespace: "x" }), 400, /the namespace of the provided object does not match/u],
   ["a namespace that is not there", "/api/v1/namespaces/nope/configmaps", configMap("a"), 404, /^namespaces "nope" not found$/u],
-  ["another version", maps, { ...configMap("a"), apiVersion: "v2" }, 400, /does not match the expected API version \(v1\)/u],
+  ["another version", maps, { ...configMap("a"), apiVersion: "v2" }, 400, /no kind "ConfigMap" is registered for version "v2"/u],
   ["another kind", maps, { ...configMap("a"), kind: "Secret" }, 400, /cannot be handled as a ConfigMap/u],
   [
     "a resourceVersion",

@@ -9,7 +9,18 @@ import { badRequest, deleteOptions, listOptions, type WriteOptions } from "./opt
 import { patchOne, scaled } from "./patch-verbs.ts";
 import { checkFuture, list, type Listing, parseRevision, unknownFailure } from "./read.ts";
 import { remove } from "./remove.ts";
-import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption, warned } from "./request.ts";
+import {
+  bodyOf,
+  checkNew,
+  nameOf,
+  notRegistered,
+  objectOf,
+  optionsOf,
+  type ResourceRequest,
+  type Result,
+  subresourceOption,
+  warned,
+} from "./request.ts";
 import { readScale } from "./scale.ts";
 import type { Special } from "./specials.ts";
 import { create, update } from "./write.ts";
@@ -125,16 +136,19 @@ async function createdByUpdate(request: ResourceRequest, object: KubeObject, opt
 
 async function deleteOne(request: ResourceRequest): Promise<Result> {
   const { parts, definition, query } = request;
-  const removal = await remove(
-    parts,
-    request,
-    nameOf(request),
-    deleteOptions(query, parseBody(request.body, request.headers["content-type"], request.protobuf)?.value),
-  );
+  const removal = await remove(parts, request, nameOf(request), deleteOptions(query, deleteBody(request)));
   const { object } = removal;
   const warnings = removal.warning === undefined ? [] : [removal.warning];
   if (!removal.removed || returnsDeleted(definition)) return { is: "object", status: 200, object, definition, warnings };
   return { is: "status", object: deletedStatus(object, definition), warnings };
+}
+
+/** @throws StatusError BadRequest for a body that says it is something else than DeleteOptions */
+function deleteBody({ body, headers, protobuf }: ResourceRequest): JsonObject | undefined {
+  const value = parseBody(body, headers["content-type"], protobuf)?.value;
+  const { kind = "DeleteOptions", apiVersion = "v1" } = value ?? {};
+  if (typeof kind === "string" && kind !== "" && kind !== "DeleteOptions") throw badRequest(notRegistered(kind, String(apiVersion)));
+  return value;
 }
 
 const answeredWhole = new Set([
@@ -159,7 +173,7 @@ function deletedStatus({ metadata }: KubeObject, { group, plural }: ResourceDefi
 
 async function deleteAll(request: ResourceRequest): Promise<Result> {
   const { parts, definition, query } = request;
-  const options = deleteOptions(query, parseBody(request.body, request.headers["content-type"], request.protobuf)?.value);
+  const options = deleteOptions(query, deleteBody(request));
   const listing = list(parts, request, listOptions(query, definition));
   const objects: KubeObject[] = []; // as they were
   for (const object of listing.objects) {
