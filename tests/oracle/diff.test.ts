@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "./client.ts";
 import { compareEntries, judge, unused } from "./diff.ts";
+import { Masks } from "./masks.ts";
 import { type CaseResult, junit } from "./report.ts";
 import { Session } from "./session.ts";
 
@@ -93,6 +94,25 @@ test("ids, times, revisions and random names are masked, and nothing else", asyn
         },
       },
     },
+  ]);
+});
+
+test("addresses and ports a server chose are masked, those a request named are not", () => {
+  const masks = new Masks();
+  const service = (name: string, clusterIP: string, nodePort: number): object => ({
+    kind: "Service",
+    metadata: { name },
+    spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port: 80, nodePort }] },
+  });
+  masks.asked("/x", service("wished", "10.96.3.4", 30_080));
+  masks.learn(service("wished", "10.96.3.4", 30_080));
+  masks.learn({ items: [service("given", "10.96.3.5", 31_234)] });
+  masks.asked("/x", service("given", "10.96.3.5", 31_234)); // sent back as it came
+  masks.learn(service("dry", "10.96.0.0", 30_000));
+  assert.deepEqual(masks.masked(["10.96.3.4 10.96.3.5 10.96.3.51 10.96.0.0/12 31234 312345", { nodePort: 31_234 }, { nodePort: 30_080 }]), [
+    "10.96.3.4 <cluster address> 10.96.3.51 10.96.0.0/12 <node port> 312345",
+    { nodePort: "<node port>" },
+    { nodePort: 30_080 },
   ]);
 });
 

@@ -1,10 +1,6 @@
-/**
- * One case on one server: what it asks is recorded, with everything that differs by nature (ids, times, revisions, random names) replaced, so that two
- * servers' records can be compared as values.
- *
- * N1 the same text is always replaced by the same mark; what was not there is never marked
- */
+/** One case on one server: what it asks is recorded, with what differs by nature replaced (masks.ts), so that two servers' records can be compared as values. */
 import type { Answer, Call, Client, WatchEvent } from "./client.ts";
+import { Masks } from "./masks.ts";
 
 /** One thing a case saw. */
 export interface Entry {
@@ -36,7 +32,7 @@ export class Session {
   /** A namespace of this case's own; the same on both servers. */
   readonly namespace: string;
   readonly #clients: Readonly<Record<Who, Client>>;
-  readonly #masks = new Map<string, string>();
+  readonly #masks = new Masks();
 
   constructor(clients: Readonly<Record<Who, Client>>, namespace: string) {
     this.#clients = clients;
@@ -45,8 +41,9 @@ export class Session {
 
   async ask(method: string, path: string, body?: unknown, options: AskOptions = {}): Promise<Answer> {
     const call: Call = { method, path, ...(body !== undefined && { body }), ...(options.headers && { headers: options.headers }) };
+    this.#masks.asked(path, body);
     const answer = await this.#clients[options.as ?? "admin"].ask(call);
-    this.#learn(answer.body);
+    this.#masks.learn(answer.body);
     if (!options.quiet) this.#record(options.label ?? `${method} ${path}`, answer);
     return answer;
   }
@@ -84,7 +81,7 @@ export class Session {
       },
     );
     await during;
-    for (const { object } of events) this.#learn(object);
+    for (const { object } of events) this.#masks.learn(object);
     this.entries.push({ what: options.label ?? `WATCH ${path}`, seen: this.masked(events.slice(0, count)) });
     return events;
   }
@@ -104,48 +101,12 @@ export class Session {
   }
 
   masked(value: unknown): unknown {
-    return mask(value, (text) => this.#text(text));
+    return this.#masks.masked(value);
   }
 
   #record(what: string, { status, headers, text, body }: Answer): void {
     const kept = Object.fromEntries(recordedHeaders.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
     this.entries.push({ what, seen: { status, headers: this.masked(kept), body: this.masked(body === undefined ? text : body) } });
-  }
-
-  /** Names a server made up. */
-  #learn(value: unknown): void {
-    if (typeof value !== "object" || value === null) return;
-    if (Array.isArray(value)) {
-      for (const each of value) this.#learn(each);
-      return;
-    }
-    const { metadata, items, object } = value as {
-      metadata?: { name?: unknown; generateName?: unknown };
-      items?: unknown;
-      object?: unknown;
-    };
-    this.#learn(items);
-    this.#learn(object);
-    const { name, generateName } = metadata ?? {};
-    if (
-      typeof name === "string" &&
-      typeof generateName === "string" &&
-      name.startsWith(generateName) &&
-      name.length === generateName.length + 5
-    )
-      this.#masks.set(name, `${generateName}<5>`);
-  }
-
-  #text(text: string): string {
-    let result = text;
-    for (const [from, to] of this.#masks) result = result.replaceAll(from, to);
-    return result
-      .replaceAll(uuid, "<uid>")
-      .replaceAll(microTime, "<microtime>")
-      .replaceAll(time, "<time>")
-      .replaceAll(revisionInText, "$1<rv>")
-      .replaceAll(serverAddress, "127.0.0.1:<port>")
-      .replaceAll(clusterAddress, "<cluster address>");
   }
 }
 
@@ -158,44 +119,3 @@ const patchTypes = {
 
 /** Headers that are part of what clients are promised. */
 const recordedHeaders = ["content-type", "cache-control", "warning", "retry-after", "vary", "allow", "www-authenticate"];
-
-const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/gu;
-const microTime = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z/gu;
-const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/gu;
-const revisionInText =
-  /(resource ?version: |current: |ResourceVersion in (?:the )?(?:precondition|record) \(|ResourceVersion in (?:precondition|object meta): |resource version: \d+ \()\d+/giu;
-const serverAddress = /127\.0\.0\.1:\d{4,5}/gu;
-/** Of the range services get theirs from, 10.96.0.0/12; those of 10.96.0.0/16 may be somebody's wish. */
-const clusterAddress = /\b10\.(?:9[7-9]|10\d|11[01])\.\d{1,3}\.\d{1,3}\b/gu;
-const nodePortsFrom = 30_000;
-const revision = /^[1-9]\d*$/u;
-
-function sorted(list: readonly unknown[]): unknown[] {
-  const text = (item: unknown): string => {
-    const { operation = "", manager = "", subresource = "", field = "", message = "" } = item as Record<string, string>;
-    return [operation, manager, subresource, field, message].join(" ");
-  };
-  return [...list].sort((a, b) => (text(a) < text(b) ? -1 : 1));
-}
-
-/** keeps N1 */
-function mask(value: unknown, text: (text: string) => string): unknown {
-  if (typeof value === "string") return text(value);
-  if (Array.isArray(value)) return value.map((each) => mask(each, text));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => {
-      if (key === "resourceVersion" && typeof each === "string" && revision.test(each)) return [key, "<rv>"];
-      if ((key === "nodePort" || key === "healthCheckNodePort") && typeof each === "number" && each >= nodePortsFrom)
-        return [key, "<node port>"];
-      // Ages: both servers took as long as they took.
-      if (key === "cells" && Array.isArray(each))
-        return [key, each.map((cell) => (/^\d+s$/u.test(String(cell)) ? "<age>" : mask(cell, text)))];
-      // Both servers order entries by their time in whole seconds, then by name; conflicts as their maps have them.
-      if (key === "managedFields" && Array.isArray(each)) return [key, sorted(mask(each, text) as unknown[])];
-      if (key === "causes" && JSON.stringify(each).includes("FieldManagerConflict")) return [key, sorted(mask(each, text) as unknown[])];
-      if (key === "continue" && typeof each === "string" && each !== "") return [key, "<continue>"];
-      return [text(key), mask(each, text)];
-    }),
-  );
-}
