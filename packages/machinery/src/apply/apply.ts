@@ -186,7 +186,7 @@ function attempt(liveWithManagers: JsonObject, applied: JsonObject, all: Manager
   const result = new Map(left);
   const set = mine?.set.difference(unowned);
   const unchanged = equal(live, object);
-  const time = unchanged ? last?.time : self.time; // nothing happened, so nothing happened now
+  const time = unchanged ? last?.time : (self.time ?? last?.time); // nothing happened, so nothing happened now
   if (!mine || !set || set.isEmpty) result.delete(id);
   else result.set(id, { ...without(mine, "time"), ...(time !== undefined && { time }), set });
   return { object, managers: result };
@@ -259,7 +259,8 @@ function selfOf({ manager, apiVersion, subresource, nowMs }: FieldContext, opera
     operation,
     apiVersion,
     ...(subresource !== undefined && { subresource }),
-    time: new Date(Math.floor(nowMs / 1000) * 1000).toISOString().replace(".000Z", "Z"),
+    // As the server has it: what comes through the scale has no time of its own.
+    ...(subresource !== "scale" && { time: new Date(Math.floor(nowMs / 1000) * 1000).toISOString().replace(".000Z", "Z") }),
   };
 }
 

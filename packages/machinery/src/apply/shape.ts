@@ -1,5 +1,5 @@
 /** How server-side apply sees a value: one leaf, a map with fields, or a list whose elements are found by value or by keys. */
-import type { FieldRow, JsonObject, TypeRef, TypeTable } from "@mecha/kinds";
+import type { FieldRow, JsonObject, ScalarName, TypeRef, TypeTable } from "@mecha/kinds";
 import { fieldsOf } from "../fields.ts";
 import { isObject, own } from "../json.ts";
 import { keyStep, valueStep } from "./field-set.ts";
@@ -64,7 +64,7 @@ export function stepOf(types: TypeTable, shape: Shape & { kind: "list" }, item: 
   const keys: JsonObject = {};
   const rows = "type" in shape.element ? fieldsOf(types, shape.element.type) : undefined;
   for (const name of shape.keys) {
-    const value = own(item, name) ?? rows?.get(name)?.default;
+    const value = own(item, name) ?? keyDefault(rows?.get(name));
     if (value !== undefined) keys[name] = value;
   }
   if (Object.keys(keys).length === 0) {
@@ -75,3 +75,12 @@ export function stepOf(types: TypeTable, shape: Shape & { kind: "list" }, item: 
   }
   return keyStep(keys);
 }
+
+/** What a key that is left out holds: its default, or what the kind's Go struct writes where nothing was said. */
+function keyDefault(row: FieldRow | undefined): unknown {
+  if (!row) return undefined;
+  const written = row.writeEmpty === true && "scalar" in row.ref ? empties[row.ref.scalar] : undefined;
+  return row.default ?? written;
+}
+
+const empties: Readonly<Partial<Record<ScalarName, unknown>>> = { string: "", bool: false, int32: 0, int64: 0, double: 0 };

@@ -4,10 +4,13 @@ import {
   decodeByType,
   type JsonObject,
   type ManagedFieldsEntry,
+  numberAt,
+  objectAt,
   type ResourceDefinition,
   apiVersionOf,
   type KubeObject,
 } from "@mecha/kinds";
+import { copy } from "../json.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { FieldTracker } from "../server/context.ts";
 import { applyPatch, type FieldContext, resetFields, trackUpdate } from "./apply.ts";
@@ -25,10 +28,22 @@ export interface FieldRequest {
 /** Keeps managedFields for every kind in the registry. */
 export function fieldTracker(registry: Registry): FieldTracker {
   return {
-    track: ({ old, next, ...request }): readonly ManagedFieldsEntry[] | undefined =>
-      trackUpdate(old, next, contextOf(registry, request)).metadata.managedFields,
+    track: ({ old, next, ...request }): readonly ManagedFieldsEntry[] | undefined => {
+      const [before, after] = request.subresource === "scale" ? [old && asScaled(old, request), asScaled(next, request)] : [old, next];
+      return trackUpdate(before, after, contextOf(registry, request)).metadata.managedFields;
+    },
     fits: (definition, object) => isOfType(schemaOf(definition), object),
   };
+}
+
+/** A Scale of no replicas says nothing of them, so that nobody has set them. */
+function asScaled(object: KubeObject, { definition: { scale } }: FieldRequest): KubeObject {
+  const path = scale?.specReplicasPath.slice(1) ?? "";
+  if (numberAt(object, path) !== 0) return object;
+  const shown = copy(object);
+  const field = path.slice(path.lastIndexOf(".") + 1);
+  delete objectAt(shown, path.slice(0, -field.length - 1))[field];
+  return shown;
 }
 
 const emptyObjects = new WeakMap<ResourceDefinition, JsonObject>();

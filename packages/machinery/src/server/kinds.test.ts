@@ -100,8 +100,8 @@ test("a Scale is applied: its replicas are the manager's, and conflicts are told
   const { body: after } = await ask("GET", `${deployments}/a`);
   const entry = after.metadata.managedFields.find(({ manager }: any) => manager === "s");
   assert.deepEqual(
-    [entry.operation, entry.apiVersion, entry.subresource, entry.fieldsV1],
-    ["Apply", "apps/v1", "scale", { "f:spec": { "f:replicas": {} } }],
+    [entry.operation, entry.apiVersion, entry.subresource, entry.time, entry.fieldsV1],
+    ["Apply", "apps/v1", "scale", undefined, { "f:spec": { "f:replicas": {} } }],
   );
   assert.match(
     (await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, scale(-1), apply)).body.message,
@@ -111,6 +111,18 @@ test("a Scale is applied: its replicas are the manager's, and conflicts are told
     (await ask("PATCH", `${deployments}/a/scale?fieldManager=s`, deployment("a"), apply)).body.message,
     /invalid object type: apps\/v1, Kind=Deployment/u,
   );
+  await ask("PUT", `${deployments}/a/scale`, { spec: {} });
+  const { body: stopped } = await ask("GET", `${deployments}/a`);
+  assert.equal(stopped.spec.replicas, 0);
+  assert.doesNotMatch(JSON.stringify(stopped.metadata.managedFields), /f:replicas/u, "a Scale without replicas sets none");
+});
+
+test("a container applied without its name is one without a name, refused as such", async () => {
+  const { ask } = await testServer({ definitions });
+  const nameless = { template: { metadata: { labels: { app: "a" } }, spec: { containers: [{ image: "x" }] } } };
+  const { status, body } = await ask("PATCH", `${deployments}/a?fieldManager=owner`, deployment("a", nameless), apply);
+  assert.equal(status, 422);
+  assert.match(body.message, /spec\.template\.spec\.containers\[0\]\.name: Required value/u);
 });
 
 const twice: readonly (readonly [what: string, ask: () => readonly unknown[], strict: RegExp, warning: string])[] = [
