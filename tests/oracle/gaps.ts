@@ -46,7 +46,6 @@ export const gaps: Readonly<Record<string, readonly string[]>> = {
   "defaults/deployments.apps": ["template: volumes", "template: resources"],
   "defaults/statefulsets.apps": ["template: volumes"],
   "defaults/jobs.batch": ["labels"],
-  "defaults/services": ["external addresses", "distribution"],
   "defaults/secrets": ["tls"],
   "defaults/persistentvolumes": ["claimed"],
   "defaults/nodes": ["capacity"],

@@ -10,7 +10,7 @@ export {
   type ObjectMeta,
   type OwnerReference,
 } from "./object.ts";
-export type { AddressPools, FieldProblem, KindContext, PrinterColumn, ResourceDefinition, ScalePaths } from "./resource.ts";
+export type { AddressPools, FieldProblem, KindContext, PrinterColumn, ResourceDefinition, ScalePaths, WarningContext } from "./resource.ts";
 export { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt, valueAt } from "./access.ts";
 export { allKinds } from "./all.ts";
 export { takenBy as takenByService } from "./core/service-addresses.ts";
@@ -45,5 +45,5 @@ export {
 export { ownCrds, type StatefulService, type StatefulStore } from "./own/index.ts";
 export { fieldText, typeText } from "./texts/index.ts";
 export { ageOf, formatDuration, humanDuration, parseDuration } from "./values/duration.ts";
-export { type IpFamily, ipFamily, ipv4Number, ipv4Text, isIpv4, isIpv6 } from "./values/ip.ts";
+export { type IpFamily, ipFamily, ipNumber, ipv4Number, ipv4Text, ipv6Text, isIpv4, isIpv6 } from "./values/ip.ts";
 export { compareQuantities, parseQuantity, type Quantity, type QuantityFormat } from "./values/quantity.ts";

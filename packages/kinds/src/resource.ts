@@ -51,6 +51,14 @@ export interface KindContext {
   readonly subresource?: string;
 }
 
+/** What warnings may look at beside the object. */
+export interface WarningContext {
+  /** What was there before, on update. */
+  readonly old: KubeObject | undefined;
+  /** Through which the change came: a change of status is not told what is wrong with the spec. */
+  readonly subresource: string | undefined;
+}
+
 /** What Services share and each has for itself. What is taken is given back when the change is not made, and when no Service has it any more. */
 export interface AddressPools {
   /** Of the addresses there are. */
@@ -127,6 +135,11 @@ export interface ResourceDefinition extends GroupVersion {
   readonly allocate?: (object: KubeObject, old: KubeObject | undefined, pools: AddressPools) => readonly FieldProblem[];
   /** Everything wrong, all at once. `old` is set on update. */
   readonly validate?: (object: KubeObject, old: KubeObject | undefined) => readonly FieldProblem[];
+  /**
+   * What whoever wrote it should know of an object that is taken all the same: fields that do nothing, are deprecated, or cannot mean what they say.
+   * Looked at once it is known to be valid; told in headers (kubectl prints them).
+   */
+  readonly warnings?: (object: KubeObject, context: WarningContext) => readonly string[];
   /** Drops what the schema does not know, in place, and says the paths of it. CRDs prune; built-in kinds, which have none, are read by `types`. */
   readonly prune?: (object: KubeObject) => readonly string[];
   /** Seconds a delete waits for the object's agent when the request names none; 0: nobody has to be waited for. Absent: kinds without agents. */

@@ -5,6 +5,7 @@ import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
 import { allocate } from "./service-addresses.ts";
 import { validateService } from "./service-rules.ts";
+import { serviceWarnings } from "../warnings/service.ts";
 
 const define = definer("", "v1");
 
@@ -56,4 +57,5 @@ export const service = define({
   createOnUpdate: true,
   allocate,
   validate: validateService,
+  warnings: serviceWarnings,
 });

@@ -1,14 +1,17 @@
 /** Rules of IP addresses and of ranges of them. */
 import { invalidValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { ipFamily, isIpv4, ipv4Number } from "../values/ip.ts";
+import { ipFamily, ipNumber, isIpv4, isMappedIpv4, withoutZeros } from "../values/ip.ts";
 
 const addressComplaint = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 const rangeComplaint = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 
-/** An IP address of either family. */
+/** An IP address of either family, in a form that all programs read alike. */
 export function validateAddress(text: string, field: string): FieldProblem[] {
-  return ipFamily(text) === undefined ? [invalidValue(field, text, addressComplaint)] : [];
+  const family = ipFamily(text);
+  if (family === undefined && ipFamily(withoutZeros(text)) !== undefined) return [invalidValue(field, text, "must not have leading 0s")];
+  if (family === undefined) return [invalidValue(field, text, addressComplaint)];
+  return isMappedIpv4(text) ? [invalidValue(field, text, "must not be an IPv4-mapped IPv6 address")] : [];
 }
 
 /** Ranges nobody outside a machine can reach, and what is said of them. Texts as they are written in full, lower case. */
@@ -60,30 +63,28 @@ function rangeOf(text: string): Range | undefined {
   return family !== undefined && rest.length === 0 && bits <= (family === "IPv4" ? 32 : 128) ? { address, bits } : undefined;
 }
 
-/** A range as `10.9.8.0/24`. */
+/** A range as `10.9.8.0/24`, in a form that all programs read alike. */
 export function validateRange(text: string, field: string): FieldProblem[] {
-  return rangeOf(text) === undefined ? [invalidValue(field, text, rangeComplaint)] : [];
+  const why = rangeProblem(text);
+  return why === undefined ? [] : [invalidValue(field, text, why)];
+}
+
+function rangeProblem(text: string): string | undefined {
+  const slash = text.indexOf("/");
+  const plain = `${withoutZeros(text.slice(0, Math.max(slash, 0)))}/${text.slice(slash + 1).replace(/^0+(?=\d)/u, "")}`;
+  const range = rangeOf(plain);
+  if (slash < 0 || !range) return rangeComplaint;
+  if (plain !== text) return "must not have leading 0s in IP or prefix length";
+  if (isMappedIpv4(range.address)) return "must not have an IPv4-mapped IPv6 address";
+  const free = BigInt((isIpv4(range.address) ? 32 : 128) - range.bits);
+  const number = ipNumber(range.address) ?? 0n;
+  return (number >> free) << free === number ? undefined : "must not have bits set beyond the prefix length";
 }
 
 /** Whether a range lies within another and is smaller. */
 export function isWithin(inner: string, outer: string): boolean {
   const [one, other] = [rangeOf(inner), rangeOf(outer)];
   if (!one || !other || one.bits <= other.bits || ipFamily(one.address) !== ipFamily(other.address)) return false;
-  return prefix(one.address, other.bits) === prefix(other.address, other.bits);
-}
-
-/** The first bits of an address, as text of 0 and 1. */
-function prefix(address: string, bits: number): string {
-  const all = isIpv4(address) ? ipv4Number(address).toString(2).padStart(32, "0") : ipv6Bits(address);
-  return all.slice(0, bits);
-}
-
-function ipv6Bits(address: string): string {
-  const plain = address.replace(/(\d+\.\d+\.\d+\.\d+)$/, (four) => {
-    const number = ipv4Number(four);
-    return `${Math.floor(number / 65_536).toString(16)}:${(number % 65_536).toString(16)}`;
-  });
-  const [head = [], tail = []] = plain.split("::").map((half) => (half === "" ? [] : half.split(":")));
-  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => "0");
-  return [...head, ...zeros, ...tail].map((group) => Number.parseInt(group, 16).toString(2).padStart(16, "0")).join("");
+  const free = BigInt((isIpv4(one.address) ? 32 : 128) - other.bits);
+  return (ipNumber(one.address) ?? 0n) >> free === (ipNumber(other.address) ?? 0n) >> free;
 }

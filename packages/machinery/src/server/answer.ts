@@ -9,12 +9,13 @@ const encoder = new TextEncoder();
 /** Headers every answer of the API carries: nothing in between may keep it. */
 export const apiHeaders = { "cache-control": "no-cache, private" } as const;
 
-/** Warnings sent with one answer, and characters of each: past it kubectl would drown in them. */
-const warningsMax = 64;
-const warningMaxChars = 1_024;
+/** Characters of all warnings of one answer: clients and proxies take only so much in headers. Past it each is cut short. */
+const warningsMaxChars = 4_096;
+/** Characters of one warning then. */
+const warningCutChars = 256;
 
 export function answerOf(status: number, body: unknown, { media, pretty }: Negotiated, warnings: readonly string[] = []): ApiAnswer {
-  const warning = warnings.slice(0, warningsMax).map(warningText);
+  const warning = fitting(warnings).map(warningText);
   return {
     status,
     headers: {
@@ -54,8 +55,17 @@ export function pageNotFound(): ApiAnswer {
   return textAnswer(404, "404 page not found\n");
 }
 
-/** `299 - "text"`; anything a header cannot carry is replaced. */
+/** Each said once; what a header cannot carry is not told. When all are too long together, each is cut, and no more come than fit. */
+function fitting(warnings: readonly string[]): readonly string[] {
+  const once = [...new Set(warnings)].filter((text) => text !== "" && !/\p{Cc}/u.test(text));
+  const length = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + text.length, 0);
+  if (length(once) <= warningsMaxChars) return once;
+  const cut = once.map((text) => text.slice(0, warningCutChars));
+  return cut.filter((_, i) => length(cut.slice(0, i)) < warningsMaxChars);
+}
+
+/** `299 - "text"`; a sign beyond ASCII is replaced. */
 function warningText(text: string): string {
-  const clean = text.slice(0, warningMaxChars).replaceAll(/[^\x20-\x7e]/gu, "?");
+  const clean = text.replaceAll(/[^\x20-\x7e]/gu, "?");
   return `299 - "${clean.replaceAll(/["\\]/gu, String.raw`\$&`)}"`;
 }

@@ -36,6 +36,8 @@ export interface WriteOptions {
   readonly force: boolean;
   /** Asked with the state that is to be written. @throws StatusError Forbidden */
   readonly admit?: (change: Omit<Admission, "caller">) => void;
+  /** Told what the kind warns of in the state that is to be written. When a change is computed again, the last call counts. */
+  readonly warn?: (texts: readonly string[]) => void;
 }
 
 export interface DeleteOptions {

@@ -35,6 +35,8 @@ export interface ResourceRequest extends Target {
   readonly protobuf: ProtobufDecoder | undefined;
   readonly caller: Caller;
   readonly admit: Admit | undefined;
+  /** What the kind's rules warn of: filled by the write, told with the answer whether it succeeds or fails after that. */
+  readonly told: string[];
   /** For an apply or update that finds nothing and creates. @throws StatusError Forbidden when the caller may change here and not create. */
   readonly mayCreate: () => void;
 }
@@ -46,10 +48,13 @@ export function nameOf({ name, definition }: ResourceRequest): string {
 }
 
 export function optionsOf(
-  { query, headers, caller, admit }: ResourceRequest,
+  { query, headers, caller, admit, told }: ResourceRequest,
   kind: "CreateOptions" | "UpdateOptions" | "PatchOptions" = "CreateOptions",
 ): WriteOptions {
-  const options = writeOptions(query, headers["user-agent"], kind);
+  const options = {
+    ...writeOptions(query, headers["user-agent"], kind),
+    warn: (texts: readonly string[]): void => void told.splice(0, told.length, ...texts),
+  };
   return admit ? { ...options, admit: (change) => admit({ ...change, caller }) } : options;
 }
 
@@ -96,6 +101,17 @@ export function objectOf(request: ResourceRequest, options: WriteOptions): Check
   const { value, ...twice } = bodyOf(request);
   checkRegistered(value, request);
   return checkedObject(value, request.definition, options, { twice, refuse: bodyRefusal(request.definition, true) });
+}
+
+/** Work on a request, with what its kind warned of: after what reading the body gave, also when it fails. */
+export async function withTold({ told }: ResourceRequest, work: Promise<Result>): Promise<Result> {
+  try {
+    const result = await work;
+    return result.is === "list" || told.length === 0 ? result : { ...result, warnings: [...result.warnings, ...told] };
+  } catch (error) {
+    if (error instanceof StatusError) error.warnings.push(...told);
+    throw error;
+  }
 }
 
 /** What is to be told is told also when `work` fails. */

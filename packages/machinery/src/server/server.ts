@@ -29,7 +29,7 @@ import { badRequest, includeObjectOf, isWatch, watchOptions, writeOptions } from
 import type { Listing } from "./read.ts";
 import { scaleDefinition } from "./scale.ts";
 import { parseRoute, type ResourceRoute } from "./route.ts";
-import { type ResourceRequest, type Result, warned } from "./request.ts";
+import { type ResourceRequest, type Result, warned, withTold } from "./request.ts";
 import { listObject, perform, performSpecial, type Verb } from "./verbs.ts";
 import { Watching } from "./watch.ts";
 import { create } from "./write.ts";
@@ -204,7 +204,7 @@ export class KubeServer {
     const asked = this.#request(request, caller, found);
     const result = await warned(
       definition.deprecation === undefined ? [] : [definition.deprecation],
-      special ? performSpecial(special, asked) : perform(verb, asked),
+      withTold(asked, special ? performSpecial(special, asked) : perform(verb, asked)),
     );
     // Whoever made a CRD goes on with objects of its kind: answered when it is served.
     if (definition.group === crdGroup && verb !== "get" && verb !== "list") await this.#crds.settled();
@@ -228,7 +228,21 @@ export class KubeServer {
     const { name, subresource, namespace } = route;
     const { protobuf, admit } = this.#options;
     const mayCreate = (): void => this.#mayAccess(caller, accessOf(route, "create"), definition);
-    return { parts: this.#parts, caller, definition, namespace, name, subresource, query, headers, body, protobuf, admit, mayCreate };
+    return {
+      parts: this.#parts,
+      caller,
+      definition,
+      namespace,
+      name,
+      subresource,
+      query,
+      headers,
+      body,
+      protobuf,
+      admit,
+      mayCreate,
+      told: [],
+    };
   }
 
   #watch({ route, definition, query }: Found, { shape, media }: Negotiated): Served {

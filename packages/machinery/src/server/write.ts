@@ -71,6 +71,7 @@ async function createNamed(
     definition.setDefaults?.(object); // of what was just filled in
   }
   check(object, undefined, { definition, namespace });
+  warn(object, undefined, definition, options);
   options.admit?.({ definition, namespace, object, old: undefined });
   track(parts, { definition, namespace }, { said, next: object, old: undefined }, options);
   if (!fits) delete object.metadata.managedFields;
@@ -156,6 +157,7 @@ function nextState(
   definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random), ...(subresource !== undefined && { subresource }) });
   if (subresource !== "status") stampGeneration(next, old, definition);
   check(next, old, { definition, namespace });
+  warn(next, old, definition, options);
   options.admit?.({ definition, namespace, object: next, old });
   track(parts, target, { said, next, old }, options);
   return next;
@@ -268,6 +270,10 @@ function check(object: KubeObject, old: KubeObject | undefined, { definition }: 
   // A change is held against the rules of metadata twice, by the server and by the kind: causes come twice, as the real server has them.
   const problems = [...meta, ...(old ? meta : []), ...(definition.validate?.(object, old) ?? [])];
   if (problems.length > 0) throw invalid(definition.kind, storedResource(definition).group, object.metadata.name ?? "", problems);
+}
+
+function warn(object: KubeObject, old: KubeObject | undefined, { warnings }: ResourceDefinition, options: UpdateOptions): void {
+  if (warnings) options.warn?.(warnings(object, { old, subresource: options.subresource }));
 }
 
 /** The object before the kind's own rules fill it in: what they set is nobody's. */

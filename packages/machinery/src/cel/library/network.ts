@@ -1,5 +1,5 @@
 /** IP addresses and CIDR ranges: `ip(x).family()`, `cidr("10.0.0.0/8").containsIP("10.1.2.3")`. Neither zones nor IPv4 addresses in IPv6 form. */
-import { isIpv4, isIpv6 } from "@mecha/kinds";
+import { ipNumber, ipv6Text, isIpv4 } from "@mecha/kinds";
 import {
   type Argument,
   type Cost,
@@ -55,20 +55,9 @@ const widthOf = ({ family }: Ip): number => (family === 4 ? 32 : 128);
 
 /** The address a text stands for; `undefined` when it stands for none. */
 function addressOf(text: string): Ip | undefined {
-  if (isIpv4(text)) return new Ip(4, ipv4Value(text));
-  if (!isIpv6(text)) return undefined;
-  const mapped = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/u.exec(text);
-  const tailValue = mapped ? ipv4Value(mapped[2] ?? "") : 0n;
-  const plain = mapped ? `${mapped[1] ?? ""}${(tailValue >> 16n).toString(16)}:${(tailValue & 0xffffn).toString(16)}` : text;
-  const [head = [], tail] = plain.split("::").map((half) => (half === "" ? [] : half.split(":")));
-  const groups = tail === undefined ? head : [...head, ...Array<string>(8 - head.length - tail.length).fill("0"), ...tail];
-  return new Ip(
-    6,
-    groups.reduce((sum, group) => sum * 65536n + BigInt(`0x${group}`), 0n),
-  );
+  const value = ipNumber(text);
+  return value === undefined ? undefined : new Ip(isIpv4(text) ? 4 : 6, value);
 }
-
-const ipv4Value = (text: string): bigint => text.split(".").reduce((sum, part) => sum * 256n + BigInt(part), 0n);
 
 const isMapped = ({ family, value }: Ip): boolean => family === 6 && value >> 32n === 0xffffn;
 
@@ -126,10 +115,7 @@ function whyNoIpv6(text: string): string {
 /** The shortest form (RFC 5952). */
 function ipText({ family, value }: Ip): string {
   if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 255n)).join(".");
-  const text = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16)).join(":");
-  const zeros = [...text.matchAll(/(?:^|(?<=:))0(?::0)+(?=:|$)/gu)].sort((a, b) => b[0].length - a[0].length)[0];
-  if (!zeros) return text;
-  return `${text.slice(0, zeros.index).replace(/:$/u, "")}::${text.slice(zeros.index + zeros[0].length).replace(/^:/u, "")}`;
+  return ipv6Text(value);
 }
 
 function parseCidr(text: string): Cidr {

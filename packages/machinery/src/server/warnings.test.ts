@@ -1,0 +1,57 @@
+/** Warnings of kinds: told with every change that is valid, once, whether it is then made or not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { allKinds } from "@mecha/kinds";
+import { testServer } from "./testing.ts";
+
+const services = "/api/v1/namespaces/default/services";
+const close = '299 - "spec.trafficDistribution: \\"PreferClose\\" is deprecated; use \\"PreferSameZone\\""';
+const service = (spec: object = {}): object => ({
+  metadata: { name: "a" },
+  spec: { ports: [{ port: 80 }], trafficDistribution: "PreferClose", ...spec },
+});
+const merge = { "content-type": "application/merge-patch+json" };
+
+test("a create, an update, a patch and a dry run tell it; so does a create of a name that is taken", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const asked = [
+    await ask("POST", `${services}?dryRun=All`, service()),
+    await ask("POST", services, service()),
+    await ask("POST", services, service()),
+    await ask("PATCH", `${services}/a`, { metadata: { labels: { a: "b" } } }, merge),
+    await ask("PATCH", `${services}/a`, {}, merge),
+  ];
+  assert.deepEqual(
+    asked.map(({ status, headers }) => [status, headers["warning"]]),
+    [201, 201, 409, 200, 200].map((status) => [status, close]),
+  );
+});
+
+test("what is refused, read or deleted tells nothing; a status tells only of the status", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  await ask("POST", services, service());
+  const asked = [
+    await ask("POST", services, service({ type: "x" })),
+    await ask("GET", `${services}/a`),
+    await ask("PATCH", `${services}/a/status`, { metadata: { labels: { a: "b" } } }, merge),
+    await ask("DELETE", `${services}/a`),
+  ];
+  assert.deepEqual(
+    asked.map(({ headers }) => headers["warning"]),
+    [undefined, undefined, undefined, undefined],
+  );
+});
+
+test("it comes after what the body is told of, each text once", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const { headers } = await ask("POST", services, { ...service({ x: 1 }), y: 1 });
+  assert.equal(headers["warning"], `299 - "unknown field \\"spec.x\\"", 299 - "unknown field \\"y\\"", ${close}`);
+});
+
+test("warnings that are too long together are cut, and no more come than fit", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const fields = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`${String(i).padStart(2, "0")}${"x".repeat(400)}`, 1]));
+  const { headers } = await ask("POST", services, { ...service(), ...fields });
+  const texts = headers["warning"]?.split(", 299 - ") ?? [];
+  assert.deepEqual([texts.length, texts[0]?.length], [16, '299 - ""'.length + 256 + 1]); // 4,096 characters; one quote is escaped
+});
