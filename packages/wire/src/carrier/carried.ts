@@ -3,7 +3,7 @@
  *
  * Invariants
  * K1 a side sends no more bytes of messages than it has credit for, so a reader that stands still holds at most the window, and its neighbours' calls go on
- * K2 credit is given back when a message was delivered; a piece's at once, as its message could not become whole otherwise
+ * K2 credit is given back when a message was delivered; a piece's at once while the reader goes on, as its message could not become whole otherwise
  * K3 callbacks come from the carrier's own or a microtask, never from inside `send`, `pause` or `resume` (keeps R1)
  * K4 once `over`, nothing is delivered
  *
@@ -28,7 +28,7 @@ export interface CarrierLine {
   readonly messageMaxBytes: number;
 }
 
-/** A message that waits, and what its last frame counts: pieces before it were given back as they came. */
+/** A message that waits, and what counts of its frames: pieces that came before the reader stood still were given back then. */
 interface Held {
   readonly message: Uint8Array;
   readonly cost: number;
@@ -58,6 +58,8 @@ export abstract class Carried {
   /** Pieces of a message that is not whole. */
   #pieces: Uint8Array[] | undefined;
   #pieceBytes = 0;
+  /** What pieces count that came while the reader stood still; in `#heldBytes` too. */
+  #heldOfPieces = 0;
 
   constructor(id: number, line: CarrierLine) {
     this.id = id;
@@ -80,16 +82,22 @@ export abstract class Carried {
     if (this.over || this.#outputEnded) return true;
     if (this.#queue === undefined && message.length + frameCost <= this.#credit && message.length <= pieceMaxBytes) {
       this.#credit -= message.length + frameCost;
-      return this.line.write(messageFrame(this.id, message)) || this.#full();
+      return this.#write(messageFrame(this.id, message)) || this.#oweDrain();
     }
     (this.#queue ??= []).push(message);
     const roomy = this.#sendQueued();
-    return (roomy && this.#queue === undefined) || this.#full();
+    return (roomy && this.#queue === undefined) || this.#oweDrain();
   }
 
-  #full(): false {
-    this.#owesDrain = true;
+  /** False when the line is full: it will say when it has room. */
+  #write(frame: Uint8Array): boolean {
+    if (this.line.write(frame)) return true;
     this.line.awaitDrain(this);
+    return false;
+  }
+
+  #oweDrain(): false {
+    this.#owesDrain = true;
     return false;
   }
 
@@ -103,7 +111,7 @@ export abstract class Carried {
       const end = this.#sentOfFirst + size;
       const whole = end === message.length;
       this.#credit -= size + frameCost;
-      roomy = this.line.write(messageFrame(this.id, message.subarray(this.#sentOfFirst, end), whole));
+      roomy = this.#write(messageFrame(this.id, message.subarray(this.#sentOfFirst, end), whole));
       this.#sentOfFirst = whole ? 0 : end;
       if (whole) queue.shift();
     }
@@ -150,8 +158,7 @@ export abstract class Carried {
   credited(bytes: number): void {
     this.#credit = Math.min(windowBytes, this.#credit + bytes);
     if (this.#queue === undefined) return;
-    if (!this.#sendQueued()) this.line.awaitDrain(this);
-    else if (this.#queue === undefined) this.#tellDrained();
+    if (this.#sendQueued() && this.#queue === undefined) this.#tellDrained();
   }
 
   /** @internal The line has room again. */
@@ -186,20 +193,41 @@ export abstract class Carried {
       return;
     }
     (this.#pieces ??= []).push(bytes);
-    if (!whole) return this.#take(bytes.length + frameCost); // keeps K2
-    const message = Buffer.concat(this.#pieces);
+    if (whole) this.#wholeOf(this.#pieces, bytes.length + frameCost);
+    else if (this.#goesOn) this.#take(bytes.length + frameCost);
+    else {
+      this.#heldOfPieces += bytes.length + frameCost;
+      this.#hold(bytes.length + frameCost);
+    }
+  }
+
+  #wholeOf(pieces: readonly Uint8Array[], lastCost: number): void {
+    const message = Buffer.concat(pieces);
+    const cost = lastCost + this.#heldOfPieces;
+    this.#heldBytes -= this.#heldOfPieces;
+    this.#heldOfPieces = 0;
     this.#pieces = undefined;
     this.#pieceBytes = 0;
-    this.#message(message, bytes.length + frameCost);
+    this.#message(message, cost);
   }
 
   #message(message: Uint8Array, cost: number): void {
-    if (!this.#paused && this.#held === undefined) {
+    if (this.#goesOn) {
       this.#take(cost);
       this.#guarded(() => this.deliver(message));
       return;
     }
     (this.#held ??= []).push({ message, cost });
+    this.#hold(cost);
+  }
+
+  /** Nothing waits: what comes is delivered at once. */
+  get #goesOn(): boolean {
+    return !this.#paused && this.#held === undefined;
+  }
+
+  /** keeps K1 against a peer that does not */
+  #hold(cost: number): void {
     this.#heldBytes += cost;
     if (this.#heldBytes > windowBytes) this.garbled(new Fault("internal", "more was sent than there was credit for"));
   }
@@ -244,10 +272,19 @@ export abstract class Carried {
       this.deliver(message);
       if (this.over) return;
     }
-    if (this.#paused || !this.#inputEnded || this.#toldEnd) return;
+    if (this.#paused) return;
+    this.#takePieces();
+    if (!this.#inputEnded || this.#toldEnd) return;
     this.#toldEnd = true;
     if (this.#pieces === undefined) this.delivered();
     else this.garbled(new Fault("internal", "the call ended inside a message"));
+  }
+
+  /** Of a message that is not whole yet. keeps K2 */
+  #takePieces(): void {
+    this.#heldBytes -= this.#heldOfPieces;
+    this.#take(this.#heldOfPieces);
+    this.#heldOfPieces = 0;
   }
 
   #guarded(callback: () => void): void {

@@ -10,8 +10,9 @@ import { explain, type Fault } from "@mecha/kit";
 import { statusOfFault } from "../grpc/index.ts";
 import { Metadata } from "../metadata.ts";
 import type { CallOptions, Channel, ClientCall, ClientCallEvents, RpcStatus } from "../rpc.ts";
-import { Carried, type CarrierLine } from "./carried.ts";
+import { Carried } from "./carried.ts";
 import { type CarrierFrame, openFrame, readFrame, wordFrame } from "./frames.ts";
+import { Line } from "./line.ts";
 
 export const carrierPath = "/mecha.carrier.v1.Carrier/Carry";
 
@@ -62,8 +63,8 @@ class CarriedChannel implements Channel {
 }
 
 /** One stream and the calls on it. */
-class Carrier implements ClientCallEvents, CarrierLine {
-  readonly messageMaxBytes: number;
+class Carrier implements ClientCallEvents {
+  readonly line: Line;
   readonly #call: ClientCall;
   readonly #callsMax: number;
   readonly #calls = new Map<number, CarriedClientCall>();
@@ -71,12 +72,11 @@ class Carrier implements ClientCallEvents, CarrierLine {
   #leaving = false;
   /** The server's code is there: it answered. */
   #answered = false;
-  readonly #waiting = new Set<Carried>();
 
   constructor(channel: Channel, messageMaxBytes: number, callsMax: number) {
-    this.messageMaxBytes = messageMaxBytes;
     this.#callsMax = callsMax;
     this.#call = channel.open(carrierPath, {}, this);
+    this.line = new Line(this.#call, messageMaxBytes);
   }
 
   /** N2 */
@@ -88,22 +88,12 @@ class Carrier implements ClientCallEvents, CarrierLine {
     const id = ++this.#last;
     const call = new CarriedClientCall(id, this, events);
     this.#calls.set(id, call);
-    this.write(openFrame(id, path));
+    this.line.write(openFrame(id, path));
     return call;
   }
 
-  write(frame: Uint8Array): boolean {
-    return this.#call.send(frame);
-  }
-
-  awaitDrain(call: Carried): void {
-    this.#waiting.add(call);
-  }
-
   drain(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const call of waiting) call.lineDrained();
+    this.line.drained();
   }
 
   message(bytes: Uint8Array): void {
@@ -156,7 +146,7 @@ class CarriedClientCall extends Carried implements ClientCall {
   #end: { readonly status: RpcStatus; readonly trailers: Metadata } | undefined;
 
   constructor(id: number, carrier: Carrier, events: ClientCallEvents) {
-    super(id, carrier);
+    super(id, carrier.line);
     this.#carrier = carrier;
     this.#events = events;
   }

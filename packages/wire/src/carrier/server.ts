@@ -9,8 +9,9 @@ import { explain, type Fault, type FaultCode } from "@mecha/kit";
 import { internalStatus, putMetadata, statusOfFault } from "../grpc/index.ts";
 import { Metadata } from "../metadata.ts";
 import { type CallHandler, type CallRouter, type RpcStatus, type ServerCall, type ServerCallEvents, statusOk } from "../rpc.ts";
-import { Carried, type CarrierLine } from "./carried.ts";
+import { Carried } from "./carried.ts";
 import { type CarrierFrame, endFrame, readFrame, wordFrame } from "./frames.ts";
+import { Line } from "./line.ts";
 
 interface CarrierOptions {
   /** Handlers of the carried calls. */
@@ -48,12 +49,12 @@ export function serveCarriers({ callsMax = 100_000, ...options }: CarrierOptions
   };
 }
 
-class ServerCarrier implements ServerCallEvents, CarrierLine {
+class ServerCarrier implements ServerCallEvents {
   readonly options: Required<CarrierOptions>;
+  readonly line: Line;
   readonly #call: ServerCall;
   readonly #gone: () => void;
   readonly #calls = new Map<number, CarriedServerCall>();
-  readonly #waiting = new Set<Carried>();
   #leaving = false;
   #halfClosed = false;
   #ended = false;
@@ -61,11 +62,8 @@ class ServerCarrier implements ServerCallEvents, CarrierLine {
   constructor(call: ServerCall, options: Required<CarrierOptions>, gone: () => void) {
     this.#call = call;
     this.options = options;
+    this.line = new Line(call, options.messageMaxBytes);
     this.#gone = gone;
-  }
-
-  get messageMaxBytes(): number {
-    return this.options.messageMaxBytes;
   }
 
   get peer(): string {
@@ -76,24 +74,14 @@ class ServerCarrier implements ServerCallEvents, CarrierLine {
     return this.#call.isNamed;
   }
 
-  write(frame: Uint8Array): boolean {
-    return this.#call.send(frame);
-  }
-
-  awaitDrain(call: Carried): void {
-    this.#waiting.add(call);
-  }
-
   drain(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const call of waiting) call.lineDrained();
+    this.line.drained();
   }
 
   leave(): void {
     if (this.#leaving) return;
     this.#leaving = true;
-    this.write(wordFrame(0, "leaving"));
+    this.line.write(wordFrame(0, "leaving"));
   }
 
   message(bytes: Uint8Array): void {
@@ -114,12 +102,12 @@ class ServerCarrier implements ServerCallEvents, CarrierLine {
   #open(id: number, path: string): void {
     if (this.#leaving || this.#calls.size >= this.options.callsMax) {
       const message = this.#leaving ? "the server is about to end" : `${this.#calls.size} calls are open on this carrier already`;
-      this.write(endFrame(id, { code: 14, message, unreached: true }, Metadata.empty));
+      this.line.write(endFrame(id, { code: 14, message, unreached: true }, Metadata.empty));
       return;
     }
     const handler = this.options.router(path);
     if (handler === undefined) {
-      this.write(endFrame(id, { code: 12, message: `unknown method ${path}` }, Metadata.empty));
+      this.line.write(endFrame(id, { code: 12, message: `unknown method ${path}` }, Metadata.empty));
       return;
     }
     const call = new CarriedServerCall(id, path, this);
@@ -174,7 +162,7 @@ class CarriedServerCall extends Carried implements ServerCall {
   #events: ServerCallEvents | undefined;
 
   constructor(id: number, path: string, carrier: ServerCarrier) {
-    super(id, carrier);
+    super(id, carrier.line);
     this.path = path;
     this.#carrier = carrier;
   }
