@@ -37,7 +37,7 @@ const benchmarks: Record<string, Benchmark> = {
   grpc: { file: "micro/grpc-echo.ts", what: "gRPC echo, unary and streamed" },
   engine: { file: "micro/engine.ts", what: "the state engine alone" },
   journal: { file: "micro/journal.ts", what: "the SQLite store beside the disk's floor" },
-  kube: { file: "kube/run.ts", what: "the Kubernetes API beside etcd and kube-apiserver", programs: ["etcd", "go"] },
+  kube: { file: "kube/run.ts", what: "the Kubernetes API beside etcd and kube-apiserver", programs: ["go"] },
   json: { file: "micro/json-codec.ts", what: "JSON to protobuf and back" },
   sdk: { file: "micro/sdk-stream.ts", what: "a function written with the SDK" },
   cloudstate: { file: "micro/cloudstate-codec.ts", what: "the protocol's codec" },

@@ -10,7 +10,7 @@ export function renderDifferences(): string {
     "",
     "# Where the Kubernetes API differs from a real kube-apiserver",
     "",
-    "`npm run oracle:kube` asks a real kube-apiserver (v1.36.4, on etcd) and ours the same, and compares every answer. It fails for a difference that is not in",
+    "`npm run oracle:kube` asks a real kube-apiserver (v1.36.4, on etcd 3.6) and ours the same, and compares every answer. It fails for a difference that is not in",
     "these tables, and for one that is and is no more. It compares some 3,300 answers in 170 cases. A few of them vary",
     "with the real server's own timing: a case that fails once and passes alone is one of those.",
     "",

@@ -31,10 +31,6 @@ export const decisions: readonly Accepted[] = [
       "OpenAPI documents name what is served: fewer kinds and parameters, markers that generators of other languages use are left out.",
   },
   {
-    where: /^watch\/(initial-events|forms) › \d+ (with bookmarks|from 0|from a version|by label|table with bookmarks) /u,
-    reason: "Debian's etcd 3.4 cannot tell its progress, so that the real server refuses to send initial events there; ours sends them.",
-  },
-  {
     where: /^access\/(refusals › \d+ nobody|review-errors › \d+ by nobody) /u,
     reason: "Who shows neither a certificate nor a token gets 401, but for health and version: there are no anonymous callers.",
   },

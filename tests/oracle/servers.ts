@@ -12,7 +12,8 @@ import { allKinds } from "@mecha/kinds";
 import { type Authority, type KeyFiles, openAuthority, openTokenIssuer } from "@mecha/pki";
 import { openMemoryObjectLog } from "@mecha/store-memory";
 import { eventually, freePort, type Program, startProgram } from "../support/program.ts";
-import type { KubeApiserver } from "../tools/kube-apiserver/build.ts";
+import type { BuiltProgram } from "../support/go-program.ts";
+import { anEtcd } from "../tools/etcd/build.ts";
 import { pluginsLeftOut } from "./plugins.ts";
 import { Client, type Identity, type Served } from "./client.ts";
 
@@ -55,8 +56,6 @@ export interface RealServer extends Served, AsyncDisposable {
   readonly startMs: number;
 }
 
-/** Where Debian's etcd-server puts it, or PATH. */
-const etcdPath = "etcd";
 /** kube-apiserver on two busy cores needs 10 to 60 s. */
 const startMaxMs = 300_000;
 
@@ -65,16 +64,16 @@ export interface RealOptions {
   readonly flags?: readonly string[];
 }
 
-/** @throws Error when etcd is not installed */
+/** @throws Error when there is no etcd and none can be built */
 export async function startReal(
-  { path }: KubeApiserver,
+  { path }: BuiltProgram,
   { folder, authority, caller }: Certificates,
   { flags = [] }: RealOptions = {},
 ): Promise<RealServer> {
   const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
   const etcdUrl = `http://127.0.0.1:${client}`;
   const peerUrl = `http://127.0.0.1:${peer}`;
-  const etcd = startProgram(etcdPath, [
+  const etcd = startProgram((await anEtcd()).path, [
     ...["--data-dir", join(folder, "etcd"), "--name", "oracle", "--log-level", "error"],
     ...["--listen-client-urls", etcdUrl, "--advertise-client-urls", etcdUrl],
     ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl, "--initial-cluster", `oracle=${peerUrl}`],

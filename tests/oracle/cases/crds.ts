@@ -146,7 +146,8 @@ async function objects(session: Session): Promise<void> {
   await session.post(at, { ...gizmo(group, "x"), kind: "Other" }, { label: "another kind" });
   await session.post(at, gizmo(group, "A_"), { label: "bad name" });
   await session.get(`${at}/none`, { label: "none" });
-  await session.post(at, gizmo(group, "dup", { spec: { list: [{ name: "a" }, { name: "a" }], set: ["x", "x"] } }), { label: "twice" });
+  await session.post(at, gizmo(group, "dup", { spec: { list: [{ name: "a" }, { name: "a" }] } }), { label: "an item twice" });
+  await session.post(at, gizmo(group, "dup", { spec: { set: ["x", "x"] } }), { label: "a value twice" });
   await session.delete(`${at}/a`, undefined, { label: "delete" });
   await session.delete(at, undefined, { label: "delete collection" });
 }

@@ -145,7 +145,6 @@ export class Watching implements Disposable {
     // The newest revision of all: every change of this resource up to it has been told.
     const metadata = {
       resourceVersion: String(Math.max(this.#revision, this.#parts.cache.revision)),
-      creationTimestamp: null,
       ...(initialEnd && { annotations: { "k8s.io/initial-events-end": "true" } }),
     };
     this.#push({ type: "BOOKMARK", object: { kind: definition.kind, apiVersion: apiVersionOf(definition), metadata } }, smallEventBytes);

@@ -53,7 +53,8 @@ function rowOf(
   object: KubeObject,
   { version, includeObject, nowMs }: TableOptions,
 ): Record<string, unknown> {
-  const cells = columns.map(({ cell }) => cell(object, nowMs) ?? null);
+  // A bookmark has no name.
+  const cells = columns.map(({ cell, format }) => cell(object, nowMs) ?? (format === "name" ? "" : null));
   if (includeObject === "None") return { cells, object: null };
   return { cells, object: includeObject === "Object" ? object : partialOf(object, version) };
 }
