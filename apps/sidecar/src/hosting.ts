@@ -5,7 +5,7 @@
  * S1 routes, reflection and engine change together, whole or not at all, each time a function was discovered (E7); when one is removed, callers and
  *    deliveries lose it first, the engine when their calls have ended
  * S2 a service, and the persistence id of an entity type, belong to one function: the one that is older by `order`. The other is refused, naming both, and
- *    asked again once the first has gone
+ *    asked again once the first does not serve it any more
  * S3 while a function is being discovered for the first time, callers of unknown paths hear `unavailable`, not `unimplemented`
  * S4 of two versions of one function the older serves until the newer was discovered; then that one does
  */
@@ -184,7 +184,6 @@ export class Hosting implements AsyncDisposable {
     const next = new Map(this.#served);
     next.delete(hosted.name);
     this.#without(next, hosted);
-    for (const { link } of this.#functions) link.retry(); // keeps S2
   }
 
   /** No call that began while it was reached is under way. */
@@ -216,9 +215,12 @@ export class Hosting implements AsyncDisposable {
     const services = staying.map(({ service }) => service);
     this.#tellHealth(services);
     this.#reflection = { files: filesOf(reached), services };
+    const claimed = claimsOf(next);
+    const isFewer = [...claimsOf(this.#served)].some((claim) => !claimed.has(claim));
     this.#served = next;
     eventing.update(staying);
     if ([...this.#functions].every(({ name }) => next.has(name)) && next.size > 0) this.#ports.health.set("", "serving");
+    if (isFewer) for (const { link } of this.#functions) link.retry(); // keeps S2
     return undefined;
   }
 
@@ -242,6 +244,12 @@ interface Clash {
   readonly other: Hosted;
   /** What both claim. */
   readonly what: string;
+}
+
+/** All that others cannot have. */
+function claimsOf(served: ServedByName): ReadonlySet<string> {
+  const components = [...served.values()].flatMap(({ discovered }) => discovered.components);
+  return new Set(components.flatMap((one) => [`service ${one.service}`, ...(one.kind === "action" ? [] : [`id ${one.persistenceId}`])]));
 }
 
 function commonOf(mine: Component, its: Component): string | undefined {

@@ -56,14 +56,16 @@ async function open(t: TestContext, functions: readonly string[], attached = fal
 
 const Greeting = message("Greeting", { text: field.string });
 
-/** A real function, in this process, that greets with `text`. */
-function greeter(service: string, text: string | Promise<string>, port = 0): ReturnType<typeof serve> {
-  const greet = action({
-    service,
-    commands: { greet: command({ name: field.string }).replies(Greeting) },
-    handle: { greet: async ({ name }) => ({ text: `${await text} ${name}` }) },
-  });
-  return serve([greet], { host: "127.0.0.1", port, log: noLog, handleSignals: false });
+/** A real function, in this process, that greets with `text`; of several services when there are spaces between. */
+function greeter(services: string, text: string | Promise<string>, port = 0): ReturnType<typeof serve> {
+  const greets = services.split(" ").map((service) =>
+    action({
+      service,
+      commands: { greet: command({ name: field.string }).replies(Greeting) },
+      handle: { greet: async ({ name }) => ({ text: `${await text} ${name}` }) },
+    }),
+  );
+  return serve(greets, { host: "127.0.0.1", port, log: noLog, handleSignals: false });
 }
 
 /** Looks again and again; the test's own time is the limit. */
@@ -217,6 +219,53 @@ test("of two functions with one service the older has it, whichever was discover
   await older.remove(0);
   await until("young", "ready");
   assert.equal((await greet(sidecar, "x.A")).body, '{"text":"young Ada"}');
+});
+
+test("who waits for a service has it once the function that had it started again, or was replaced, without it", async (t) => {
+  const { sidecar, fns, until } = await open(t, ["a", "b"]);
+  await using first = await greeter("x.A x.B", "first");
+  fns["a"]?.started(first);
+  await until("a", "ready");
+  await using waiting = await greeter("x.A", "waiting");
+  fns["b"]?.started(waiting);
+  await until("b", "refused");
+  await using again = await greeter("x.B x.C", "again");
+  fns["a"]?.started(again);
+  await until("b", "ready");
+  assert.equal((await greet(sidecar, "x.A")).body, '{"text":"waiting Ada"}');
+
+  const c = sidecar.addFunction("c");
+  await using other = await greeter("x.C", "other");
+  c.started(other);
+  await until("c", "refused");
+  await using newer = await greeter("x.B", "newer");
+  sidecar.addFunction("a").started(newer);
+  await until("c", "ready");
+  assert.deepEqual(
+    [(await greet(sidecar, "x.B")).body, (await greet(sidecar, "x.C")).body],
+    ['{"text":"newer Ada"}', '{"text":"other Ada"}'],
+  );
+});
+
+test("what a function that lost one service cannot serve any more is there for who waits for it", async (t) => {
+  const { sidecar, until } = await open(t, []);
+  await using young = await greeter("x.A x.B", "young");
+  await using waiting = await greeter("x.B", "waiting");
+  await using old = await greeter("x.A", "old");
+  sidecar.addFunction("young", { order: 2 }).started(young);
+  await until("young", "ready");
+  sidecar.addFunction("waiting", { order: 3 }).started(waiting);
+  await until("waiting", "refused");
+  sidecar.addFunction("old", { order: 1 }).started(old);
+  await until("waiting", "ready");
+  assert.deepEqual(
+    sidecar.functions.map(({ state }) => state.is),
+    ["refused", "ready", "ready"],
+  );
+  assert.deepEqual(
+    [(await greet(sidecar, "x.A")).body, (await greet(sidecar, "x.B")).body],
+    ['{"text":"old Ada"}', '{"text":"waiting Ada"}'],
+  );
 });
 
 test("draining refuses new calls and closes; doing it twice is harmless", async (t) => {

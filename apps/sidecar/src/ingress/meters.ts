@@ -83,8 +83,10 @@ export class IngressMeters {
         return meter.start();
       },
       ended: (code, startMs) => {
-        open.count--;
-        if (open.count === 0) open.idle?.resolve();
+        if (--open.count === 0) {
+          open.idle?.resolve();
+          open.idle = undefined;
+        }
         meter.ended(code, startMs);
       },
     };
