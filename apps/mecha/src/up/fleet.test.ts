@@ -12,6 +12,8 @@ import { Fleet, type FleetFunction } from "./fleet.ts";
 class Place implements HostedFunction {
   serves = false;
   removed = false;
+  /** Resolves when its calls have ended. */
+  calls: Promise<void> = Promise.resolve();
   address: FunctionAddress | undefined;
   state: LinkState = { is: "idle" };
 
@@ -26,7 +28,7 @@ class Place implements HostedFunction {
   }
   remove(): Promise<void> {
     this.removed = true;
-    return Promise.resolve();
+    return this.calls;
   }
 }
 
@@ -130,4 +132,37 @@ test("what is removed is withdrawn, then ended; after stop nothing starts", asyn
   await fleet.remove("f", 0);
   await fleet.stop();
   await assert.rejects(fleet.set(spec), { code: "cancelled" });
+});
+
+test("the end of all, and the kill, reach what is being removed or was replaced, and waits for its calls", async (t) => {
+  const { fleet, spec, places, pid } = await open(t);
+  await fleet.set(spec);
+  await fleet.set({ ...spec, name: "other" });
+  const [first, removed] = [pid(), fleet.status("other")?.pid];
+  await fleet.set({ ...spec, env: { A: "1" } });
+  const calls = Promise.withResolvers<void>();
+  for (const place of places) place.calls = calls.promise;
+  places[2]!.serves = true;
+  fleet.changed();
+  const removing = fleet.remove("other", 60_000);
+  assert.deepEqual([places[0]!.removed, places[1]!.removed], [true, true]);
+  assert.deepEqual([isAlive(first), isAlive(removed)], [true, true]);
+  fleet.kill();
+  await eventually(() => ![first, removed, pid()].some(isAlive));
+  const stopped = fleet.stop();
+  calls.resolve();
+  await Promise.all([stopped, removing]);
+});
+
+test("stop ends a function whose removal waits for calls", async (t) => {
+  const { fleet, spec, places, pid } = await open(t);
+  await fleet.set(spec);
+  const first = pid();
+  const calls = Promise.withResolvers<void>();
+  places[0]!.calls = calls.promise;
+  const removing = fleet.remove("f", 60_000);
+  await fleet.stop();
+  assert.equal(isAlive(first), false);
+  calls.resolve();
+  await removing;
 });

@@ -116,7 +116,9 @@ interface Entry {
 export class Fleet implements AsyncDisposable {
   readonly #ports: FleetPorts;
   readonly #entries = new Map<string, Entry>();
-  /** Versions that were replaced, until they have ended. */
+  /** All that were started and have not ended, also those that were removed or replaced and whose calls are waited for. */
+  readonly #alive = new Set<Version>();
+  /** The ends of those that were replaced. */
   readonly #ending = new Set<Promise<void>>();
   #runs = 0;
   #stopped = false;
@@ -146,7 +148,7 @@ export class Fleet implements AsyncDisposable {
     const entry = this.#entries.get(name);
     if (!entry) return;
     this.#entries.delete(name);
-    await Promise.all([entry.next?.end(0), entry.current.end(graceMs)]);
+    await Promise.all([entry.next && this.#end(entry.next, 0), this.#end(entry.current, graceMs)]);
     this.#ports.changed();
   }
 
@@ -180,13 +182,14 @@ export class Fleet implements AsyncDisposable {
 
   /** SIGKILL to all, now. */
   kill(): void {
-    for (const version of this.#versions()) void version.process.kill(); // signals before it waits
+    for (const { process } of this.#alive) void process.kill(); // signals before it waits
   }
 
-  /** Ends all processes, without telling the sidecar, which drains on its own. keeps L3 */
+  /** Ends all processes, those that are being removed too, without telling the sidecar, which drains on its own. keeps L3 */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#versions().map(({ process }) => process.stop(endGraceMs)), ...this.#ending]);
+    await Promise.all(Array.from(this.#alive, ({ process }) => process.stop(endGraceMs)));
+    await Promise.all(this.#ending);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -203,18 +206,24 @@ export class Fleet implements AsyncDisposable {
   async #dropNext(entry: Entry): Promise<void> {
     const { next } = entry;
     entry.next = undefined;
-    await next?.end(0);
+    if (next) await this.#end(next, 0);
   }
 
   #endLater(version: Version): void {
-    const ending = version.end(this.#ports.graceMs).finally(() => this.#ending.delete(ending));
+    const ending = this.#end(version, this.#ports.graceMs).finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
+  }
+
+  async #end(version: Version, graceMs: number): Promise<void> {
+    await version.end(graceMs);
+    this.#alive.delete(version);
   }
 
   async #start(spec: FleetFunction): Promise<Version> {
     const version = await Version.start(spec, this.#runName(spec.name), this.#ports);
+    this.#alive.add(version);
     if (!this.#stopped) return version;
-    await version.end(0);
+    await this.#end(version, 0);
     throw stopping();
   }
 
@@ -222,10 +231,6 @@ export class Fleet implements AsyncDisposable {
   #runName(name: string): string {
     this.#runs++;
     return this.#entries.has(name) ? `${name}@${String(this.#runs)}` : name;
-  }
-
-  #versions(): Version[] {
-    return [...this.#entries.values()].flatMap(({ current, next }) => (next ? [current, next] : [current]));
   }
 
   #checkOpen(): void {
