@@ -10,7 +10,6 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { Client, type Identity, type Served } from "../../tests/oracle/client.ts";
 import { makeCertificates, startReal } from "../../tests/oracle/servers.ts";
 import { tempDir } from "../../tests/support/files.ts";
@@ -18,16 +17,13 @@ import { eventually, startProgram } from "../../tests/support/program.ts";
 import { builtKubeApiserver } from "../../tests/tools/kube-apiserver/build.ts";
 import { cpuMicros } from "../counter/processes.ts";
 import { keep, printMachine } from "../engine/harness.ts";
+import { number, readOptions, some } from "../options.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    objects: { type: "string", default: "10000" },
-    seconds: { type: "string", default: "5" },
-    sides: { type: "string", default: "mecha,real" },
-  },
+const { objects, seconds, sides } = readOptions("The Kubernetes API of Mecha beside etcd and kube-apiserver.", {
+  objects: number(10_000, "there when lists and watches are measured"),
+  seconds: number(5, "of each measurement"),
+  sides: some(["mecha", "real"], "mecha,real", "systems, in this order"),
 });
-const objects = Number(flags.objects);
-const seconds = Number(flags.seconds);
 /** Clients at once while filling, and in the busy round. */
 const callers = 16;
 /** Watchers of the namespace while latency is measured. */
@@ -47,7 +43,7 @@ interface Side extends AsyncDisposable {
 
 const results: Record<string, Record<string, number>> = {};
 printMachine();
-for (const side of flags.sides.split(",")) {
+for (const side of sides) {
   await using running = side === "real" ? await real() : await mecha();
   results[running.name] = await measure(running);
 }

@@ -70,6 +70,7 @@ export function serveBackups(port: MessagePort, db: DatabaseSync, hooks: BackupH
         },
         (error: unknown) => {
           hold.end();
+          held.delete(id); // perhaps `still` was never said, and then no `goOn` comes
           tell({ id, is: "failed", why: explain(error) });
         },
       )

@@ -41,6 +41,7 @@ export interface ApplyOptions {
   readonly namespace: string;
   readonly force: boolean;
   readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 export interface Applied {
@@ -53,12 +54,12 @@ export async function applyManifest(
   client: ApiClient,
   resource: ServedResource,
   manifest: KubeObject,
-  { namespace: fallback, force, dryRun = false }: ApplyOptions,
+  { namespace: fallback, force, dryRun = false, signal }: ApplyOptions,
 ): Promise<Applied> {
   const { namespace = fallback, name } = manifest.metadata;
   const placed = resource.namespaced ? { ...manifest, metadata: { ...manifest.metadata, namespace } } : manifest;
-  const before = await client.find(resource, idFor(resource, namespace, name));
-  const object = await client.apply<KubeObject>(resource, placed, { force, dryRun });
+  const before = await client.find(resource, idFor(resource, namespace, name), signal);
+  const object = await client.apply<KubeObject>(resource, placed, { force, dryRun, ...(signal && { signal }) });
   return { resource, object, what: !before ? "created" : isDeepStrictEqual(content(before), content(object)) ? "unchanged" : "configured" };
 }
 

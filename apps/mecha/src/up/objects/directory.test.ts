@@ -4,6 +4,7 @@ import { FakeClock, SeededRandom } from "@mecha/kit/testing";
 import { allKinds, type KubeObject, objectAt } from "@mecha/kinds";
 import { ApiClient, inProcessTransport, KubeServer, mastersGroup, resourceRef } from "@mecha/machinery";
 import { openMemoryObjectLog } from "@mecha/store-memory";
+import { UsageError } from "../../exit.ts";
 import { readText } from "../../manifests/read.ts";
 import { applyDirectory, filesManager, inOrder } from "./directory.ts";
 
@@ -112,4 +113,14 @@ test("what left the files is said and stays; pruned, it goes, unless it is anoth
   assert.deepEqual((await apply(configMap("a"), true)).said, ["configmap/b deleted: it is in no file any more"]);
   assert.deepEqual([await there("a"), await there("b"), await there("c")], [true, false, true]);
   assert.deepEqual((await apply("", true)).said, ["configmap/a deleted: it is in no file any more"]);
+});
+
+test("when Mecha ends meanwhile nothing further is applied", async () => {
+  const { client, there } = await serve();
+  const { manifests } = readText(all(configMap("a"), configMap("b")), "f.yaml", "objects");
+  const ends = new AbortController();
+  const ports = { client, clock: new FakeClock(), signal: ends.signal, say: () => ends.abort(), prune: false };
+  await assert.rejects(applyDirectory(manifests, ports));
+  assert.deepEqual([await there("a"), await there("b")], [true, false]);
+  await assert.rejects(applyDirectory(manifests, ports), (error) => !(error instanceof UsageError), "no mistake of the files");
 });

@@ -96,7 +96,10 @@ class DirectoryRun {
       const isToCome = which === "possible" && manifests.some((one) => brings(one.object, object));
       if (!resource && !isToCome) problems.push(noKind(object, where));
       if (!resource || (isToCome && (await this.#isNamespaceMissing(resource, object)))) continue;
-      await this.#apply(resource, object, true).catch((error: unknown) => problems.push(`${where}: ${nameOf(object)}: ${refusal(error)}`));
+      await this.#apply(resource, object, true).catch((error: unknown) => {
+        this.#ports.signal.throwIfAborted();
+        problems.push(`${where}: ${nameOf(object)}: ${refusal(error)}`);
+      });
     }
     if (problems.length > 0)
       throw new UsageError(`nothing was ${which === "all" ? "applied but namespaces and CRDs" : "applied"}:\n  ${problems.join("\n  ")}`);
@@ -174,7 +177,8 @@ class DirectoryRun {
   }
 
   #apply(resource: ServedResource, object: KubeObject, dryRun: boolean): ReturnType<typeof applyManifest> {
-    return applyManifest(this.#ports.client, resource, object, { namespace: projectNamespace, force: true, dryRun });
+    const { client, signal } = this.#ports;
+    return applyManifest(client, resource, object, { namespace: projectNamespace, force: true, dryRun, signal });
   }
 
   async #established(crds: ResourceRef, id: ObjectId, where: string): Promise<void> {

@@ -66,6 +66,9 @@ export function publishProject(settings: RunSettings, { transport, fleet, graceM
   };
 }
 
+/** Functions whose last finding is remembered; those of the past make room. One that was forgotten is said again. */
+const findingsMax = 1_000;
+
 /** The last finding about each function, said when it is news. */
 class Findings {
   readonly #last = new Map<string, { readonly finding: Finding; readonly generation: number }>();
@@ -80,7 +83,9 @@ class Findings {
   add(object: KubeObject, finding: Finding): void {
     const key = object.metadata.uid ?? "";
     const before = this.#last.get(key);
+    this.#last.delete(key); // to the end
     this.#last.set(key, { finding, generation: object.metadata.generation ?? 0 });
+    if (this.#last.size > findingsMax) this.#last.delete(this.#last.keys().next().value ?? "");
     if (isNews(before?.finding, finding))
       this.#say(`${nameOf(object)} ${finding.ready ? "is ready" : wordsOf(finding.reason)}: ${finding.message}`);
     this.#found();

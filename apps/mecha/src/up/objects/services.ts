@@ -148,6 +148,7 @@ class Services {
     const name = fleetName(id);
     if (!isWanted) {
       this.#started.delete(cacheKey(id));
+      this.#failed.delete(cacheKey(id));
       if (object && fleet.has(name)) await recorder.record(object, "Normal", "Stopping", "the function is withdrawn and ended");
       await fleet.remove(name, graceMs);
     }
