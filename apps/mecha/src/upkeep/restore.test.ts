@@ -99,6 +99,13 @@ test("all files of the state are those of the backup then, and those before are 
   assert.deepEqual(contents(empty), fresh);
 });
 
+test("two restores in one second keep both states before", async () => {
+  const state = folderOf({ "state.db": "first", "topics.db": "first topics" });
+  const asides = [putBack(await restored(state), state, about.wallMs) ?? "", putBack(await restored(state), state, about.wallMs) ?? ""];
+  assert.deepEqual(asides.map(contents), [{ "state.db": "first", "topics.db": "first topics" }, fresh]);
+  assert.deepEqual(contents(state), fresh);
+});
+
 test("a state.db alone replaces that one and leaves the others", async () => {
   const state = folderOf({ "state.db": "old", "topics.db": "topics" });
   const { files } = await restored(state);
@@ -107,14 +114,11 @@ test("a state.db alone replaces that one and leaves the others", async () => {
 });
 
 test("cut off anywhere, a restore leaves the state before until it is decided, and is finished from then on", async () => {
-  const given = await restored(root);
   const cut = new Error("power cut");
   let cuts = 0;
   for (let at = 0; ; at++) {
     const state = folderOf(old);
     // As after `putBack` was cut off right behind its decision.
-    const template = folderOf({});
-    putBack(given, template, about.wallMs);
     mkdirSync(join(state, decidedName));
     for (const [name, content] of Object.entries(fresh)) writeFileSync(join(state, decidedName, name), content);
     const plan = { aside: "before-restore-x", time: "", comes: ["state.db", "control.db"], goes: ["topics.db"] };

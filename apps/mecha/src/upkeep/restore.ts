@@ -66,13 +66,22 @@ export function putBack({ files, absent }: Restored, stateFolder: string, wallMs
   }
   const comes = files.map(({ name }) => name);
   for (const name of [...comes, ...absent]) mergeOld(stateFolder, name);
-  const plan: Plan = { aside: `${beforeRestore}${stamp(wallMs)}`, time: new Date(wallMs).toISOString(), comes, goes: absent };
+  const plan: Plan = { aside: freeAside(stateFolder, wallMs), time: new Date(wallMs).toISOString(), comes, goes: absent };
   writeFileSync(join(restoring, planName), JSON.stringify(plan), { mode: 0o600 });
   syncPath(join(restoring, planName));
   syncPath(restoring);
   renameSync(restoring, join(stateFolder, decidedName)); // keeps R2
   syncPath(stateFolder);
   return finishRestore(stateFolder);
+}
+
+/** A name nobody has: stamps are of seconds, and clocks are set back. */
+function freeAside(stateFolder: string, wallMs: number): string {
+  const name = `${beforeRestore}${stamp(wallMs)}`;
+  for (let n = 1; ; n++) {
+    const free = n === 1 ? name : `${name}-${String(n)}`;
+    if (!existsSync(join(stateFolder, free))) return free;
+  }
 }
 
 function mergeOld(stateFolder: string, name: StateFile): void {
