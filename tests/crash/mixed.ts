@@ -1,6 +1,6 @@
 /**
- * Short trials with mixed faults: clients work on ledgers, registers, bells (timers) and counters (CRDTs) of their own, one fault hits at a moment of the seed's choice, everything
- * comes back, and what the clients saw is judged. A Mecha serves several trials, one after the other, as starting it takes longer than a trial.
+ * Short trials with mixed faults: clients work on ledgers, registers, bells (timers) and counters (CRDTs) of their own, one fault hits at a moment of the
+ * seed's choice, everything comes back, and what the clients saw is judged. A Mecha serves several trials, one after the other, as starting it takes longer than a trial.
  *
  * X1 a trial's choices come from its own seed, so it can be run alone; when exactly a fault hits an fsync is the machine's choice
  * X2 after the last trial on a store its timers are judged, as they go on from trial to trial; then it is stopped and the file checked as `mecha doctor` does

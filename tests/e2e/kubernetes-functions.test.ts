@@ -1,4 +1,4 @@
-/** Functions of mecha.yaml as objects of the Kubernetes API beside them, seen with a real kubectl. */
+/** Functions as objects of the Kubernetes API, with a real kubectl: those of mecha.yaml are shown, those somebody applies are run. */
 import assert from "node:assert/strict";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

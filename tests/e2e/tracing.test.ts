@@ -59,7 +59,7 @@ function addTea(ingress: string, cart: string, headers: Record<string, string>, 
   return fetch(`${ingress}/carts/${cart}/items`, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
 }
 
-/** A desk takes a request and has an order placed, as a side effect; its event makes a parcel, which leaves by a topic; the stock counts it. Each says which traceparent it saw. */
+/** A desk takes a request and has an order placed, as a side effect; its event makes a parcel, which leaves by a topic; the stock counts it. */
 const flow = `
 import { action, command, eventLog, eventSourced, message, serve, t, topic, valueEntity } from "mecha-sdk";
 const id = { id: t.string };

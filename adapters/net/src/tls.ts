@@ -74,7 +74,8 @@ function contextOf({ certificate, key, callerAuthorities }: ServerTls): SecureCo
 /**
  * From now on connections are made with these; those there are stay as they are. Sessions are not resumed across the change: their tickets are sealed by the
  * context that is given up.
- * @throws Fault("invalid") when they cannot be used, or callers would have to show a certificate and did not before, or the other way round. Nothing is changed then.
+ * @throws Fault("invalid") when they cannot be used, or callers would have to show a certificate and did not before, or the other way round. Nothing is
+ *   changed then.
  */
 export function renewTls(server: Server, before: ServerTls, tls: ServerTls): void {
   if ((before.callerAuthorities === undefined) !== (tls.callerAuthorities === undefined))

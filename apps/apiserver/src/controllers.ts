@@ -1,4 +1,7 @@
-/** Controllers a server needs to be whole: garbage collection, the end of namespaces, what every namespace has, the Service `kubernetes`. On a cluster the cluster's own run instead. */
+/**
+ * Controllers a server needs to be whole: garbage collection, the end of namespaces, what every namespace has, the Service `kubernetes`. On a cluster the
+ * cluster's own run instead.
+ */
 import type { Clock, Log, Metrics, Random } from "@mecha/kit";
 import { type ApiServerPlace, GarbageCollector, kubernetesService, namespaceController, namespaceDefaults } from "@mecha/lifecycle";
 import { ApiClient, type ApiTransport, Manager } from "@mecha/machinery";

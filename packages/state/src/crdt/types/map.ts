@@ -1,7 +1,7 @@
 /**
- * Maps: observed-remove on their keys, add wins, values are CRDTs; of any type in an ORMap, of one in the others. Each update of an entry is a new dot with the whole new value, in place of
- * those it saw; values of concurrent updates are joined when read. So an update survives a removal that has not seen it, with everything it
- * knew, and a key that was removed and added again begins with nothing.
+ * Maps: observed-remove on their keys, add wins, values are CRDTs; of any type in an ORMap, of one in the others. Each update of an entry is a new dot
+ * with the whole new value, in place of those it saw; values of concurrent updates are joined when read. So an update survives a removal that has not
+ * seen it, with everything it knew, and a key that was removed and added again begins with nothing.
  */
 import { Fault } from "@mecha/kit";
 import { type CrdtDelta, type CrdtEntryDelta, elementKey, entryTypes, type UniformMapType } from "../delta.ts";
