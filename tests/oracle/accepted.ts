@@ -31,6 +31,16 @@ export const decisions: readonly Accepted[] = [
       "OpenAPI documents name what is served: fewer kinds and parameters, markers that generators of other languages use are left out.",
   },
   {
+    where: / › body\.message$/u,
+    what: /^"(.*?)(?:, application\/vnd\.kubernetes\.protobuf)?((?:, application\/json;stream=watch)?)(?:, application\/vnd\.kubernetes\.protobuf;stream=watch)?" → "\1\2"$/u,
+    reason: "Protobuf is read, not written: answers are JSON or YAML, and lists of what can be had do not name it.",
+  },
+  {
+    where: /^watch\/errors › \d+ to come › /u,
+    reason:
+      "A watch from a version that was never given out is refused, so that clients of a server that lost its state begin anew; the real one lets them wait.",
+  },
+  {
     where: /^access\/(refusals › \d+ nobody|review-errors › \d+ by nobody) /u,
     reason: "Who shows neither a certificate nor a token gets 401, but for health and version: there are no anonymous callers.",
   },

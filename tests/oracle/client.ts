@@ -1,6 +1,7 @@
 /** HTTPS to an API server, the same for both: one request, one answer; a watch, its events. Who calls is a client certificate or a token. */
 import { Agent, request as httpsRequest } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { parse as parseYaml } from "yaml";
 
 /** A server under test. */
 export interface Served {
@@ -30,7 +31,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly text: string;
-  /** The body as JSON, when it is. */
+  /** The body as a value, when it is JSON or YAML: what it says is compared, not how it is quoted. */
   readonly body: any;
 }
 
@@ -60,7 +61,8 @@ export class Client implements Disposable {
     const response = await this.#send(call, answerMaxMs);
     let text = "";
     for await (const chunk of response.setEncoding("utf8") as AsyncIterable<string>) text += chunk;
-    return { status: response.statusCode ?? 0, headers: response.headers, text, body: parsed(text) };
+    const { statusCode: status = 0, headers } = response;
+    return { status, headers, text, body: headers["content-type"] === "application/yaml" ? parseYaml(text) : parsed(text) };
   }
 
   /** Events until the server ends the watch or `enough` says so; an answer that is no watch is one event of type "" with the Status. */
@@ -119,6 +121,6 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // YAML or plain text
+    return undefined; // plain text
   }
 }

@@ -148,6 +148,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly orphansByDefault?: { readonly warning?: string };
   /** What else changes in an object when its deletion begins, in place. */
   readonly beginDeletion?: (object: KubeObject) => void;
+  /** Annotations in which this version shows what it has no fields for: they stand in whole objects, and nowhere where only metadata is shown. */
+  readonly fieldAnnotations?: readonly string[];
   /** Absent = kept under its own name. */
   readonly storedAs?: StoredAs;
   /** OpenAPI v3 schema of the kind as its CRD has it; kinds without one are described by `types`. */

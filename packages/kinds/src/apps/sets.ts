@@ -149,6 +149,7 @@ export const daemonSet = define({
   categories: ["all"],
   status: true,
   generation: true,
+  fieldAnnotations: [templateGeneration],
   columns: [
     nameColumn,
     numberColumn("Desired", "Nodes that should run the pod.", (object) => numberAt(object, "status.desiredNumberScheduled")),

@@ -44,6 +44,8 @@ test("who says no measure aims at 80 %; what v1 has no fields for is in annotati
     "own",
   ]);
   assert.deepEqual(toV2(seen), stored);
+  const unmeasured = toV1({ ...stored, status: { currentReplicas: 1, currentMetrics: null } });
+  assert.deepEqual(unmeasured.metadata.annotations, seen.metadata.annotations);
   const broken = { ...seen, metadata: { ...metadata, annotations: { "autoscaling.alpha.kubernetes.io/metrics": "{" } } };
   assert.equal((toV1(toV2(broken))["spec"] as JsonObject)["targetCPUUtilizationPercentage"], 80);
 });

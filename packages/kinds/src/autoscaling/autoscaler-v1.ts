@@ -54,7 +54,7 @@ export function toV1(object: KubeObject): KubeObject {
   for (const [path, field, annotation] of annotations) {
     const value = parts[path][field];
     delete parts[path][field];
-    if (value !== undefined && !(Array.isArray(value) && value.length === 0)) shown[annotation] = JSON.stringify(value);
+    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)) shown[annotation] = JSON.stringify(value);
   }
   if (taken.spec !== undefined) spec["targetCPUUtilizationPercentage"] = taken.spec;
   if (taken.status !== undefined) status["currentCPUUtilizationPercentage"] = taken.status;
@@ -112,5 +112,6 @@ export const horizontalPodAutoscalerV1 = definer(
     ageColumn,
   ],
   validate: (object, old) => horizontalPodAutoscaler.validate?.(toV2(object), old && toV2(old)) ?? [],
+  fieldAnnotations: annotations.map(([, , annotation]) => annotation),
   storedAs: { group: "autoscaling", plural: "horizontalpodautoscalers", toStored: toV2, fromStored: toV1 },
 });

@@ -254,6 +254,12 @@ const core: Readonly<Record<string, DefaultRule>> = {
   PersistentVolumeClaim: (claim) => setDefault(ensureObject(claim, "status"), "phase", "Pending"),
   Pod: pod,
   PodSpec: podSpec,
+  PodStatus: (status) => {
+    // Here too.
+    const [one, first] = [textAt(status, "podIP"), textAt(listAt(status, "podIPs")[0], "ip")];
+    if (one !== "" && first !== one) status["podIPs"] = [{ ip: one }];
+    else if (one === "" && first !== "") status["podIP"] = first;
+  },
   Probe: probe,
   ProjectedVolumeSource: defaultMode,
   ReplicationController: replicationController,

@@ -41,7 +41,8 @@ function refOfSchema(rows: Map<string, TypeRow>, name: string, schema: JsonSchem
   if (schema["x-kubernetes-int-or-string"]) return { scalar: "intOrString" };
   switch (schema.type) {
     case "string":
-      return { scalar: "string" };
+      // With a format it is any scalar to who keeps the record of owners; the schema itself has the last word.
+      return { scalar: schema.format === undefined || schema.format === "" || schema.format === "byte" ? "string" : "intOrString" };
     case "boolean":
       return { scalar: "bool" };
     case "integer":

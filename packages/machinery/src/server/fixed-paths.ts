@@ -5,7 +5,7 @@ import { aggregatedDiscovery, coreVersions, groupList, groupOf, resourceList } f
 import type { Registry } from "../registry/registry.ts";
 import { methodNotAllowed } from "../status.ts";
 import { answerOf, textAnswer } from "./answer.ts";
-import { clauses, negotiate } from "./negotiate.ts";
+import { accepted, clauses, mustProduce, type Negotiated, negotiate } from "./negotiate.ts";
 
 /** Answers a path, or passes with `undefined`. */
 export type FixedPaths = (request: ApiRequest, registry: Registry) => ApiAnswer | undefined | Promise<ApiAnswer | undefined>;
@@ -31,19 +31,33 @@ export async function fixedPath(
 }
 
 function discovered(path: string, headers: ApiRequest["headers"], { registry }: FixedPathParts, pretty: boolean): ApiAnswer | undefined {
-  const plain = (body: JsonObject | undefined): ApiAnswer | undefined =>
-    body && answerOf(200, body, negotiate(headers.accept, false, pretty));
+  const negotiated = (): Negotiated => negotiate(headers.accept, false, pretty);
+  const plain = (body: JsonObject | undefined): ApiAnswer | undefined => body && answerOf(200, body, negotiated());
+  const producing = (types: readonly string[], body: JsonObject | undefined): ApiAnswer | undefined => {
+    if (body) mustProduce(headers.accept, types);
+    return plain(body);
+  };
   const [, root, group, version, ...more] = path.replace(/\/+$/u, "").split("/");
   if (more.length > 0) return undefined;
-  if (root === "version" && group === undefined)
-    return answerOf(200, versionInfo(), { ...negotiate(headers.accept, false, pretty), pretty: true });
+  if (root === "version" && group === undefined) {
+    mustProduce(headers.accept, ["application/json"]);
+    return answerOf(200, versionInfo(), { media: "json", shape: { as: "object" }, pretty: true });
+  }
   if (root === "api" && version === undefined)
     return group === undefined
-      ? (aggregated(headers, registry, true) ?? plain(coreVersions(registry, headers.host ?? "")))
-      : plain(resourceList(registry, "", group));
+      ? (aggregated(headers, registry, true) ?? producing(accepted, coreVersions(registry, headers.host ?? "")))
+      : producing(accepted, resourceList(registry, "", group));
   if (root !== "apis") return undefined;
   if (group === undefined) return aggregated(headers, registry, false) ?? plain(groupList(registry));
-  return version === undefined ? plain(groupOf(registry, group)) : plain(resourceList(registry, group, version));
+  if (version === undefined) return plain(groupOf(registry, group));
+  const list = resourceList(registry, group, version);
+  return isBuiltIn(registry, group) ? producing(accepted, list) : plain(list);
+}
+
+/** Groups of CRDs have paths that come and go; those of built-in kinds are there from the start. */
+function isBuiltIn(registry: Registry, group: string): boolean {
+  for (const definition of registry.definitions()) if (definition.group === group) return definition.strategicPatch;
+  return false;
 }
 
 /** The aggregated form, when the client asks for it first. */

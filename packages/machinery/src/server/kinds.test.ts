@@ -232,3 +232,28 @@ test("what a kind's rules fill in is nobody's: who creates a Service or a Job ow
   // Nor are fields owned which every object of the kind has, even empty.
   assert.doesNotMatch(fields(job), /"f:spec":\{"\.":\{\}/u);
 });
+
+test("who deletes Jobs and does not say what becomes of their pods is told, of one and of many", async () => {
+  const { ask } = await testServer({ definitions });
+  const jobs = namespaced("apis/batch/v1", "jobs");
+  const warned = async (query: string): Promise<boolean> => (await ask("DELETE", `${jobs}${query}`)).headers["warning"] !== undefined;
+  assert.deepEqual(
+    [await warned(""), await warned("?propagationPolicy=Background"), await warned("?orphanDependents=true")],
+    [true, false, false],
+  );
+});
+
+test("the two fields of a pod's addresses say the same, and who says one has said both", async () => {
+  const { ask } = await testServer({ definitions });
+  const pods = namespaced("api/v1", "pods");
+  await ask("POST", pods, { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: { containers: [{ name: "a", image: "a" }] } });
+  const addresses = async (status: JsonObject): Promise<unknown> => {
+    const { body } = await ask("PATCH", `${pods}/p/status?fieldManager=node`, { status }, merge);
+    const { podIP, podIPs } = body.status;
+    const own = body.metadata.managedFields.find(({ manager }: any) => manager === "node")?.fieldsV1["f:status"] ?? {};
+    return [podIP, podIPs?.map(({ ip }: any) => ip), "f:podIP" in own, "f:podIPs" in own];
+  };
+  assert.deepEqual(await addresses({ podIPs: [{ ip: "10.0.0.1" }, { ip: "::1" }] }), ["10.0.0.1", ["10.0.0.1", "::1"], true, true]);
+  assert.deepEqual(await addresses({ podIP: "10.0.0.2" }), ["10.0.0.2", ["10.0.0.2"], true, true]);
+  assert.deepEqual(await addresses({ podIP: null, podIPs: null }), [undefined, undefined, false, false]);
+});

@@ -27,8 +27,6 @@ export interface Removal {
   readonly removed: boolean;
   /** Its last state. */
   readonly object: KubeObject;
-  /** For who did not say what becomes of the dependents. */
-  readonly warning?: string;
 }
 
 /** @throws StatusError NotFound, Conflict when a precondition does not hold */
@@ -43,8 +41,7 @@ export async function remove(parts: ServerParts, target: Target, name: string, o
     const done = isOver(marked)
       ? await removeNow(parts, target, current, definition.gracePeriodSeconds ? marked : presented(current, definition), options.dryRun)
       : await mark(parts, target, current, marked, options);
-    const warning = options.propagationPolicy === undefined ? definition.orphansByDefault?.warning : undefined;
-    if (done) return { ...done, ...(warning !== undefined && { warning }) };
+    if (done) return done;
   }
   throw conflict(definition.plural, definition.group, name, "too many others change it; try again");
 }

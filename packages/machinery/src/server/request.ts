@@ -20,7 +20,7 @@ export type Result =
       readonly definition: ResourceDefinition;
       readonly warnings: readonly string[];
     }
-  | { readonly is: "list"; readonly listing: Listing; readonly definition: ResourceDefinition }
+  | { readonly is: "list"; readonly listing: Listing; readonly definition: ResourceDefinition; readonly warnings: readonly string[] }
   | { readonly is: "status"; readonly status?: number; readonly object: JsonObject; readonly warnings: readonly string[] };
 
 /** A request for a resource, its path and query understood. */

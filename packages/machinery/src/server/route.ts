@@ -3,6 +3,7 @@
  * A path that names no resource is somebody else's (discovery, health, OpenAPI) or nobody's.
  */
 import type { GroupVersion } from "@mecha/kinds";
+import { badRequest } from "./options.ts";
 
 export interface ResourceRoute extends GroupVersion {
   readonly plural: string;
@@ -12,6 +13,8 @@ export interface ResourceRoute extends GroupVersion {
   readonly name?: string;
   /** `status`, `scale`, `log`; several segments stay joined with `/`. */
   readonly subresource?: string;
+  /** `/api/v1/watch/…`: the way watches were asked for before there was a parameter for it. */
+  readonly watch?: true;
 }
 
 /** @returns `undefined` when the path has not the form of a resource's. */
@@ -28,8 +31,15 @@ export function parseRoute(path: string): ResourceRoute | undefined {
 const namespaceSubresources = new Set(["status", "finalize"]);
 
 function afterVersion(of: GroupVersion, parts: readonly string[]): ResourceRoute | undefined {
-  const [first, second, third] = parts;
+  const [first, second] = parts;
   if (of.version === "" || first === undefined) return undefined;
+  if (first !== "watch" || second === undefined) return namespacedRoute(of, parts);
+  const route = namespacedRoute(of, parts.slice(1));
+  return route && { ...route, watch: true };
+}
+
+function namespacedRoute(of: GroupVersion, parts: readonly string[]): ResourceRoute | undefined {
+  const [first, second, third] = parts;
   if (first === "namespaces" && second !== undefined && third !== undefined && !namespaceSubresources.has(third))
     return routeOf(of, second, parts.slice(2));
   return routeOf(of, "", parts);
@@ -44,6 +54,29 @@ function routeOf(of: GroupVersion, namespace: string, [plural, name, ...sub]: re
     ...(name !== undefined && { name }),
     ...(sub.length > 0 && { subresource: sub.join("/") }),
   };
+}
+
+/**
+ * A watch by its own path as one by parameter: of the collection, the object's name as a selector.
+ * @throws StatusError BadRequest when the request selects another name.
+ */
+export function watchByParameter(
+  { watch: _watch, name, ...route }: ResourceRoute,
+  query: URLSearchParams,
+): { readonly route: ResourceRoute; readonly query: URLSearchParams } {
+  const asked = new URLSearchParams(query);
+  asked.set("watch", "true");
+  const selector = asked.get("fieldSelector") || undefined;
+  if (name !== undefined && selector !== undefined && selectedName(selector) !== name)
+    throw badRequest("fieldSelector metadata.name doesn't match requested name");
+  if (name !== undefined && selector === undefined) asked.set("fieldSelector", `metadata.name=${name}`);
+  return { route, query: asked };
+}
+
+/** The one name a field selector leaves, if it says one. */
+export function selectedName(fieldSelector: string): string | undefined {
+  const names = fieldSelector.split(",").map((one) => /^metadata\.name==?([^=]+)$/u.exec(one)?.[1]);
+  return names.find((one) => one !== undefined);
 }
 
 /** @returns `undefined` for a malformed escape, an empty segment in the middle, or a segment that would climb. */

@@ -14,21 +14,21 @@ import { CrdServing } from "../crd/serving.ts";
 import { allVerbs } from "../discovery/discovery.ts";
 import { Registry } from "../registry/registry.ts";
 import { methodNotAllowed, noSuchResource, notFound, qualifiedResource, StatusError } from "../status.ts";
-import { partialOf, tableOf } from "../table/table.ts";
+import { partialOf, type Shown, tableOf } from "../table/table.ts";
 import { WatchCache } from "../watch/cache.ts";
 import { type AccessRequest, type Authorizer, type Caller, mastersOnly } from "./access.ts";
 import { defaultServiceRanges, ServiceAddresses, type ServiceRanges } from "./addresses.ts";
 import { answerOf, pageNotFound, statusAnswer } from "./answer.ts";
 import type { ProtobufDecoder } from "./body.ts";
-import type { FieldTracker, ServerParts } from "./context.ts";
+import { type FieldTracker, type ServerParts, storedResource } from "./context.ts";
 import { fixedPath, type FixedPaths } from "./fixed-paths.ts";
 import { initialNamespaces } from "./namespaces.ts";
-import { type Negotiated, negotiate, wantsPretty } from "./negotiate.ts";
+import { accepted, acceptedOfLists, mustProduce, type Negotiated, negotiate, negotiatedError, wantsPretty } from "./negotiate.ts";
 import { type Admit, specialKey, type Specials } from "./specials.ts";
 import { badRequest, includeObjectOf, isWatch, watchOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
 import { scaleDefinition } from "./scale.ts";
-import { parseRoute, type ResourceRoute } from "./route.ts";
+import { parseRoute, type ResourceRoute, selectedName, watchByParameter } from "./route.ts";
 import { type ResourceRequest, type Result, warned, withTold } from "./request.ts";
 import { listObject, perform, performSpecial, type Verb } from "./verbs.ts";
 import { Watching } from "./watch.ts";
@@ -75,15 +75,6 @@ const verbsByMethod = {
   PATCH: { collection: undefined, object: "patch" },
   DELETE: { collection: "deletecollection", object: "delete" },
 } as const satisfies Record<ApiRequest["method"], Record<"collection" | "object", Verb | undefined>>;
-
-/** Failures take the form asked for, as JSON when that cannot be had. */
-function mediaOfErrors(accept: string | undefined): Negotiated["media"] {
-  try {
-    return negotiate(accept, true, false).media;
-  } catch {
-    return "json";
-  }
-}
 
 const ofObjects: ReadonlySet<string> = new Set(["get", "update", "patch", "delete"]);
 
@@ -147,7 +138,7 @@ export class KubeServer {
       return await this.#serve(request, caller, query, pretty);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      return { is: "answer", answer: statusAnswer(error, { media: mediaOfErrors(request.headers.accept), pretty }) };
+      return { is: "answer", answer: statusAnswer(error, negotiatedError(request.headers.accept, pretty)) };
     }
   }
 
@@ -165,7 +156,10 @@ export class KubeServer {
       if (!answer && this.#knowsGroup(path)) throw noSuchResource();
       return { is: "answer", answer: answer ?? pageNotFound() };
     }
-    return this.#resource(request, caller, { route, definition, query, pretty });
+    if (!route.watch) return this.#resource(request, caller, { route, definition, query, pretty });
+    if (route.subresource !== undefined) throw noSuchResource();
+    if (method !== "GET") throw methodNotAllowed();
+    return this.#resource(request, caller, { ...watchByParameter(route, query), definition, pretty });
   }
 
   /** Is the path below a group of built-in kinds? What is not there is told by a Status then; elsewhere by a plain page. */
@@ -195,6 +189,7 @@ export class KubeServer {
     )
       throw methodNotAllowed();
     this.#mayAccess(caller, accessOf(selected(route, verb, query), watch ? "watch" : verb), definition);
+    if (definition.strategicPatch) mustProduce(request.headers.accept, verb === "list" ? acceptedOfLists : accepted);
     const negotiated = negotiate(
       request.headers.accept,
       verb === "get" || verb === "list" || route.subresource === undefined,
@@ -251,9 +246,10 @@ export class KubeServer {
     const options = watchOptions(query, definition);
     const watching = new Watching(this.#parts, { definition, namespace: route.namespace }, options);
     let first = true;
+    if (shape.as === "PartialObjectMetadataList") throw noList(definition.kind, definition);
     const encode: WatchForm["encode"] = ({ type, object }) => {
       if (type === "ERROR" || shape.as === "object") return object;
-      if (shape.as === "PartialObjectMetadata") return partialOf(object as KubeObject, shape.version);
+      if (shape.as === "PartialObjectMetadata") return partialOf(object as KubeObject, shape.version, definition);
       const columns = first;
       first = false;
       const nowMs = this.#parts.clock.wall();
@@ -269,32 +265,35 @@ export class KubeServer {
     const deprecated = asked.deprecation === undefined ? [] : [asked.deprecation];
     if (result.is === "status") return answerOf(result.status ?? 200, result.object, negotiated, [...deprecated, ...result.warnings]);
     const { definition } = result;
-    if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, definition, negotiated, query), negotiated, deprecated);
-    const { object, status, warnings } = result;
-    return answerOf(status, this.#shaped(object, definition, negotiated, query), negotiated, [...deprecated, ...warnings]);
+    const warnings = [...deprecated, ...result.warnings];
+    if (result.is === "list") return answerOf(200, this.#shapedList(result.listing, definition, negotiated, query), negotiated, warnings);
+    return answerOf(result.status, this.#shaped(result.object, definition, negotiated, query), negotiated, warnings);
   }
 
   #shaped(object: KubeObject, definition: ResourceDefinition, { shape }: Negotiated, query: URLSearchParams): unknown {
     if (shape.as === "object" || (object.kind !== definition.kind && object.kind !== scaleDefinition.kind)) return object;
-    if (shape.as === "PartialObjectMetadata") return partialOf(object, shape.version);
+    const shown = object.kind === definition.kind ? definition : scaleDefinition;
+    if (shape.as === "PartialObjectMetadata") return partialOf(object, shape.version, shown);
+    if (shape.as === "PartialObjectMetadataList") throw noList(object.kind, definition);
     const { resourceVersion } = object.metadata;
-    return this.#table([object], object.kind === definition.kind ? definition : scaleDefinition, { resourceVersion }, shape.version, query);
+    return this.#table([object], shown, { resourceVersion }, shape.version, query);
   }
 
   #shapedList(listing: Listing, definition: ResourceDefinition, { shape }: Negotiated, query: URLSearchParams): unknown {
     if (shape.as === "object") return listObject(listing, definition);
     if (shape.as === "Table") return this.#table(listing.objects, definition, listing.metadata, shape.version, query);
+    if (shape.as === "PartialObjectMetadata") throw isList(definition);
     return {
       kind: "PartialObjectMetadataList",
       apiVersion: `meta.k8s.io/${shape.version}`,
       metadata: listing.metadata,
-      items: listing.objects.length === 0 ? null : listing.objects.map((object) => partialOf(object, shape.version)),
+      items: listing.objects.length === 0 ? null : listing.objects.map((object) => partialOf(object, shape.version, definition)),
     };
   }
 
   #table(
     objects: readonly KubeObject[],
-    definition: Pick<ResourceDefinition, "columns">,
+    definition: Shown,
     metadata: Listing["metadata"],
     version: "v1" | "v1beta1",
     query: URLSearchParams,
@@ -332,6 +331,25 @@ interface Found {
   readonly pretty: boolean;
 }
 
+const noList = (kind: string, definition: ResourceDefinition): StatusError =>
+  new StatusError(
+    "NotAcceptable",
+    `you requested PartialObjectMetadataList, but the requested object is not a list (${goType(kind, definition)})`,
+  );
+
+const isList = (definition: ResourceDefinition): StatusError =>
+  new StatusError(
+    "NotAcceptable",
+    `you requested PartialObjectMetadata, but the requested object is a list (${goType(definition.listKind, definition)})`,
+  );
+
+/** What the real server, which says so, keeps it as. */
+function goType(kind: string, definition: ResourceDefinition): string {
+  if (!definition.strategicPatch) return kind === definition.listKind ? "*unstructured.UnstructuredList" : "*unstructured.Unstructured";
+  const group = kind === scaleDefinition.kind ? "autoscaling" : storedResource(definition).group;
+  return `*${group === "" ? "core" : group.split(".", 1)[0]}.${kind}`;
+}
+
 /** What the method does there; over all namespaces one can only look. */
 function verbOf(method: ApiRequest["method"], { name, namespace }: ResourceRoute, { namespaced }: ResourceDefinition): Verb | undefined {
   const verb: Verb | undefined = verbsByMethod[method][name === undefined ? "collection" : "object"];
@@ -360,8 +378,7 @@ function reaches({ namespace, name, subresource }: ResourceRoute, definition: Re
 /** Whoever asks a collection for the object of one name asks for that object: a rule for the name allows it. */
 function selected(route: ResourceRoute, verb: Verb, query: URLSearchParams): ResourceRoute {
   if (route.name !== undefined || (verb !== "list" && verb !== "deletecollection")) return route;
-  const names = (query.get("fieldSelector") ?? "").split(",").map((one) => /^metadata\.name==?([^=]+)$/u.exec(one)?.[1]);
-  const name = names.find((one) => one !== undefined);
+  const name = selectedName(query.get("fieldSelector") ?? "");
   return name === undefined ? route : { ...route, name };
 }
 

@@ -5,7 +5,7 @@ import { invalid, notFound, StatusError } from "../status.ts";
 import { parseBody } from "./body.ts";
 import type { Checked } from "./checked.ts";
 import { presented, type ServerParts, shelfOf } from "./context.ts";
-import { badRequest, deleteOptions, listOptions, type WriteOptions } from "./options.ts";
+import { badRequest, type DeleteOptions, deleteOptions, listOptions, type WriteOptions } from "./options.ts";
 import { patchOne, scaled } from "./patch-verbs.ts";
 import { checkFuture, list, type Listing, parseRevision, unknownFailure } from "./read.ts";
 import { remove } from "./remove.ts";
@@ -36,6 +36,7 @@ export async function perform(verb: Verb, request: ResourceRequest): Promise<Res
         is: "list",
         listing: list(request.parts, request, listOptions(request.query, request.definition)),
         definition: request.definition,
+        warnings: [],
       };
     case "create":
       return createOne(request);
@@ -136,11 +137,18 @@ async function createdByUpdate(request: ResourceRequest, object: KubeObject, opt
 
 async function deleteOne(request: ResourceRequest): Promise<Result> {
   const { parts, definition, query } = request;
-  const removal = await remove(parts, request, nameOf(request), deleteOptions(query, deleteBody(request)));
+  const options = deleteOptions(query, deleteBody(request));
+  const removal = await remove(parts, request, nameOf(request), options);
   const { object } = removal;
-  const warnings = removal.warning === undefined ? [] : [removal.warning];
+  const warnings = orphanWarning(definition, options);
   if (!removal.removed || returnsDeleted(definition)) return { is: "object", status: 200, object, definition, warnings };
   return { is: "status", object: deletedStatus(object, definition), warnings };
+}
+
+/** For who did not say what becomes of the dependents. */
+function orphanWarning({ orphansByDefault }: ResourceDefinition, { propagationPolicy }: DeleteOptions): readonly string[] {
+  const warning = propagationPolicy === undefined ? orphansByDefault?.warning : undefined;
+  return warning === undefined ? [] : [warning];
 }
 
 /** @throws StatusError BadRequest for a body that says it is something else than DeleteOptions */
@@ -182,7 +190,7 @@ async function deleteAll(request: ResourceRequest): Promise<Result> {
     const removal = await remove(parts, target, metadata.name, options).catch(ignoreGone);
     if (removal) objects.push(object);
   }
-  return { is: "list", listing: { ...listing, objects }, definition };
+  return { is: "list", listing: { ...listing, objects }, definition, warnings: orphanWarning(definition, options) };
 }
 
 /** Somebody else deleted it meanwhile: that is what was wanted. */

@@ -9,6 +9,8 @@ import { type Watching } from "./watch.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
 
+const widgetsPath = "/apis/example.dev/v1/namespaces/default/widgets";
+
 type Told = readonly [type: string, name: string];
 
 async function told(watching: Watching): Promise<Told[]> {
@@ -97,6 +99,34 @@ test("a version that is forgotten gets one ERROR event with 410; one of the futu
   assert.deepEqual([event?.type, (event?.object as any).code, (event?.object as any).reason], ["ERROR", 410, "Expired"]);
   assert.equal(await watching.read(), undefined);
   assert.equal((await ask("GET", `${maps}?watch=1&resourceVersion=${server.revision + 1}`)).status, 504);
+});
+
+test("the old path of a watch: of a namespace, of all, of one object, and for nothing but looking", async () => {
+  const { ask, watch } = await testServer();
+  for (const name of ["a", "b"]) await ask("POST", maps, configMap(name));
+  await ask("POST", widgetsPath, widget("a", {}));
+  for (const [path, seen] of [
+    ["/api/v1/watch/namespaces/default/configmaps", ["a", "b"]],
+    ["/api/v1/watch/configmaps?watch=false", ["a", "b"]],
+    ["/api/v1/watch/namespaces/default/configmaps/b", ["b"]],
+    ["/api/v1/watch/namespaces/default/configmaps/b?fieldSelector=metadata.name=b", ["b"]],
+    ["/api/v1/watch/namespaces/default", ["default"]],
+    ["/apis/example.dev/v1/watch/widgets", ["a"]],
+  ] as const) {
+    using watching = await watch(path);
+    assert.deepEqual(
+      (await told(watching)).map(([, name]) => name),
+      seen,
+      path,
+    );
+  }
+  const path = "/api/v1/watch/namespaces/default/configmaps";
+  const other = await ask("GET", `${path}/b?fieldSelector=metadata.name=a`);
+  assert.deepEqual([other.status, other.body.message], [400, "fieldSelector metadata.name doesn't match requested name"]);
+  assert.equal((await ask("POST", path, configMap("c"))).status, 405);
+  assert.equal((await ask("DELETE", `${path}/b`)).status, 405);
+  for (const none of [`${path}/b/status`, "/api/v1/watch", "/api/v1/watch/watch/configmaps", "/api/v1/watch/gadgets"])
+    assert.equal((await ask("GET", none)).status, 404, none);
 });
 
 test("a watcher that does not read is closed; others go on", async () => {

@@ -9,6 +9,9 @@ export interface TableOptions {
   readonly columns?: boolean;
 }
 
+/** What of a kind decides how its objects are shown. */
+export type Shown = Pick<ResourceDefinition, "columns" | "fieldAnnotations">;
+
 const defaultColumns: readonly PrinterColumn[] = [
   {
     name: "Name",
@@ -29,7 +32,7 @@ const defaultColumns: readonly PrinterColumn[] = [
 
 /** @param metadata Of the list; empty for one object. */
 export function tableOf(
-  definition: Pick<ResourceDefinition, "columns">,
+  definition: Shown,
   objects: readonly KubeObject[],
   metadata: Readonly<Record<string, unknown>>,
   options: TableOptions,
@@ -40,7 +43,7 @@ export function tableOf(
     apiVersion: `meta.k8s.io/${options.version}`,
     metadata,
     columnDefinitions: options.columns === false ? null : columns.map(columnDefinition),
-    rows: objects.map((object) => rowOf(columns, object, options)),
+    rows: objects.map((object) => rowOf({ ...definition, columns }, object, options)),
   };
 }
 
@@ -49,17 +52,21 @@ function columnDefinition({ name, type, format = "", description, priority }: Pr
 }
 
 function rowOf(
-  columns: readonly PrinterColumn[],
+  definition: Shown & { readonly columns: readonly PrinterColumn[] },
   object: KubeObject,
   { version, includeObject, nowMs }: TableOptions,
 ): Record<string, unknown> {
   // A bookmark has no name.
-  const cells = columns.map(({ cell, format }) => cell(object, nowMs) ?? (format === "name" ? "" : null));
+  const cells = definition.columns.map(({ cell, format }) => cell(object, nowMs) ?? (format === "name" ? "" : null));
   if (includeObject === "None") return { cells, object: null };
-  return { cells, object: includeObject === "Object" ? object : partialOf(object, version) };
+  return { cells, object: includeObject === "Object" ? object : partialOf(object, version, definition) };
 }
 
-/** Only the metadata (meta/v1 PartialObjectMetadata). */
-export function partialOf(object: KubeObject, version: "v1" | "v1beta1"): Record<string, unknown> {
-  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+/** Only the metadata (meta/v1 PartialObjectMetadata): without what the version at hand keeps there for want of fields. */
+export function partialOf(object: KubeObject, version: "v1" | "v1beta1", { fieldAnnotations = [] }: Shown): Record<string, unknown> {
+  const partial = { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}` };
+  const { annotations, ...metadata } = object.metadata;
+  if (!annotations || fieldAnnotations.every((name) => annotations[name] === undefined)) return { ...partial, metadata: object.metadata };
+  const left = Object.entries(annotations).filter(([name]) => !fieldAnnotations.includes(name));
+  return { ...partial, metadata: { ...metadata, ...(left.length > 0 && { annotations: Object.fromEntries(left) }) } };
 }
