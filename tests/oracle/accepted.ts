@@ -53,6 +53,23 @@ export const decisions: readonly Accepted[] = [
     reason: "Endpoints may be on loopback: on one machine that is where they are, this server's first of all.",
   },
   {
+    where: /^(errors\/bodies › \d+ bad YAML|apply\/ownership › \d+ no YAML) › body\.message$/u,
+    what: /yaml: line 1: did not find expected node content.* → .*yaml: line 1, column 5: /u,
+    reason:
+      "What is wrong with a text that is no YAML is told in the words of our reader, with line and column; the real server has those of a Go library.",
+  },
+  {
+    where: /^errors\/identity › \d+ update of another uid › body\.message$/u,
+    what: /StorageError: invalid object, Code: 4, Key: \/registry\/.* AdditionalErrorMsg: (Precondition failed: .*)" → ".*\1"$/u,
+    reason: "A conflict about the uid does not name a key of etcd and its error before the reason: there is no etcd.",
+  },
+  {
+    where: /^errors\/names › \d+ service (|a\/b|%|\.) › body\.(message|details\.causes\[0\]\.(reason|message|field))$/u,
+    reason:
+      "A Service without a good name is refused for its name. The real server keeps addresses of Services as objects that refer to them, and says first what is wrong with " +
+      "the reference.",
+  },
+  {
     where: /^access\/refusals /u,
     reason: "Refusals say less of where a path leads: details are empty for paths that are no resource.",
   },

@@ -12,8 +12,12 @@ export class Masks {
   /** What a server made up, and its mark. */
   readonly #given = new Map<string, string>();
 
+  /** How the name starts that the last request left to the server. */
+  #generateName: unknown;
+
   /** To be called before the request is sent. */
   asked(path: string, body: unknown): void {
+    this.#generateName = (body as { metadata?: { generateName?: unknown } } | null | undefined)?.metadata?.generateName;
     const text = `${path} ${typeof body === "string" ? body : (JSON.stringify(body) ?? "")}`;
     for (const [found] of text.matchAll(addressOrNumber)) if (!this.#given.has(found)) this.#named.add(found);
   }
@@ -24,16 +28,18 @@ export class Masks {
       for (const each of value) this.learn(each);
       return;
     }
-    const { metadata, items, object, kind, spec } = value as {
+    const { metadata, items, object, kind, spec, details } = value as {
       metadata?: { name?: unknown; generateName?: unknown };
       items?: unknown;
       object?: unknown;
       kind?: unknown;
       spec?: unknown;
+      details?: { name?: unknown };
     };
     this.learn(items);
     this.learn(object);
     this.#learnName(metadata ?? {});
+    if (kind === "Status") this.#learnName({ name: details?.name, generateName: this.#generateName }); // of what was refused
     if (kind === "Service" || (typeof spec === "object" && spec !== null && "clusterIP" in spec)) this.#learnService(spec);
   }
 
@@ -46,13 +52,9 @@ export class Masks {
   }
 
   #learnName({ name, generateName }: { readonly name?: unknown; readonly generateName?: unknown }): void {
-    if (
-      typeof name === "string" &&
-      typeof generateName === "string" &&
-      name.startsWith(generateName) &&
-      name.length === generateName.length + 5
-    )
-      this.#given.set(name, `${generateName}<5>`);
+    if (typeof name !== "string" || typeof generateName !== "string") return;
+    const start = generateName.slice(0, generatedStartMax);
+    if (name.startsWith(start) && name.length === start.length + 5) this.#given.set(name, `${start}<5>`);
   }
 
   /** keeps N2 */
@@ -82,6 +84,7 @@ export class Masks {
       .replaceAll(microTime, "<microtime>")
       .replaceAll(time, "<time>")
       .replaceAll(revisionInText, "$1<rv>")
+      .replaceAll(revisionInObject, "$1<rv>")
       .replaceAll(serverAddress, "127.0.0.1:<port>");
   }
 }
@@ -91,6 +94,10 @@ const microTime = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z/gu;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/gu;
 const revisionInText =
   /(resource ?version: |current: |ResourceVersion in (?:the )?(?:precondition|record) \(|ResourceVersion in (?:precondition|object meta): |resource version: \d+ \()\d+/giu;
+/** Of an object a message shows as a whole, quoted. */
+const revisionInObject = /(\\"resourceVersion\\":\\")\d+/gu;
+/** Characters servers keep of the start of a name they make. */
+const generatedStartMax = 58;
 const serverAddress = /127\.0\.0\.1:\d{4,5}/gu;
 /** Whole: not a part of a longer number or address. */
 const addressOrNumber = /(?<![\d.])(?:\d{1,3}(?:\.\d{1,3}){3}|\d+)(?!\.?\d)/gu;
@@ -108,13 +115,34 @@ function sorted(list: readonly unknown[]): unknown[] {
   return [...list].sort((a, b) => (text(a) < text(b) ? -1 : 1));
 }
 
+/** Fields whose keys Go checks in any order, another one each time. */
+const checkedByKey = /^metadata\.(?:labels|annotations)$/u;
+
+/** A refusal with the causes of one map in order, and its message, which lists them. */
+function inMapOrder(value: object): object {
+  const { kind, message, details } = value as {
+    kind?: unknown;
+    message?: unknown;
+    details?: { causes?: { field: string; message: string }[] };
+  };
+  const causes = details?.causes ?? [];
+  if (kind !== "Status" || typeof message !== "string" || !causes.some(({ field }) => checkedByKey.test(field))) return value;
+  const inOrder = [...causes];
+  for (const name of new Set(causes.map(({ field }) => field).filter((field) => checkedByKey.test(field)))) {
+    const own = sorted(causes.filter(({ field }) => field === name)) as typeof causes;
+    for (const [i, { field }] of causes.entries()) if (field === name) inOrder[i] = own.shift() ?? causes[i]!;
+  }
+  const list = (of: typeof causes): string => of.map((cause) => `${cause.field}: ${cause.message}`).join(", ");
+  return { ...value, message: message.replace(list(causes), () => list(inOrder)), details: { ...details, causes: inOrder } };
+}
+
 /** keeps N1 */
 function mask(value: unknown, text: (text: string) => string, port: (port: number) => unknown): unknown {
   if (typeof value === "string") return text(value);
   if (Array.isArray(value)) return value.map((each) => mask(each, text, port));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => {
+    Object.entries(inMapOrder(value)).map(([key, each]) => {
       if (key === "resourceVersion" && typeof each === "string" && revision.test(each)) return [key, "<rv>"];
       if ((key === "nodePort" || key === "healthCheckNodePort") && typeof each === "number") return [key, port(each)];
       // Ages: both servers took as long as they took.

@@ -51,7 +51,20 @@ test("values of a wrong type are refused as the server's decoder says it", () =>
     { spec: { containers: {} } },
     "json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container",
   );
-  refused("core.v1.Secret", { data: { a: "%" } }, "illegal base64 data at input byte 0");
+  // As Go's encoding/base64 counts.
+  for (const [text, byte] of [
+    ["%", 0],
+    ["1", 0],
+    ["aGk", 0],
+    ["aGk=aGk", 4],
+    ["aGkxa", 4],
+    ["aGkxä", 4],
+    ["aG=k", 2],
+    ["a=", 1],
+    ["aG=", 3],
+    ["aG==x", 4],
+  ] as const)
+    refused("core.v1.Secret", { data: { a: text } }, `illegal base64 data at input byte ${byte}`);
   refused(
     "core.v1.Pod",
     { spec: { activeDeadlineSeconds: 1.5 } },

@@ -178,8 +178,33 @@ function base64(value: unknown, place: Place): string {
   if (typeof value !== "string") return fail(value, place, "[]uint8");
   const text = value.replaceAll(/[\r\n]/g, ""); // Go's decoder skips them
   if (base64Pattern.test(text)) return text;
-  const bad = /[^A-Za-z0-9+/]/.exec(value)?.index ?? value.length;
-  throw new Fault("invalid", `illegal base64 data at input byte ${bad}`);
+  throw new Fault("invalid", `illegal base64 data at input byte ${badByte(new TextEncoder().encode(value))}`);
+}
+
+const padding = "=".charCodeAt(0);
+
+/** Where Go's reader of base64 stops: at what is no digit, or where the last group began when it is not whole. */
+function badByte(bytes: Uint8Array): number {
+  const isBlank = (at: number): boolean => bytes[at] === 10 || bytes[at] === 13;
+  const pastBlanks = (from: number): number => {
+    let at = from;
+    while (isBlank(at)) at++;
+    return at;
+  };
+  let digits = 0; // of the group it is in
+  for (let at = 0; at < bytes.length; at++) {
+    if (isBlank(at)) continue;
+    const byte = bytes[at] ?? 0;
+    if (/[A-Za-z0-9+/]/.test(String.fromCharCode(byte))) digits = (digits + 1) % 4;
+    else if (byte !== padding || digits < 2) return at;
+    else {
+      const second = pastBlanks(at + 1);
+      if (digits === 3) return second; // more follows, else it were whole
+      if (second === bytes.length) return second;
+      return bytes[second] === padding ? pastBlanks(second + 1) : second - 1;
+    }
+  }
+  return bytes.length - digits;
 }
 
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(?:Z|[+-]\d\d:\d\d)$/;

@@ -41,9 +41,14 @@ export function equal(a: unknown, b: unknown): boolean {
   return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && equal(a[name], b[name]));
 }
 
+/** What Go's decoder calls a value: `array`, `bool`, `number`. */
+export function jsonKind(value: unknown): string {
+  return Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+}
+
 /** As Go's decoder says that a value does not fit. */
 export function cannotUnmarshal(value: unknown, goType: string): string {
-  return `json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value} into Go value of type ${goType}`;
+  return `json: cannot unmarshal ${jsonKind(value)} into Go value of type ${goType}`;
 }
 
 /** A value as Go's `%v` prints it, which is how server messages show maps: `map[image:nginx]`. */

@@ -25,11 +25,12 @@ interface Operation {
 
 /**
  * The object after all operations.
+ * @param opened Told every object that a path leads through.
  * @throws StatusError 400 for something that is no patch, 413 for too many operations, 422 when an operation does not apply (a failed `test` too).
  */
-export function jsonPatch(object: JsonObject, patch: unknown): JsonObject {
+export function jsonPatch(object: JsonObject, patch: unknown, opened?: WeakSet<object>): JsonObject {
   const operations = decode(patch);
-  const root = { document: copy<unknown>(object) }; // J1
+  const root = { document: copy<unknown>(object), opened }; // J1
   const budget = { bytes: maxCopiedBytes };
   for (const operation of operations) apply(root, operation, budget);
   if (!isObject(root.document)) throw unfitting("the patched document is not an object");
@@ -71,6 +72,7 @@ function pointer(path: string): readonly string[] {
 
 interface Root {
   document: unknown;
+  readonly opened: WeakSet<object> | undefined;
 }
 
 function apply(root: Root, operation: Operation, budget: { bytes: number }): void {
@@ -119,13 +121,19 @@ function holderOf(root: Root, path: readonly string[]): Holder {
   const holder = find(root, path.slice(0, -1));
   if (token === undefined) throw unfitting("a path is empty");
   if (Array.isArray(holder)) return { list: holder as unknown[], token };
-  if (isObject(holder)) return { object: holder, token };
+  if (isObject(holder)) {
+    root.opened?.add(holder);
+    return { object: holder, token };
+  }
   throw unfitting(`doc is missing path: /${path.join("/")}`);
 }
 
 function find(root: Root, path: readonly string[]): unknown {
   let at = root.document;
-  for (const token of path) at = Array.isArray(at) ? at[indexIn(at as unknown[], token)] : fieldIn(at, token);
+  for (const token of path) {
+    if (isObject(at)) root.opened?.add(at);
+    at = Array.isArray(at) ? at[indexIn(at as unknown[], token)] : fieldIn(at, token);
+  }
   return at;
 }
 

@@ -102,6 +102,10 @@ test("merge patch: the test cases of RFC 7386", () => {
     [{ a: { b: "c" } }, { a: { b: "d", c: null } }, { a: { b: "d" } }],
     [{ a: [{ b: "c" }] }, { a: [1] }, { a: [1] }],
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+    // As the server: a list that is new, or takes the place of one, loses nulls of its objects; one in an object's place keeps them.
+    [{}, { a: [{ b: null, c: 1 }, null] }, { a: [{ c: 1 }, null] }],
+    [{ a: [{ b: "c" }] }, { a: [{ b: null }] }, { a: [{}] }],
+    [{ a: { b: "c" } }, { a: [{ b: null }] }, { a: [{ b: null }] }],
   ];
   for (const [object, patch, after] of cases) assert.deepEqual(mergePatch(object, patch), after);
   assert.throws(() => mergePatch({}, ["c"]), refused(400, /^error decoding patch: json: cannot unmarshal array into/));

@@ -115,7 +115,7 @@ function yamlBody(text: string, refuse: Unreadable): ParsedBody {
     return { value: mustBeObject(value, text, refuse), duplicates: [], repeated };
   } catch (error) {
     if (error instanceof StatusError) throw error;
-    throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
+    throw refuse((error as Error).message, text);
   }
 }
 

@@ -1,9 +1,11 @@
 /** PATCH: patches of an object, server-side apply, and both through the scale subresource. */
-import type { FieldProblem, JsonObject, KubeObject } from "@mecha/kinds";
+import type { FieldProblem, JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { applied } from "../apply/tracker.ts";
-import { cannotUnmarshal, goText, isObject } from "../json.ts";
+import { cannotUnmarshal, copy, goText, isObject } from "../json.ts";
+import { patchedText } from "../patch/patch-text.ts";
 import { invalid, type StatusError } from "../status.ts";
 import { nothingTwice } from "./body.ts";
+import { foreignBody } from "./body-kind.ts";
 import { checkedObject, type Refusal, yamlErrors } from "./checked.ts";
 import { shelfOf } from "./context.ts";
 import { badRequest, type WriteOptions } from "./options.ts";
@@ -21,22 +23,38 @@ export async function patchOne(request: ResourceRequest): Promise<Result> {
   if (subresource === "scale") return scaled(request, options, (current) => patched(current, patch, definition));
   let warnings: readonly string[] = [];
   const change = (current: KubeObject): KubeObject => {
-    const value = patched(current, patch, definition);
-    const checked = checkedObject(value, definition, options, { twice: patch, refuse: patchRefusal(patch, value) });
+    const value = patched(definition.prune ? copy(current) : current, patch, definition);
+    const refuse = patchRefusal(current, patch, definition);
+    if (patch.kind === "strategic") keepKind(value, current);
+    else {
+      const foreign = foreignBody(value, definition, parts.registry, () => madeText(current, patch, definition));
+      if (foreign) throw refuse(foreign.why);
+    }
+    const checked = checkedObject(value, definition, options, { twice: patch, refuse });
     warnings = checked.warnings;
     return checked.object;
   };
   return { is: "object", status: 200, object: await update(parts, request, nameOf(request), change, options), definition, warnings };
 }
 
+/** A strategic patch is one of this kind, whatever kind it names. */
+function keepKind(value: JsonObject, { apiVersion, kind }: KubeObject): void {
+  if (typeof value.apiVersion === "string") value.apiVersion = apiVersion;
+  if (typeof value.kind === "string") value.kind = kind;
+}
+
 /** What a patch made is shown whole, as the server has it: of a strategic patch the patch, else the object. */
-function patchRefusal({ kind, value: patch }: ParsedPatch, made: JsonObject): Refusal {
-  const strategic = kind === "strategic";
-  const shown = strategic ? goText(patch) : JSON.stringify(made);
+function patchRefusal(current: KubeObject, patch: ParsedPatch, definition: ResourceDefinition): Refusal {
+  const strategic = patch.kind === "strategic";
   return (text) => {
+    const shown = strategic ? goText(patch.value) : madeText(current, patch, definition);
     const why = strategic ? convertingText(text) : text;
     return invalid("", "", "", [{ type: "FieldValueInvalid", field: "patch", message: `Invalid value: ${JSON.stringify(shown)}: ${why}` }]);
   };
+}
+
+function madeText(current: KubeObject, { kind, value }: ParsedPatch, definition: ResourceDefinition): string {
+  return patchedText(current, { kind: kind === "json" ? "json" : "merge", value }, definition);
 }
 
 /** Go's names of the kinds of JSON values. */
@@ -49,7 +67,8 @@ function convertingText(text: string): string {
   const kind = goKinds[from] ?? from;
   if (to.startsWith("[]")) return `cannot restore slice from ${kind}`;
   if (to.startsWith("map[")) return `cannot restore map from ${kind}`;
-  return to.includes(".") ? `cannot restore struct from: ${kind}` : `unrecognized type: ${to}`;
+  if (to.includes(".")) return `cannot restore struct from: ${kind}`;
+  return from === "number" && to === "string" ? `cannot convert ${kind} to ${to}` : `unrecognized type: ${to}`;
 }
 
 /** Server-side apply: creates what is not there. */

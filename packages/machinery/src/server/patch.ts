@@ -50,7 +50,7 @@ export function parsePatch(body: Uint8Array | undefined, contentType: string | u
       duplicates: duplicateTexts(text).map((one) => (kind === "json" ? `json patch ${one}` : one)),
     };
   } catch (error) {
-    if (kind === "apply") throw badRequest(`error decoding YAML: ${(error as Error).message}`);
+    if (kind === "apply") throw badRequest(`error decoding YAML: error converting YAML to JSON: ${(error as Error).message}`);
     throw badRequest(`error decoding patch: ${jsonProblem(text)}`);
   }
 }

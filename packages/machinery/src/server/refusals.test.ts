@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { allKinds } from "@mecha/kinds";
+import { testDefinitions } from "../testing.ts";
 import { configMap, testServer } from "./testing.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -176,4 +178,99 @@ test("failures are YAML for who asks for YAML", async () => {
   const { status, headers, text } = await ask("GET", `${maps}/none`, undefined, { accept: "application/yaml" });
   assert.deepEqual([status, headers["content-type"]], [404, "application/yaml"]);
   assert.match(text, /^apiVersion: v1\ncode: 404\ndetails:\n {2}kind: configmaps\n/u);
+});
+
+const definitions = [...allKinds(), ...testDefinitions.filter(({ group }) => group === "example.dev")];
+const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "a" }, data: { a: "aGk=" } };
+const someWidget = (more: object): object => ({ apiVersion: "example.dev/v1", kind: "Widget", metadata: { name: "w" }, ...more });
+const widgets = "/apis/example.dev/v1/namespaces/default/widgets";
+
+/** Path, body, code, message. */
+const foreign: readonly (readonly [path: string, body: unknown, code: number, message: RegExp])[] = [
+  [
+    maps,
+    secret,
+    400,
+    /^Secret in version "v1" cannot be handled as a ConfigMap: converting \(v1\.Secret\) to \(core\.ConfigMap\): unknown conversion$/u,
+  ],
+  [maps, { ...secret, data: { a: "1" } }, 400, /^Secret in version "v1" .*: illegal base64 data at input byte 0$/u],
+  [maps, { kind: "SecretList" }, 400, /converting \(v1\.SecretList\) to \(core\.ConfigMap\): unknown conversion$/u],
+  [maps, someWidget({}), 400, /^Widget in version "v1" .*: no kind "Widget" is registered for version "example\.dev\/v1" in scheme/u],
+  [
+    maps,
+    { kind: 5 },
+    400,
+    /\(must be of type ConfigMap\): couldn't get version\/kind; .*number into Go struct field \.kind of type string \(\{"kind":5\}\)$/u,
+  ],
+  [
+    widgets,
+    { metadata: { name: "w" } },
+    400,
+    /^the object provided is unrecognized \(must be of type Widget\): Object 'Kind' is missing in '\{"metadata"/u,
+  ],
+  [
+    widgets,
+    { kind: "Widget", metadata: { name: "w" } },
+    400,
+    /^the API version in the data \(\) does not match the expected API version \(example\.dev\/v1\)$/u,
+  ],
+  [widgets, someWidget({ kind: "Other" }), 422, /^Other\.example\.dev "w" is invalid: kind: Invalid value: "Other": must be Widget$/u],
+];
+test("a body of another kind, or of none, is refused as what it says it is", async () => {
+  const { ask } = await testServer({ definitions });
+  for (const [path, body, code, message] of foreign) {
+    const answer = await ask("POST", path, body);
+    assert.deepEqual([answer.status, message.test(answer.body.message)], [code, true], answer.body.message);
+  }
+});
+
+const [merge, json, strategic] = ["merge-patch", "json-patch", "strategic-merge-patch"].map((type) => ({
+  "content-type": `application/${type}+json`,
+}));
+
+/** Type, patch, how the object it made is shown, why. */
+const shown: readonly (readonly [headers: typeof merge, patch: unknown, object: string, why: RegExp])[] = [
+  [
+    merge,
+    { kind: "Secret" },
+    String.raw`{"apiVersion":"v1","data":{"a":"\u003c","b":"1"},"kind":"Secret","metadata":{"name":"cart",`,
+    /illegal base64 data/u,
+  ],
+  [
+    merge,
+    { data: { c: 1 } },
+    String.raw`{"apiVersion":"v1","data":{"a":"\u003c","b":"1","c":1},"kind":"ConfigMap","metadata":{"name":"cart",`,
+    /into Go struct field/u,
+  ],
+  [merge, { apiVersion: "v2" }, `{"apiVersion":"v2",`, /: no kind "ConfigMap" is registered for version "v2"/u],
+  [
+    json,
+    [{ op: "add", path: "/metadata/name", value: 1 }],
+    String.raw`{"apiVersion":"v1","data":{"a":"\u003c","b":"1"},"kind":"ConfigMap","metadata":{"creationTimestamp":`,
+    /into Go struct field/u,
+  ],
+];
+test("what a patch made is shown in the order of the kind's fields, and what the patch went through by name", async () => {
+  const { ask } = await testServer({ definitions });
+  await ask("POST", maps, configMap("cart", { data: { b: "1", a: "<" } }));
+  for (const [headers, patch, object, why] of shown) {
+    const { status, body } = await ask("PATCH", `${maps}/cart`, patch, headers);
+    assert.equal(status, 422);
+    const [, text = ""] = /^ "" is invalid: patch: Invalid value: ("(?:[^"\\]|\\.)*"): /u.exec(body.message) ?? [];
+    assert.equal((JSON.parse(text) as string).slice(0, object.length), object);
+    assert.match(body.message, why);
+  }
+  const { body } = await ask("PATCH", `${maps}/cart`, { kind: "Secret", apiVersion: "v2" }, strategic);
+  assert.equal(body.kind, "ConfigMap", "a strategic patch is one of this kind, whatever it says");
+});
+
+test("a patch cannot make another kind of an object of a CRD", async () => {
+  const { ask } = await testServer({ definitions });
+  await ask("POST", widgets, someWidget({}));
+  const { status, body } = await ask("PATCH", `${widgets}/w`, { kind: "Secret", apiVersion: "v1" }, merge);
+  assert.equal(status, 422);
+  assert.equal(
+    body.message,
+    'Secret "w" is invalid: [kind: Invalid value: "Secret": must be Widget, apiVersion: Invalid value: "v1": must be example.dev/v1]',
+  );
 });

@@ -1,8 +1,9 @@
 /** A request for a resource as the verbs see it, what each reads from it, and what they answer. */
-import { apiVersionOf, groupVersionOf, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
+import { apiVersionOf, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
 import { jsonProblem } from "../go-json.ts";
 import { conflict, qualifiedResource, StatusError } from "../status.ts";
 import type { Caller } from "./access.ts";
+import { foreignBody } from "./body-kind.ts";
 import { noJson, type ParsedBody, parseBody, type ProtobufDecoder, unrecognized, utf8 } from "./body.ts";
 import { bodyRefusal, type Checked, checkedObject } from "./checked.ts";
 import type { ServerParts, Target } from "./context.ts";
@@ -10,6 +11,7 @@ import { unnamed } from "./metadata.ts";
 import { badRequest, type WriteOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
 import type { Admit } from "./specials.ts";
+import { otherApiVersion } from "./write.ts";
 
 /** What stands in the answer, before it takes its form. */
 export type Result =
@@ -70,37 +72,30 @@ export function bodyOf(request: ResourceRequest): ParsedBody {
   throw refuse ? refuse(noJson(jsonProblem("")), "") : badRequest("the body of the request must be an object; it is empty");
 }
 
-/** What the body of a built-in resource has to be; of others only their schema knows. */
+/** What the body has to be. */
 function kindOfBody({ definition, subresource }: ResourceRequest): string | undefined {
   if (subresource === "scale") return "Scale";
-  return definition.strategicPatch && (subresource === undefined || subresource === "status") ? definition.kind : undefined;
+  return subresource === undefined || subresource === "status" ? definition.kind : undefined;
 }
 
-/** Where the server keeps the kinds it knows, as its messages name it. */
-const scheme = '"pkg/runtime/scheme.go:111"';
-
-export const notRegistered = (kind: string, apiVersion: string): string =>
-  `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${scheme}`;
-
-/** A body of a built-in resource that says what it is must be of a kind that is known. @throws StatusError BadRequest */
-function checkRegistered(value: JsonObject, { definition, parts, body }: ResourceRequest): void {
-  if (!definition.strategicPatch) return;
-  const said = (field: string, other: string): string => (typeof value[field] === "string" && value[field]) || other;
-  const apiVersion = said("apiVersion", apiVersionOf(definition));
-  const kind = said("kind", definition.kind);
-  if (apiVersion.split("/").length > 2)
-    throw unrecognized(definition.kind)(`unexpected GroupVersion string: ${apiVersion}`, utf8(body ?? new Uint8Array()));
-  if ((apiVersion === apiVersionOf(definition) && kind === definition.kind) || parts.registry.findKind(apiVersion, kind)) return;
-  const { version } = groupVersionOf(apiVersion);
-  const what = `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${definition.kind}`;
-  throw badRequest(`${what}: ${notRegistered(kind, apiVersion)}`);
+/** @throws StatusError BadRequest for a body that is of another kind, or of none that is known */
+function checkForeign(value: JsonObject, { definition, parts, body }: ResourceRequest): void {
+  const text = (): string => utf8(body ?? new Uint8Array());
+  const foreign = foreignBody(value, definition, parts.registry, text);
+  if (!foreign) return;
+  if (foreign.said === undefined) throw unrecognized(definition.kind)(foreign.why, text());
+  throw badRequest(`${foreign.said} cannot be handled as a ${definition.kind}: ${foreign.why}`);
 }
 
 /** The object of the body, decoded by its kind's types. @throws StatusError BadRequest with every unknown or repeated field when that is to be strict */
 export function objectOf(request: ResourceRequest, options: WriteOptions): Checked {
   const { value, ...twice } = bodyOf(request);
-  checkRegistered(value, request);
-  return checkedObject(value, request.definition, options, { twice, refuse: bodyRefusal(request.definition, true) });
+  const { definition } = request;
+  checkForeign(value, request);
+  const unversioned = !value.apiVersion;
+  const checked = checkedObject(value, definition, options, { twice, refuse: bodyRefusal(definition, true) });
+  if (unversioned && !definition.strategicPatch) throw otherApiVersion("", apiVersionOf(definition)); // only built-in kinds have a version by themselves
+  return checked;
 }
 
 /** Work on a request, with what its kind warned of: after what reading the body gave, also when it fails. */

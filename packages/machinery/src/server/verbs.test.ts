@@ -102,7 +102,8 @@ for (const [what, path, object, status, message] of [
 
 test("fields the kind does not have: strict refuses, warn warns, ignore says nothing; none is stored", async () => {
   const { ask } = await testServer();
-  const text = '{"metadata":{"name":"a"},"spec":{"color":"red","foo":1,"parts":[{"size":1,"bar":2}],"color":"blue"}}';
+  const text =
+    '{"apiVersion":"example.dev/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"color":"red","foo":1,"parts":[{"size":1,"bar":2}],"color":"blue"}}';
   const strict = await ask("POST", `${widgets}?fieldValidation=Strict`, text);
   assert.equal(strict.status, 400);
   assert.equal(

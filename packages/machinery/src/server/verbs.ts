@@ -9,18 +9,8 @@ import { badRequest, type DeleteOptions, deleteOptions, listOptions, type WriteO
 import { patchOne, scaled } from "./patch-verbs.ts";
 import { checkFuture, list, type Listing, parseRevision, unknownFailure } from "./read.ts";
 import { remove } from "./remove.ts";
-import {
-  bodyOf,
-  checkNew,
-  nameOf,
-  notRegistered,
-  objectOf,
-  optionsOf,
-  type ResourceRequest,
-  type Result,
-  subresourceOption,
-  warned,
-} from "./request.ts";
+import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption, warned } from "./request.ts";
+import { notRegistered } from "./body-kind.ts";
 import { readScale } from "./scale.ts";
 import type { Special } from "./specials.ts";
 import { create, update } from "./write.ts";

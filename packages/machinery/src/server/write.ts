@@ -6,7 +6,7 @@
  * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away
  */
 import { uuid } from "@mecha/kit";
-import { apiVersionOf, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
+import { apiVersionOf, groupVersionOf, invalidValue, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
 import { sameButTimes } from "../apply/apply.ts";
 import { copy } from "../json.ts";
 import { alreadyExists, conflict, invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
@@ -144,7 +144,7 @@ function nextState(
 ): KubeObject {
   const { definition, namespace } = target;
   const nowMs = parts.clock.wall();
-  checkIdentity(asked, target);
+  checkIdentity(asked, target, options.patch);
   if (asked.metadata.name !== old.metadata.name) throw renamed(asked, old);
   if (!options.patch) checkUid(asked, old, target);
   const next = options.subresource === "status" ? onlyStatus(asked, old, definition) : asked;
@@ -209,18 +209,27 @@ function mustStand(parts: ServerParts, { definition, namespace }: Target, name: 
   return presented(entry, definition);
 }
 
-/** Kind, version and namespace of a body must be those of the path, or absent. @throws StatusError BadRequest */
-export function checkIdentity(object: KubeObject, { definition, namespace }: Target): void {
+export const otherApiVersion = (said: string, expected: string): StatusError =>
+  badRequest(`the API version in the data (${said}) does not match the expected API version (${expected})`);
+
+/**
+ * Kind, version and namespace of an object must be those of the path, or absent.
+ * @param patch It is what a patch made.
+ * @throws StatusError BadRequest, and Invalid for another kind
+ */
+export function checkIdentity(object: KubeObject, { definition, namespace }: Target, patch = false): void {
   const apiVersion = apiVersionOf(definition);
   object.apiVersion ||= apiVersion;
   object.kind ||= definition.kind;
-  if (object.apiVersion !== apiVersion)
-    throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`);
-  if (object.kind !== definition.kind)
-    throw badRequest(
-      `${object.kind} in version ${JSON.stringify(definition.version)} cannot be handled as a ${definition.kind}: the kind in the body is not the one of the path`,
-    );
   const { metadata } = object;
+  const otherKind = object.kind !== definition.kind;
+  const otherVersion = object.apiVersion !== apiVersion;
+  if (otherVersion && !(patch && !definition.strategicPatch)) throw otherApiVersion(object.apiVersion, apiVersion);
+  if (otherKind || otherVersion)
+    throw invalid(object.kind, groupVersionOf(object.apiVersion).group, metadata.name, [
+      ...(otherKind ? [invalidValue("kind", object.kind, `must be ${definition.kind}`)] : []),
+      ...(otherVersion ? [invalidValue("apiVersion", object.apiVersion, `must be ${apiVersion}`)] : []),
+    ]);
   if (!definition.namespaced) delete metadata.namespace;
   else metadata.namespace ||= namespace;
   if (definition.namespaced && metadata.namespace !== namespace)

@@ -33,7 +33,7 @@ function asYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, version: "1.1" });
   const [error] = document.errors;
-  if (error) throw new Error(`yaml: ${error.message}`);
+  if (error) throw new Error(problemText(error.message, error.linePos?.[0]));
   const repeated: string[] = [];
   visit(document, {
     Map: (_, map) => {
@@ -47,6 +47,12 @@ function asYaml(text: string): ParsedYaml {
     },
   });
   return { value: document.toJS({ maxAliasCount: aliasesMax }) as unknown, repeated };
+}
+
+/** The reader's sentence after the place, without the lines it shows below. */
+function problemText(message: string, at: { readonly line: number; readonly col: number } | undefined): string {
+  const sentence = message.split(/ at line \d+, column \d+:|\n/u, 1)[0] ?? "";
+  return at ? `yaml: line ${at.line}, column ${at.col}: ${sentence}` : `yaml: ${sentence}`;
 }
 
 function repeatedText(key: unknown, line: number): string {

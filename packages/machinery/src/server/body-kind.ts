@@ -1,0 +1,73 @@
+/** Is a body of the kind its path holds? Asked before it is read as one, told in the server's words. Pure. */
+import { apiVersionOf, decodeByType, groupVersionOf, type JsonObject, type ResourceDefinition } from "@mecha/kinds";
+import { Fault } from "@mecha/kit";
+import { jsonKind } from "../json.ts";
+import type { Registry } from "../registry/registry.ts";
+import { noJson } from "./body.ts";
+
+/** Where the server keeps the kinds it knows, as its messages name it. */
+const scheme = '"pkg/runtime/scheme.go:111"';
+
+export const notRegistered = (kind: string, apiVersion: string): string =>
+  `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme ${scheme}`;
+
+/** Why a body cannot be read as what its path holds. */
+export interface Foreign {
+  readonly why: string;
+  /** What the body says it is, where that can be told: `Secret in version "v1"`. */
+  readonly said?: string;
+}
+
+/**
+ * @param text The body as it came, or what a patch made; asked for only to be shown.
+ * @returns `undefined` for a body of this kind, and for one of another version of it, which only its apiVersion tells apart.
+ */
+export function foreignBody(
+  value: JsonObject,
+  definition: ResourceDefinition,
+  registry: Registry,
+  text: () => string,
+): Foreign | undefined {
+  for (const [field, said] of Object.entries(value))
+    if ((field === "kind" || field === "apiVersion") && typeof said !== "string" && said !== null)
+      return { why: noJson(`json: cannot unmarshal ${jsonKind(said)} into Go struct field .${field} of type string`) };
+  const [kind, apiVersion] = [value.kind, value.apiVersion] as (string | null | undefined)[];
+  if ((apiVersion ?? "").split("/").length > 2) return { why: `unexpected GroupVersion string: ${apiVersion}` };
+  // A built-in body that says nothing is of the path's kind; of a CRD's kind nobody would know.
+  if (!definition.strategicPatch) return kind ? undefined : { why: `Object 'Kind' is missing in '${text()}'` };
+  return foreignKind(value, kind || definition.kind, apiVersion || apiVersionOf(definition), { definition, registry });
+}
+
+function foreignKind(
+  value: JsonObject,
+  kind: string,
+  apiVersion: string,
+  { definition, registry }: { readonly definition: ResourceDefinition; readonly registry: Registry },
+): Foreign | undefined {
+  const { version } = groupVersionOf(apiVersion);
+  const said = `${kind} in version ${JSON.stringify(version)}`;
+  const isList = [...registry.definitions()].some((each) => each.listKind === kind && isBuiltIn(each) && apiVersionOf(each) === apiVersion);
+  const other = registry.findKind(apiVersion, kind);
+  if (!isList && !(other && isBuiltIn(other))) return { said, why: notRegistered(kind, apiVersion) };
+  if (other && packageOf(other) === packageOf(definition) && kind === definition.kind) return undefined;
+  const why = `converting (${version}.${kind}) to (${packageOf(definition)}.${definition.kind}): unknown conversion`;
+  return { said, why: (other && misread(value, other)) ?? why };
+}
+
+const isBuiltIn = ({ strategicPatch }: ResourceDefinition): boolean => strategicPatch === true;
+
+/** What is wrong with the body as the kind it says it is: the server reads it so before it sees that nobody wants one here. */
+function misread(value: JsonObject, { types, type }: ResourceDefinition): string | undefined {
+  try {
+    decodeByType(types, type, value);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault && error.code === "invalid") return error.message;
+    throw error;
+  }
+}
+
+/** Go's package of a group: all versions of a kind are one kind in it, and events are the core's. */
+function packageOf({ group }: ResourceDefinition): string {
+  return group === "" || group === "events.k8s.io" ? "core" : (group.split(".")[0] ?? "");
+}
