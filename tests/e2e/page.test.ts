@@ -285,12 +285,13 @@ test(
     ];
     const parked = (after: number) => ({ id: `t${after}`, group: "a", source: { topic: "t" }, attempts: 2, failure: "unknown: <b>no</b>", time: lost.lostTime, attributes: {}, payload: { type: "x/T", base64: "AA==" } }); // prettier-ignore
     const limits: (string | null)[] = [];
+    let endless = false;
     await page.route("**/v1/subscriptions", (route) => route.fulfill({ json: { subscriptions } }));
     await page.route("**/v1/parked?*", (route) => {
       const limit = new URL(route.request().url()).searchParams.get("limit");
       limits.push(limit);
       const events = Array.from({ length: limit === "20" ? 20 : 25 }, (_, at) => parked(at + 1));
-      return route.fulfill({ json: { events, ...(limit === "20" && { next: "t20" }) } });
+      return route.fulfill({ json: { events, ...((endless || limit === "20") && { next: "t20" }) } });
     });
     await page.goto(mecha.page);
     const panel = page.getByRole("region", { name: "Events", exact: true });
@@ -302,6 +303,11 @@ test(
     await panel.getByText("2 groups · 25 parked").waitFor();
     assert.equal(await panel.getByRole("button", { name: "Show more" }).isVisible(), false);
     assert.deepEqual([limits[0], limits.at(-1)], ["20", "40"]);
+    endless = true;
+    await page.evaluate("for (let click = 0; click < 30; click++) document.getElementById('parked-more').click()");
+    await panel.getByText("2 groups · 25+ parked").waitFor();
+    assert.equal(await panel.getByRole("button", { name: "Show more" }).isVisible(), false);
+    assert.equal(Math.max(...limits.map(Number)), 500, "more the admin API does not give at once");
     await panel.getByRole("row", { name: /waits for its function/u }).scrollIntoViewIfNeeded();
     await shoot(page, "8-events-trouble");
     await page.setViewportSize({ width: 420, height: 900 });

@@ -45,8 +45,8 @@ export class Backups {
     this.#copy(folder, (pages, of) => (this.#last = { id, state: "copying", pages, of })).then(
       (files) => (this.#last = { id, state: "done", folder, files }),
       (error: unknown) => {
-        rmSync(folder, { recursive: true, force: true });
         this.#last = { id, state: "failed", problem: explain(error) };
+        removeQuietly(folder);
       },
     );
     return this.#last;
@@ -56,5 +56,13 @@ export class Backups {
   get(id: string): BackupJson {
     if (this.#last?.id === id) return this.#last;
     throw new Fault("notFound", `there is no backup ${JSON.stringify(id)}; only the newest one is remembered`);
+  }
+}
+
+function removeQuietly(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // Whoever asked hears why the copy failed; what is left of it goes at the next start.
   }
 }

@@ -4,6 +4,8 @@ import { coloured, el } from "./json.js";
 
 /** Parked events shown at first, and added by each "Show more". */
 const parkedStep = 20;
+/** The admin API gives no more at once; who has so many parked sees the rest when some are settled, or with `mecha events parked`. */
+const parkedMax = 500;
 
 const byId = (id) => document.getElementById(id);
 
@@ -27,7 +29,8 @@ export function eventsPanel({ ask, attempt, localTime }) {
       ask(`/v1/parked?limit=${limit}`),
     ]);
     if (mine !== loads) return;
-    const facts = JSON.stringify([subscriptions, topics, events, next, sure]);
+    const isMore = next !== undefined && limit < parkedMax;
+    const facts = JSON.stringify([subscriptions, topics, events, next, isMore, sure]);
     if (facts === shown) return;
     shown = facts;
     byId("events").hidden = subscriptions.length + topics.length + events.length === 0;
@@ -37,14 +40,14 @@ export function eventsPanel({ ask, attempt, localTime }) {
     byId("topics").replaceChildren(...topics.map(topicRow));
     byId("topics-table").hidden = topics.length === 0;
     byId("topics-caption").textContent = `Topics, kept for ${days(retention.maxAgeMs)} and up to ${bytesText(retention.maxBytes)} together`;
-    showParked(events, next);
+    showParked(events, isMore);
   }
 
-  function showParked(events, next) {
+  function showParked(events, isMore) {
     const focused = document.activeElement?.dataset?.key;
     byId("parked-section").hidden = events.length === 0 && byId("parked-said").textContent === "";
     byId("parked").replaceChildren(...events.map(parkedItem));
-    byId("parked-foot").hidden = next === undefined;
+    byId("parked-foot").hidden = !isMore;
     if (focused) [...byId("parked").querySelectorAll("button")].find((button) => button.dataset.key === focused)?.focus();
   }
 
@@ -121,7 +124,7 @@ export function eventsPanel({ ask, attempt, localTime }) {
   }
 
   byId("parked-more").addEventListener("click", () => {
-    limit += parkedStep;
+    limit = Math.min(limit + parkedStep, parkedMax);
     void attempt(load);
   });
   return { load };

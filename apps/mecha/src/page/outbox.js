@@ -4,6 +4,8 @@ import { coloured, el } from "./json.js";
 
 /** Messages of each kind shown at first, and added by each "Show more". */
 const step = 20;
+/** The admin API gives no more at once; who has so many sees the rest when some are settled, or with `mecha outbox list`. */
+const most = 500;
 
 const byId = (id) => document.getElementById(id);
 
@@ -29,14 +31,15 @@ export function outboxPanel({ ask, attempt, localTime }) {
     // One that is on its way for the first time is gone before anybody could read it.
     const late = waiting.messages.filter(({ attempts }) => attempts > 0);
     const messages = [...dead.messages, ...late];
-    const facts = JSON.stringify([messages, dead.next, sure]);
+    const isMore = dead.next !== undefined && limit < most;
+    const facts = JSON.stringify([messages, dead.next, isMore, sure]);
     if (facts === shown) return;
     shown = facts;
     const focused = document.activeElement?.dataset?.key;
     byId("outbox").hidden = messages.length === 0 && byId("outbox-said").textContent === "";
     byId("outbox-count").textContent = `${dead.messages.length}${dead.next === undefined ? "" : "+"} given up · ${late.length} tried again`;
     byId("messages").replaceChildren(...messages.map(item));
-    byId("outbox-foot").hidden = dead.next === undefined;
+    byId("outbox-foot").hidden = !isMore;
     if (focused) [...byId("messages").querySelectorAll("button")].find((button) => button.dataset.key === focused)?.focus();
   }
 
@@ -98,7 +101,7 @@ export function outboxPanel({ ask, attempt, localTime }) {
   }
 
   byId("outbox-more").addEventListener("click", () => {
-    limit += step;
+    limit = Math.min(limit + step, most);
     void attempt(load);
   });
   return { load };

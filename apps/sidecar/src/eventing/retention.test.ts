@@ -83,6 +83,18 @@ test("what a former process's group lost is shown, and not said again", async ()
   assert.equal(again.of(group), undefined);
 });
 
+test("more groups than the log answers for at once are all looked at", async () => {
+  const { clock, topics, retention, append, lines } = await begin();
+  const names = Array.from({ length: 1_001 }, (_, at) => `g${at}/topic/orders`);
+  for (const name of names) retention.watch(name, { used: () => undefined, lost: () => undefined }, () => 0);
+  for (const name of names) await topics.advance(name, { position: 0, ahead: [] }, []);
+  await append(1);
+  await clock.advance(9 * minute);
+  assert.deepEqual(lines(), Array.from({ length: 1_002 }, () => warning));
+  assert.ok(names.every((name) => retention.of(name)?.soon === true));
+  retention.stop();
+});
+
 test("a log that fails is said, and tried again", async () => {
   const { clock, topics, log, retention } = await begin();
   const sweep = topics.sweep.bind(topics);

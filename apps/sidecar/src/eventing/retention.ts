@@ -6,6 +6,7 @@
  */
 import type { CancelTimer, Clock, Log } from "@mecha/kit";
 import { retentionUsed, type Standing, type TopicLog, type TopicReader } from "@mecha/binding";
+import { rowsMax } from "@mecha/state/store";
 
 /** Pause between two sweeps, and when the last one removed as much as it may at once. */
 const sweepEveryMs = 30_000;
@@ -113,10 +114,11 @@ export class Retention {
   async #look(groups: readonly string[]): Promise<void> {
     const { topics, clock } = this.#ports;
     this.#lookedMs = clock.monotonic();
-    for (const standing of await topics.standings(groups)) {
-      const watched = this.#groups.get(standing.subscriber);
-      if (watched !== undefined) this.#stands(watched, standing);
-    }
+    for (let from = 0; from < groups.length; from += rowsMax)
+      for (const standing of await topics.standings(groups.slice(from, from + rowsMax))) {
+        const watched = this.#groups.get(standing.subscriber);
+        if (watched !== undefined) this.#stands(watched, standing);
+      }
   }
 
   #stands(watched: Watched, standing: Standing): void {
