@@ -72,7 +72,7 @@ var sources = []*source{
 	{module: "k8s.io/apiextensions-apiserver", dir: "pkg/apis/apiextensions/v1", file: "apiextensions_v1"},
 }
 
-// Types with a JSON form of their own, by import path and name.
+// Types with a JSON form of their own, by import path and name; after a colon, the name OpenAPI has for any JSON of a purpose.
 var scalars = map[string]string{
 	"k8s.io/apimachinery/pkg/apis/meta/v1.Time":                                             "time",
 	"k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime":                                        "microTime",
@@ -80,14 +80,14 @@ var scalars = map[string]string{
 	"k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1":                                         "fieldsV1",
 	"k8s.io/apimachinery/pkg/util/intstr.IntOrString":                                       "intOrString",
 	"k8s.io/apimachinery/pkg/api/resource.Quantity":                                         "quantity",
-	"k8s.io/apimachinery/pkg/runtime.RawExtension":                                          "any",
+	"k8s.io/apimachinery/pkg/runtime.RawExtension":                                          "any:io.k8s.apimachinery.pkg.runtime.RawExtension",
 	"k8s.io/apimachinery/pkg/types.UID":                                                     "string",
 	"k8s.io/apimachinery/pkg/types.NodeName":                                                "string",
 	"k8s.io/apimachinery/pkg/types.NamespacedName":                                          "string",
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON":                         "any",
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrArray":       "any",
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrBool":        "any",
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrStringArray": "any",
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON":                         "any:io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrArray":       "any:io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray",
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrBool":        "any:io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrStringArray": "any:io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
 }
 
 var goScalars = map[string]string{
@@ -181,16 +181,41 @@ func (s *source) readConst(spec *ast.ValueSpec) {
 		if i >= len(spec.Values) {
 			return
 		}
-		literal, ok := spec.Values[i].(*ast.BasicLit)
+		expr, kind := spec.Values[i], spec.Type
+		if call, ok := expr.(*ast.CallExpr); ok && len(call.Args) == 1 { // PathTypeExact = PathType("Exact")
+			expr, kind = call.Args[0], call.Fun
+		}
+		if named, ok := expr.(*ast.SelectorExpr); ok { // AddressTypeIPv4 = AddressType(v1.IPv4Protocol)
+			s.consts[nameOf(kind)] = append(s.consts[nameOf(kind)], s.imports[nameOf(named.X)]+"."+named.Sel.Name)
+			continue
+		}
+		literal, ok := expr.(*ast.BasicLit)
 		if !ok || literal.Kind != token.STRING {
 			continue
 		}
 		value, _ := strconv.Unquote(literal.Value)
 		s.values[name.Name] = value
-		if kind, ok := spec.Type.(*ast.Ident); ok {
-			s.consts[kind.Name] = append(s.consts[kind.Name], value)
-		}
+		s.consts[nameOf(kind)] = append(s.consts[nameOf(kind)], value)
 	}
+}
+
+func nameOf(expr ast.Expr) string {
+	if name, ok := expr.(*ast.Ident); ok {
+		return name.Name
+	}
+	return ""
+}
+
+// enumOf says the values of an enumeration; those that are another package's constants are looked up there.
+func (s *source) enumOf(name string, byPath map[string]*source) []string {
+	values := []string{}
+	for _, value := range s.consts[name] {
+		if dot := strings.LastIndex(value, "."); dot > 0 && byPath[value[:dot]] != nil {
+			value = byPath[value[:dot]].values[value[dot+1:]]
+		}
+		values = append(values, value)
+	}
+	return sorted(values)
 }
 
 func marksOf(groups ...*ast.CommentGroup) marks {
@@ -254,7 +279,26 @@ func typeOptions(def *typeDef) map[string]any {
 	if kind := first(def.marks.one("structType"), def.marks.one("mapType")); kind != "" {
 		options["mapType"] = kind
 	}
+	if def.marks.has("union") {
+		options["union"] = unionOf(def)
+	}
 	return options
+}
+
+// Fields of which at most one is set, with their Go names, and the field that says which.
+func unionOf(def *typeDef) map[string]any {
+	members := map[string]string{}
+	union := map[string]any{"members": members}
+	for _, field := range def.expr.(*ast.StructType).Fields.List {
+		text, _ := strconv.Unquote(field.Tag.Value)
+		name := strings.Split(reflect.StructTag(text).Get("json"), ",")[0]
+		if marksOf(field.Doc).has("unionDiscriminator") {
+			union["discriminator"] = name
+		} else {
+			members[name] = field.Names[0].Name
+		}
+	}
+	return union
 }
 
 func (s *source) fields(def *typeDef, byPath map[string]*source) []any {
@@ -356,8 +400,8 @@ func (s *source) ref(expr ast.Expr, byPath map[string]*source) (string, []string
 		}
 		return "[]" + inner, enum
 	case *ast.MapType:
-		inner, _ := s.ref(e.Value, byPath)
-		return "{}" + inner, nil
+		inner, enum := s.ref(e.Value, byPath)
+		return "{}" + inner, enum
 	case *ast.InterfaceType:
 		return "any", nil
 	case *ast.Ident:
@@ -400,7 +444,7 @@ func (s *source) refOf(owner *source, name string, byPath map[string]*source) (s
 			ref = "[+]" + inner
 		}
 		if def.marks.has("enum") {
-			enum = sorted(owner.consts[name])
+			enum = owner.enumOf(name, byPath)
 		}
 		return ref, enum
 	}

@@ -4,31 +4,16 @@
  */
 import type { Accepted } from "./diff.ts";
 import { gaps } from "./gaps.ts";
+import { notServed } from "./not-served.ts";
 
 /** Meant to stay. */
 export const decisions: readonly Accepted[] = [
+  ...notServed,
   {
-    where: /columnDefinitions\[[^\]]*\]\.description$/u,
+    // Both say something.
+    where: /(?:\.columnDefinitions\[[^\]]*\]|^crd\/columns › \d+ columns › \[Name\])\.description$/u,
+    what: /^"[^]+" → "[^]+"$/u,
     reason: "Descriptions of columns are our own sentences; those of the real server come from its Go comments.",
-  },
-  {
-    where: /^discovery\/(groups|resources|aggregated) /u,
-    reason:
-      "Groups, kinds and subresources that need a cluster are not served: admission webhooks, API aggregation, certificates, flow control, device resources, " +
-      "storage classes, bindings, proxies, and streams to pods nobody runs.",
-  },
-  {
-    where: /^discovery\/health /u,
-    reason: "Health has checks of this server's own parts; discovery needs a caller who is known.",
-  },
-  {
-    where: /^openapi\/index /u,
-    reason: "OpenAPI documents exist for the versions that are served, not for groups as such; v2 is JSON only.",
-  },
-  {
-    where: /^openapi\/(api|apis)\//u,
-    reason:
-      "OpenAPI documents name what is served: fewer kinds and parameters, markers that generators of other languages use are left out.",
   },
   {
     where: / › body\.message$/u,
@@ -41,7 +26,7 @@ export const decisions: readonly Accepted[] = [
       "A watch from a version that was never given out is refused, so that clients of a server that lost its state begin anew; the real one lets them wait.",
   },
   {
-    where: /^access\/(refusals › \d+ nobody|review-errors › \d+ by nobody) /u,
+    where: /^(access\/(refusals › \d+ nobody|review-errors › \d+ by nobody)|discovery\/health › \d+ discovery by nobody) /u,
     reason: "Who shows neither a certificate nor a token gets 401, but for health and version: there are no anonymous callers.",
   },
   {

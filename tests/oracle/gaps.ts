@@ -25,9 +25,7 @@ export const gaps: Readonly<Record<string, readonly string[]>> = {
   "invalid/leases.coordination.k8s.io": ["times"],
   "crd/life": ["create", "get", "table", "version", "other names", "stored versions"],
   "crd/versions": ["changed as v1beta1", "applied as v1beta1"],
-  "crd/columns": ["columns"],
   "crd/invalid": ["unknown format"],
-  "crd/openapi": ["paths", "schema"],
   "access/impersonation": ["alice may not"],
   "access/tokens": ["answer"],
 };

@@ -28,7 +28,8 @@ export type ScalarName =
 
 /** What a field, an element or a map's value holds. */
 export type TypeRef =
-  | { readonly scalar: ScalarName }
+  /** `named`: what OpenAPI calls any JSON of this purpose, such as `io.k8s.apimachinery.pkg.runtime.RawExtension`. */
+  | { readonly scalar: ScalarName; readonly named?: string }
   /** Name of an entry of the same table set, such as `io.k8s.api.core.v1.PodSpec`. */
   | { readonly type: string; readonly mapType?: "granular" | "atomic" }
   /** `message`: in the Protobuf form a message of its own, with the elements as field 1 (Go's named slice types). */
@@ -68,6 +69,14 @@ export interface FieldRow {
   readonly writeEmpty?: true | "null";
 }
 
+/** Fields of which at most one is set. */
+export interface Union {
+  /** By JSON name: what the discriminator says for it, in Go's spelling. */
+  readonly members: Readonly<Record<string, string>>;
+  /** The field that says which of them. */
+  readonly discriminator?: string;
+}
+
 /** A message type. */
 export interface TypeRow {
   /** Unique: `io.k8s.api.apps.v1.Deployment`. */
@@ -76,7 +85,7 @@ export interface TypeRow {
   /** x-kubernetes-map-type: server-side apply owns it as one value when `atomic`. */
   readonly mapType?: "granular" | "atomic";
   /** Fields of which at most one is set (x-kubernetes-unions). */
-  readonly union?: readonly string[];
+  readonly union?: Union;
   /** Fields not in the table are kept (x-kubernetes-preserve-unknown-fields). */
   readonly preserveUnknown?: boolean;
   readonly description?: string;

@@ -2,6 +2,7 @@
 import type { Case, Session } from "../session.ts";
 import { badCrds } from "./bad-crds.ts";
 import { definition } from "./crd-definition.ts";
+import { readable } from "./openapi-text.ts";
 
 export const crdCases: readonly Case[] = [
   { name: "crd/life", run: life },
@@ -426,24 +427,54 @@ async function openApi(session: Session): Promise<void> {
         a: { type: "string", description: "What a is.", default: "x" },
         b: { "x-kubernetes-int-or-string": true },
         c: { type: "array", "x-kubernetes-list-type": "set", items: { type: "string" } },
+        d: { "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }], pattern: "^x$" },
+        e: { type: "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true },
+        f: { type: "object", "x-kubernetes-embedded-resource": true, properties: { spec: { type: "object" } } },
+        g: { type: "string", nullable: true, maxLength: 4, "x-kubernetes-validations": [{ rule: "self == 'a'" }] },
+        h: { type: "object", properties: { i: { type: "string" } }, oneOf: [{ required: ["i"] }] },
+        j: { type: "object", additionalProperties: { type: "integer", format: "int64" } },
+        k: { "x-kubernetes-preserve-unknown-fields": true },
+        l: {
+          type: "array",
+          maxItems: 3,
+          items: object({ description: { type: "string" } }, { required: ["description"], "x-kubernetes-map-type": "atomic" }),
+          "x-kubernetes-list-type": "map",
+          "x-kubernetes-list-map-keys": ["description"],
+        },
       },
-      { required: ["a"] },
+      { required: ["a", "g"] },
     ),
   });
-  const body = definition(group, { schema, more: { subresources: { status: {} } } });
+  const subresources = { status: {}, scale: { specReplicasPath: ".spec.j.n", statusReplicasPath: ".status.n" } };
+  const free = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  const more = { subresources, selectableFields: [{ jsonPath: ".spec.a" }] };
+  const body = definition(group, { schema, more });
+  body.spec.versions.push({ name: "v1beta1", served: true, storage: false, schema: { openAPIV3Schema: free } });
   await serve(session, body);
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const { status } = await session.get(`/openapi/v3/apis/${group}/v1`, { quiet: true });
-    if (status === 200) break;
-    await new Promise((resolve) => setTimeout(resolve, 50)); // the real server publishes a little later
+  const inCluster = definition(group, {
+    schema,
+    scope: "Cluster",
+    names: { plural: "others", singular: "other", kind: "Other", shortNames: [] },
+  });
+  await session.post(crds, { ...inCluster, metadata: { name: `others.${group}` } }, { quiet: true });
+  const names = (of: unknown): string[] =>
+    Object.keys((of ?? {})).filter((name) => name.endsWith(".Gizmo") || name.endsWith(".Other"));
+  const published = async (path: string, kinds: (document: any) => unknown): Promise<any> => {
+    for (let attempt = 0; ; attempt++) {
+      const { body: document } = await session.get(path, { quiet: true });
+      // The real server publishes a little later.
+      if (names(kinds(document)).filter((name) => name.includes(session.namespace)).length >= 2 || attempt === 200) return document;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  for (const version of ["v1", "v1beta1"]) {
+    const document = await published(`/openapi/v3/apis/${group}/${version}`, (of) =>
+      version === "v1" ? of?.components?.schemas : { [`${session.namespace}.Gizmo`]: of, [`${session.namespace}.Other`]: of },
+    );
+    session.note(version, readable(document, 3));
   }
-  const { body: document } = await session.get(`/openapi/v3/apis/${group}/v1`, { quiet: true });
-  session.note(
-    "paths",
-    Object.fromEntries(
-      Object.entries((document.paths ?? {}) as Record<string, object>).map(([path, item]) => [path, Object.keys(item).sort()]),
-    ),
-  );
-  const name = Object.keys(document.components?.schemas ?? {}).find((each) => each.endsWith(".Gizmo")) ?? "";
-  session.note("schema", [name, document.components?.schemas?.[name]]);
+  const { paths, definitions } = await published("/openapi/v2", (of) => of?.definitions);
+  const ours = (all: object): object => Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(session.namespace)));
+  session.note("definitions of version 2", readable({ definitions: ours(definitions) }, 2));
+  session.note("paths of version 2", Object.keys(ours(paths)).sort());
 }

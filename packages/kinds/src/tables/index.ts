@@ -7,7 +7,7 @@
  * Options of a field: r required, o omitted when empty, z written when empty, n written as null when absent, i inline, s patch strategy, k merge key, l list type, m map keys, t map type, d default,
  * e enumeration.
  */
-import type { FieldRow, ListType, ScalarName, TypeRef, TypeRow, TypeTable } from "../type-table.ts";
+import type { FieldRow, ListType, ScalarName, TypeRef, TypeRow, TypeTable, Union } from "../type-table.ts";
 import * as apiextensions from "./gen/apiextensions_v1.ts";
 import * as apps from "./gen/apps_v1.ts";
 import * as authentication from "./gen/authentication_v1.ts";
@@ -71,7 +71,11 @@ interface ImportedOptions {
 }
 
 type ImportedField = readonly [name: string, number: number, type: string, options?: ImportedOptions];
-type ImportedRow = readonly [name: string, fields: readonly ImportedField[], options?: { readonly mapType?: "granular" | "atomic" }];
+type ImportedRow = readonly [
+  name: string,
+  fields: readonly ImportedField[],
+  options?: { readonly mapType?: "granular" | "atomic"; readonly union?: Union },
+];
 
 let table: TypeTable | undefined;
 
@@ -110,6 +114,7 @@ function refOf(type: string, file: ImportedFile): TypeRef {
   if (type.startsWith("[+]")) return { list: refOf(type.slice(3), file), message: true };
   if (type.startsWith("{}")) return { map: refOf(type.slice(2), file) };
   if (/^[a-z]\w*$/.test(type)) return { scalar: type as ScalarName };
+  if (type.startsWith("any:")) return { scalar: "any", named: type.slice("any:".length) };
   const slash = type.indexOf("/");
   const owner = slash < 0 ? file : files[type.slice(0, slash)];
   if (!owner) throw new Error(`type table: ${type} names a file that is not imported`);

@@ -71,7 +71,7 @@ test("a CRD is served from the answer to its creation on: discovery, objects, de
   assert.equal(stored.body.metadata.finalizers, undefined, "held for the objects of its kind only once it is deleted");
   assert.deepEqual(
     (await ask("GET", "/apis/x.dev/v1")).body.resources.map(({ name }: JsonObject) => name),
-    ["widgets", "widgets/scale", "widgets/status"],
+    ["widgets", "widgets/status", "widgets/scale"],
   );
   const made = await ask("POST", `${widgets}?fieldValidation=Warn`, { ...widget({ size: 1, foo: 1 }), status: { replicas: 9 } });
   assert.equal(made.status, 201, made.text);

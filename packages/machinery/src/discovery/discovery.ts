@@ -1,9 +1,14 @@
-/** Which groups, versions and resources there are: the aggregated form (apidiscovery.k8s.io v2, v2beta1) and the old one list by list. Pure. */
+/** Which groups, versions and resources there are: the aggregated form (apidiscovery.k8s.io v2) and the old one list by list. Pure. */
 import { apiVersionOf, type ResourceDefinition } from "@mecha/kinds";
 import type { Registry, ServedGroup } from "../registry/registry.ts";
 
 /** Verbs of a resource whose definition names none, in the order discovery lists them. */
 export const allVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] as const;
+
+/** Of CRDs' kinds, in their order. */
+const customVerbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"] as const;
+
+const verbsOf = ({ verbs, openAPISchema }: ResourceDefinition): readonly string[] => verbs ?? (openAPISchema ? customVerbs : allVerbs);
 
 const subresourceVerbs = ["get", "patch", "update"] as const;
 
@@ -17,21 +22,32 @@ export interface ServedSubresource {
   readonly kind: string;
 }
 
+/** Sorted by name; CRDs have status before scale. */
 export function subresourcesOf(definition: ResourceDefinition): ServedSubresource[] {
   const { group, version, kind } = definition;
-  return [
-    ...(definition.scale ? [{ name: "scale", verbs: subresourceVerbs, group: "autoscaling", version: "v1", kind: "Scale" }] : []),
+  const all = [
     ...(definition.status ? [{ name: "status", verbs: subresourceVerbs, group, version, kind }] : []),
+    ...(definition.scale ? [{ name: "scale", verbs: subresourceVerbs, group: "autoscaling", version: "v1", kind: "Scale" }] : []),
     ...(definition.creates ?? []).map((created) => ({ ...created, verbs: ["create"] })),
     ...(definition.plural === "namespaces" && group === "" ? [{ name: "finalize", verbs: ["update"], group, version, kind }] : []),
   ];
+  return definition.openAPISchema ? all : all.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** As discovery says what comes back: built-in kinds leave out group and version where they are the resource's own. */
+function responseKind(
+  definition: ResourceDefinition,
+  of: { readonly group: string; readonly version: string; readonly kind: string },
+): object {
+  const own = !definition.openAPISchema && of.group === definition.group && of.version === definition.version;
+  return { group: own ? "" : of.group, version: own ? "" : of.version, kind: of.kind };
 }
 
 /** `/api` (only the core group) and `/apis` (all others) in the aggregated form. */
-export function aggregatedDiscovery(registry: Registry, core: boolean, version: "v2" | "v2beta1"): Record<string, unknown> {
+export function aggregatedDiscovery(registry: Registry, core: boolean): Record<string, unknown> {
   return {
     kind: "APIGroupDiscoveryList",
-    apiVersion: `apidiscovery.k8s.io/${version}`,
+    apiVersion: "apidiscovery.k8s.io/v2",
     metadata: {},
     items: registry
       .groups()
@@ -48,21 +64,21 @@ export function aggregatedDiscovery(registry: Registry, core: boolean, version: 
 }
 
 function aggregatedResource(definition: ResourceDefinition): Record<string, unknown> {
-  const { plural, singular, kind, group, version, namespaced, shortNames, categories } = definition;
+  const { plural, singular, namespaced, shortNames, categories } = definition;
   const subresources = subresourcesOf(definition);
   return {
     resource: plural,
-    responseKind: { group, version, kind },
+    responseKind: responseKind(definition, definition),
     scope: namespaced ? "Namespaced" : "Cluster",
     singularResource: singular,
-    verbs: definition.verbs ?? allVerbs,
+    verbs: verbsOf(definition),
     ...(shortNames.length > 0 && { shortNames }),
     ...(categories.length > 0 && { categories }),
     ...(subresources.length > 0 && {
-      subresources: subresources.map(({ name, verbs, ...responseKind }) => ({
-        subresource: name,
-        responseKind: { group: responseKind.group, version: responseKind.version, kind: responseKind.kind },
-        verbs,
+      subresources: subresources.map((below) => ({
+        subresource: below.name,
+        responseKind: responseKind(definition, below),
+        verbs: below.verbs,
       })),
     }),
   };
@@ -104,7 +120,7 @@ export function resourceList(registry: Registry, group: string, version: string)
   if (!served) return undefined;
   return {
     kind: "APIResourceList",
-    apiVersion: "v1",
+    ...(group !== "" && { apiVersion: "v1" }),
     groupVersion: apiVersionOf({ group, version }),
     resources: served.resources.flatMap(listedResource),
   };
@@ -117,7 +133,7 @@ function listedResource(definition: ResourceDefinition): Record<string, unknown>
     singularName: singular,
     namespaced,
     kind,
-    verbs: definition.verbs ?? allVerbs,
+    verbs: verbsOf(definition),
     ...(shortNames.length > 0 && { shortNames }),
     ...(categories.length > 0 && { categories }),
   };

@@ -1,77 +1,181 @@
-/** OpenAPI documents of what a registry serves: one of version 3 for each group and version, one of version 2 for all. */
-import { apiVersionOf, type JsonObject, kubernetesTypes, kubernetesVersion, type ResourceDefinition } from "@mecha/kinds";
+/**
+ * OpenAPI documents of what a registry serves: of version 3 one for each group and version, for each group, and for what is no resource; one of version 2
+ * for all.
+ */
+import {
+  apiVersionOf,
+  type GroupVersion,
+  type JsonObject,
+  kubernetesTypes,
+  kubernetesVersion,
+  type ResourceDefinition,
+} from "@mecha/kinds";
 import { crdSchema } from "./crd-schema.ts";
-import { pathsOf } from "./paths.ts";
-import { type OpenApiVersion, SchemaSet } from "./schema.ts";
+import {
+  corePath,
+  groupPath,
+  groupsPath,
+  indexOperation,
+  type IndexPath,
+  resourcesPath,
+  versionPath,
+  versionSchema,
+  versionType,
+} from "./index-paths.ts";
+import { pathsOf } from "./operations.ts";
+import { type GroupVersionKind, type OpenApiVersion, SchemaSet, typeOfKind } from "./schema.ts";
 
 const meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
-const scaleType = "io.k8s.api.autoscaling.v1.Scale";
-const title = "Kubernetes";
+const security = { BearerToken: { type: "apiKey", description: "Bearer Token authentication", name: "authorization", in: "header" } };
+const info = { title: "Kubernetes", version: /\d+\.\d+/u.exec(kubernetesVersion)?.[0] ?? kubernetesVersion };
+/** How documents of CRDs call themselves; they say nothing of who may ask. */
+const customInfo = { title: "Kubernetes CRD Swagger", version: "v0.1.0" };
 
 /** Document of one group and version. `definitions` are all of it. */
 export function openApiV3(definitions: readonly ResourceDefinition[]): JsonObject {
-  const { paths, schemas } = contents(definitions, 3);
-  return { openapi: "3.0.0", info: { title, version: kubernetesVersion }, paths, components: { schemas } };
+  const build = new DocumentBuilder(3);
+  build.addResources(definitions);
+  return definitions.every(isCustom) ? build.v3(customInfo) : build.v3(info, { securitySchemes: security });
+}
+
+/** Document of paths that are no resource. */
+function indexV3(path: IndexPath): JsonObject {
+  const build = new DocumentBuilder(3);
+  build.addIndex(path);
+  return build.v3(info, { securitySchemes: security });
+}
+
+/** By path, what makes the documents of paths that are no resource. Groups of CRDs have none. */
+export function indexDocuments(definitions: readonly ResourceDefinition[]): ReadonlyMap<string, () => JsonObject> {
+  const groups = builtInGroups(definitions).map((group) => [`apis/${group}`, () => indexV3(groupPath(group))] as const);
+  return new Map([
+    ["api", () => indexV3(corePath)],
+    ["apis", () => indexV3(groupsPath)],
+    ...groups,
+    ["version", () => indexV3(versionPath)],
+  ]);
 }
 
 /** Document of everything. */
 export function openApiV2(definitions: readonly ResourceDefinition[]): JsonObject {
-  const { paths, schemas } = contents(definitions, 2);
-  return { swagger: "2.0", info: { title, version: kubernetesVersion }, paths, definitions: schemas };
+  const build = new DocumentBuilder(2);
+  for (const path of [corePath, groupsPath, ...builtInGroups(definitions).map(groupPath), versionPath]) build.addIndex(path);
+  for (const version of Map.groupBy(definitions, apiVersionOf).values()) build.addResources(version);
+  return build.v2();
 }
 
-function contents(
-  definitions: readonly ResourceDefinition[],
-  version: OpenApiVersion,
-): { readonly paths: JsonObject; readonly schemas: JsonObject } {
-  const set = new SchemaSet(version);
-  const paths: JsonObject = {};
-  for (const definition of definitions) Object.assign(paths, addResource(definition, set, version));
-  for (const options of ["DeleteOptions", "Status"]) {
-    set.add(kubernetesTypes(), meta + options);
-    const groups = options === "Status" ? [{ group: "", version: "v1" }] : definitions;
-    for (const { group, version: of } of groups) set.mark(meta + options, { group, version: of, kind: options });
+const isCustom = ({ openAPISchema }: ResourceDefinition): boolean => openAPISchema !== undefined;
+
+const builtInGroups = (definitions: readonly ResourceDefinition[]): string[] => [
+  ...new Set(definitions.filter((each) => each.group !== "" && !isCustom(each)).map(({ group }) => group)),
+];
+
+class DocumentBuilder {
+  readonly #version: OpenApiVersion;
+  readonly #set: SchemaSet;
+  readonly #paths: Record<string, JsonObject> = {};
+
+  constructor(version: OpenApiVersion) {
+    this.#version = version;
+    this.#set = new SchemaSet(version);
   }
-  return { paths, schemas: set.schemas() };
-}
 
-function addResource(definition: ResourceDefinition, set: SchemaSet, version: OpenApiVersion): JsonObject {
-  const { types, type, kind, listKind, group } = definition;
-  const gvk = { group, version: definition.version };
-  if (definition.openAPISchema) {
-    set.add(kubernetesTypes(), `${meta}ObjectMeta`);
-    set.put(
-      type,
-      crdSchema(definition.openAPISchema, version, (name) => set.reference(name)),
+  /** Of one group and version. */
+  addResources(definitions: readonly ResourceDefinition[]): void {
+    const [first] = definitions;
+    if (!first) return;
+    if (!definitions.every(isCustom)) this.addIndex(resourcesPath(first));
+    for (const definition of definitions) this.#addResource(definition);
+    for (const each of [{ group: "", version: "v1" }, first]) this.#set.mark(`${meta}DeleteOptions`, kindOf(each, "DeleteOptions"));
+  }
+
+  addIndex(path: IndexPath): void {
+    if (path.type === versionType) this.#set.put(versionType, versionSchema(this.#version));
+    this.#paths[path.path] = indexOperation(path, this.#type(path.type), this.#version);
+  }
+
+  v3(about: JsonObject, components: JsonObject = {}): JsonObject {
+    return { openapi: "3.0.0", info: about, paths: sorted(this.#paths), components: { schemas: this.#set.schemas(), ...components } };
+  }
+
+  v2(): JsonObject {
+    return {
+      swagger: "2.0",
+      info,
+      paths: sorted(this.#paths),
+      definitions: this.#set.schemas(),
+      securityDefinitions: security,
+      security: [{ BearerToken: [] }],
+    };
+  }
+
+  #type(type: string): JsonObject {
+    if (kubernetesTypes().has(type)) this.#set.add(kubernetesTypes(), type);
+    return this.#set.reference(type);
+  }
+
+  #addResource(definition: ResourceDefinition): void {
+    const { types, type, kind } = definition;
+    const [set, list] = [this.#set, `${type}List`];
+    if (definition.openAPISchema) this.#addCustom(definition, definition.openAPISchema);
+    else {
+      set.add(types, type);
+      if (types.has(list)) set.add(types, list);
+    }
+    const below = (of: GroupVersionKind): JsonObject => {
+      const other = of.kind === kind ? undefined : typeOfKind(of);
+      return other === undefined ? set.reference(type) : this.#type(other);
+    };
+    const patch = `${meta}Patch`;
+    const own = pathsOf(
+      definition,
+      {
+        object: set.reference(type),
+        list: set.reference(list),
+        subresource: below,
+        status: set.reference(`${meta}Status`),
+        deleteOptions: set.reference(`${meta}DeleteOptions`),
+        patch: set.reference(patch),
+      },
+      this.#version,
     );
-  } else set.add(types, type);
-  set.mark(type, { ...gvk, kind });
-  const list = `${type}List`;
-  if (!definition.verbs || definition.verbs.includes("list")) {
-    if (types.has(list)) set.add(types, list);
-    else set.put(list, listSchema(definition, set));
-    set.mark(list, { ...gvk, kind: listKind });
+    Object.assign(this.#paths, own);
+    if (definition.verbs && !definition.verbs.includes("delete")) return;
+    for (const options of ["DeleteOptions", "Status"]) this.#type(meta + options);
+    set.put(patch, { type: "object", description: "A patch, in the form its media type says." });
   }
-  if (definition.scale) {
-    set.add(kubernetesTypes(), scaleType);
-    set.mark(scaleType, { group: "autoscaling", version: "v1", kind: "Scale" });
+
+  #addCustom(definition: ResourceDefinition, schema: JsonObject): void {
+    const { type, kind, listKind, selectableFields } = definition;
+    const list = `${type}List`;
+    const selectable = [...(selectableFields?.keys() ?? [])].map((fieldPath) => ({ fieldPath }));
+    const more = selectable.length > 0 && { "x-kubernetes-selectable-fields": selectable };
+    this.#type(`${meta}ObjectMeta`);
+    const shown = crdSchema(schema, this.#version, (name) => this.#set.reference(name));
+    this.#set.put(type, { ...shown, ...more });
+    this.#set.put(list, { ...this.#listSchema(definition), ...more });
+    this.#set.mark(type, kindOf(definition, kind));
+    this.#set.mark(list, kindOf(definition, listKind));
   }
-  const names = { object: set.reference(type), list: set.reference(list), ...(definition.scale && { scale: set.reference(scaleType) }) };
-  return pathsOf(definition, names, version);
+
+  /** Kinds that are not Kubernetes' have no list type in their tables. */
+  #listSchema(definition: ResourceDefinition): JsonObject {
+    const [metadata, description] = [this.#type(`${meta}ListMeta`), "The version the list is of, and where to go on."];
+    return {
+      type: "object",
+      description: `A list of objects of kind ${definition.kind}.`,
+      required: ["items"],
+      properties: {
+        apiVersion: { type: "string", description: `Always ${apiVersionOf(definition)}.` },
+        kind: { type: "string", description: `Always ${definition.listKind}.` },
+        metadata: this.#version === 3 ? { allOf: [metadata], description } : { ...metadata, description },
+        items: { type: "array", description: "The objects.", items: this.#set.reference(definition.type) },
+      },
+    };
+  }
 }
 
-/** Kinds that are not Kubernetes' have no list type in their tables. */
-function listSchema(definition: ResourceDefinition, set: SchemaSet): JsonObject {
-  set.add(kubernetesTypes(), `${meta}ListMeta`);
-  return {
-    type: "object",
-    description: `A list of objects of kind ${definition.kind}.`,
-    required: ["items"],
-    properties: {
-      apiVersion: { type: "string", description: `Always ${apiVersionOf(definition)}.` },
-      kind: { type: "string", description: `Always ${definition.listKind}.` },
-      metadata: set.reference(`${meta}ListMeta`),
-      items: { type: "array", items: set.reference(definition.type) },
-    },
-  };
-}
+const kindOf = ({ group, version }: GroupVersion, kind: string): GroupVersionKind => ({ group, version, kind });
+
+const sorted = (paths: Readonly<Record<string, JsonObject>>): JsonObject =>
+  Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -7,7 +7,7 @@ import { apiVersionOf, type JsonObject, type ResourceDefinition } from "@mecha/k
 import type { ApiAnswer, ApiRequest } from "../client.ts";
 import type { Registry } from "../registry/registry.ts";
 import { etagOf, type FixedPaths } from "../server/fixed-paths.ts";
-import { openApiV2, openApiV3 } from "./document.ts";
+import { indexDocuments, openApiV2, openApiV3 } from "./document.ts";
 import { emptyDocument, openApiV2Protobuf, wantsProtobuf } from "./protobuf.ts";
 
 interface Document {
@@ -15,21 +15,45 @@ interface Document {
   readonly etag: string;
 }
 
+/** A document, and what it was made of. */
+interface Made {
+  readonly of: readonly ResourceDefinition[];
+  readonly document: Document;
+}
+
 /** Documents of one state of the registry. */
 class Documents {
   readonly generation: number;
   readonly #registry: Registry;
   readonly #made = new Map<string, Document>();
+  readonly #byVersion: ReadonlyMap<string, readonly ResourceDefinition[]>;
+  readonly #index: ReturnType<typeof indexDocuments>;
+  readonly #kept: Map<string, Made>;
 
-  constructor(registry: Registry) {
+  /** @param kept Documents of earlier states, kept on: a CRD changes its own group's only. */
+  constructor(registry: Registry, kept: Map<string, Made>) {
     this.#registry = registry;
+    this.#kept = kept;
     this.generation = registry.generation;
+    const definitions = [...registry.definitions()];
+    this.#index = indexDocuments(definitions);
+    this.#byVersion = Map.groupBy(definitions, (definition) => {
+      const version = apiVersionOf(definition);
+      return definition.group === "" ? `api/${version}` : `apis/${version}`;
+    });
+    for (const path of kept.keys()) if (!this.#byVersion.has(path) && !this.#index.has(path)) kept.delete(path);
   }
 
-  /** Of one group and version, by its path without the root: `api/v1`, `apis/apps/v1`. */
-  version(path: string): Document | undefined {
-    const definitions = this.#byPath().get(path);
-    return definitions && this.#keep(path, () => openApiV3(definitions));
+  /** By its path without the root: `api/v1`, `apis/apps/v1`, `apis/apps`, `version`. */
+  at(path: string): Document | undefined {
+    const make = this.#index.get(path);
+    const of = make ? [] : this.#byVersion.get(path);
+    if (!of) return undefined;
+    const known = this.#kept.get(path);
+    if (known && known.of.length === of.length && known.of.every((each, i) => each === of[i])) return known.document;
+    const document = documentOf(make ? make() : openApiV3(of));
+    this.#kept.set(path, { of, document });
+    return document;
   }
 
   all(): Document {
@@ -39,34 +63,32 @@ class Documents {
   /** Which documents there are, and where. */
   index(): Document {
     return this.#keep("", () => {
-      const paths = [...this.#byPath().keys()].map((path) => {
-        const hash = (this.version(path)?.etag ?? "").replaceAll('"', "");
+      const paths = [...this.#index.keys(), ...this.#byVersion.keys()].sort().map((path) => {
+        const hash = (this.at(path)?.etag ?? "").replaceAll('"', "");
         return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }] as const;
       });
       return { paths: Object.fromEntries(paths) };
     });
   }
 
-  #byPath(): Map<string, ResourceDefinition[]> {
-    return Map.groupBy(this.#registry.definitions(), (definition) => {
-      const version = apiVersionOf(definition);
-      return definition.group === "" ? `api/${version}` : `apis/${version}`;
-    });
-  }
-
   #keep(name: string, make: () => JsonObject): Document {
     const known = this.#made.get(name);
     if (known) return known;
-    const body = new TextEncoder().encode(JSON.stringify(make()));
-    const document = { body, etag: etagOf(body) };
+    const document = documentOf(make());
     this.#made.set(name, document);
     return document;
   }
 }
 
+function documentOf(value: JsonObject): Document {
+  const body = new TextEncoder().encode(JSON.stringify(value));
+  return { body, etag: etagOf(body) };
+}
+
 /** Answers the OpenAPI paths; passes on all others. */
 export function openApiPaths(): FixedPaths {
   let documents: Documents | undefined;
+  const kept = new Map<string, Made>();
   const protobuf: ApiAnswer = {
     status: 200,
     headers: { vary: "Accept", "cache-control": "no-cache, private", "content-type": openApiV2Protobuf },
@@ -74,13 +96,15 @@ export function openApiPaths(): FixedPaths {
   };
   return (request, registry) => {
     if (request.method !== "GET" || !request.path.startsWith("/openapi/")) return undefined;
-    if (documents?.generation !== registry.generation) documents = new Documents(registry);
+    if (documents?.generation !== registry.generation) documents = new Documents(registry, kept);
     const path = request.path.replace(/\/+$/u, "");
     if (path === "/openapi/v2" && wantsProtobuf(request.headers.accept)) return protobuf;
     if (path === "/openapi/v2") return answer(request, documents.all(), "no-cache, private");
-    if (path === "/openapi/v3") return answer(request, documents.index(), "no-cache, private");
-    const document = path.startsWith("/openapi/v3/") ? documents.version(path.slice("/openapi/v3/".length)) : undefined;
-    if (!document) return undefined;
+    // The index is JSON, called a text: so does the real server.
+    if (path === "/openapi/v3") return answer(request, documents.index(), "no-cache, private", "text/plain; charset=utf-8");
+    if (!path.startsWith("/openapi/v3/")) return undefined;
+    const document = documents.at(path.slice("/openapi/v3/".length));
+    if (!document) return { status: 404, headers: { "cache-control": "no-cache, private" }, body: new Uint8Array() };
     const hash = new URLSearchParams(request.query).get("hash");
     // keeps D1
     const fresh = hash === null || `"${hash}"` === document.etag;
@@ -89,10 +113,10 @@ export function openApiPaths(): FixedPaths {
   };
 }
 
-function answer({ headers }: ApiRequest, { body, etag }: Document, cache: string): ApiAnswer {
+function answer({ headers }: ApiRequest, { body, etag }: Document, cache: string, type = "application/json"): ApiAnswer {
   const shared = { etag, vary: "Accept", "cache-control": cache };
   if (headers["if-none-match"] === etag) return { status: 304, headers: shared, body: new Uint8Array() };
-  return { status: 200, headers: { ...shared, "content-type": "application/json" }, body };
+  return { status: 200, headers: { ...shared, "content-type": type }, body };
 }
 
 /** Somebody holds an old index: the document has another address now. */

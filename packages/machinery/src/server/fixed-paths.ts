@@ -64,15 +64,13 @@ function isBuiltIn(registry: Registry, group: string): boolean {
 function aggregated(headers: ApiRequest["headers"], registry: Registry, core: boolean): ApiAnswer | undefined {
   for (const { type, parameters } of clauses(headers.accept ?? "")) {
     if (type !== "application/json" && type !== "*/*") continue;
-    const version = parameters.get("v");
     if (parameters.get("g") !== "apidiscovery.k8s.io" || parameters.get("as") !== "APIGroupDiscoveryList") return undefined;
-    if (version !== "v2" && version !== "v2beta1") continue;
-    return discoveryAnswer(headers, aggregatedDiscovery(registry, core, version), version);
+    if (parameters.get("v") === "v2") return discoveryAnswer(headers, aggregatedDiscovery(registry, core));
   }
   return undefined;
 }
 
-function discoveryAnswer(headers: ApiRequest["headers"], body: JsonObject, version: string): ApiAnswer {
+function discoveryAnswer(headers: ApiRequest["headers"], body: JsonObject): ApiAnswer {
   const bytes = new TextEncoder().encode(`${JSON.stringify(body)}\n`);
   const etag = etagOf(bytes);
   const shared = { etag, vary: "Accept", "cache-control": "public" };
@@ -80,7 +78,7 @@ function discoveryAnswer(headers: ApiRequest["headers"], body: JsonObject, versi
   // kubectl only takes the form whose parameters are repeated here.
   return {
     status: 200,
-    headers: { ...shared, "content-type": `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList` },
+    headers: { ...shared, "content-type": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" },
     body: bytes,
   };
 }
@@ -102,6 +100,10 @@ function versionInfo(): JsonObject {
   return {
     major,
     minor,
+    emulationMajor: major,
+    emulationMinor: minor,
+    minCompatibilityMajor: major,
+    minCompatibilityMinor: String(Number(minor) - 1),
     gitVersion: kubernetesVersion,
     gitCommit: "",
     gitTreeState: "",

@@ -160,7 +160,7 @@ const answeredWhole = new Set([
 ]);
 
 /** These answer with the object even when it is gone. */
-function returnsDeleted({ group, plural }: ResourceDefinition): boolean {
+export function returnsDeleted({ group, plural }: ResourceDefinition): boolean {
   return group === "" && answeredWhole.has(plural);
 }
 

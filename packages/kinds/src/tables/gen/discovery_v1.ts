@@ -5,7 +5,7 @@ export const rows = String.raw`
 ["EndpointConditions",[["ready",1,"bool"],["serving",2,"bool"],["terminating",3,"bool"]]]
 ["EndpointHints",[["forZones",1,"[]ForZone",{"l":"atomic","o":1}],["forNodes",2,"[]ForNode",{"l":"atomic","o":1}]]]
 ["EndpointPort",[["name",1,"string"],["protocol",2,"string",{"e":["SCTP","TCP","UDP"]}],["port",3,"int32"],["appProtocol",4,"string"]],{"mapType":"atomic"}]
-["EndpointSlice",[["kind",0,"string",{"o":1}],["apiVersion",0,"string",{"o":1}],["metadata",1,"meta_v1/ObjectMeta",{"z":1}],["addressType",4,"string",{"r":1,"z":1}],["endpoints",2,"[]Endpoint",{"l":"atomic","z":1}],["ports",3,"[]EndpointPort",{"l":"atomic","z":1}]]]
+["EndpointSlice",[["kind",0,"string",{"o":1}],["apiVersion",0,"string",{"o":1}],["metadata",1,"meta_v1/ObjectMeta",{"z":1}],["addressType",4,"string",{"e":["FQDN","IPv4","IPv6"],"r":1,"z":1}],["endpoints",2,"[]Endpoint",{"l":"atomic","z":1}],["ports",3,"[]EndpointPort",{"l":"atomic","z":1}]]]
 ["EndpointSliceList",[["kind",0,"string",{"o":1}],["apiVersion",0,"string",{"o":1}],["metadata",1,"meta_v1/ListMeta",{"z":1}],["items",2,"[]EndpointSlice",{"r":1,"z":1}]]]
 ["ForNode",[["name",1,"string",{"r":1,"z":1}]]]
 ["ForZone",[["name",1,"string",{"r":1,"z":1}]]]
