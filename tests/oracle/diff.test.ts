@@ -66,35 +66,89 @@ test("the table lets pass what it lists, and names what it lists for nothing", (
 });
 
 test("ids, times, revisions and random names are masked, and nothing else", async () => {
+  const uid = "0b0e3f6c-93c8-4f5c-8a3e-7d1c5f0e2a11";
+  const now = new Date().toISOString().replace(/\.\d+/u, "");
   const body = {
-    metadata: { name: "a-x1y2z", generateName: "a-", uid: "0b0e3f6c-93c8-4f5c-8a3e-7d1c5f0e2a11", resourceVersion: "17", continue: "abc" },
-    at: "2030-01-01T00:00:00Z",
-    micro: "2030-01-01T00:00:00.123456Z",
-    text: 'a-x1y2z "12"',
+    metadata: { name: "a-x2z4z", generateName: "a-", uid, resourceVersion: "17", continue: "abc" },
+    at: now,
+    micro: now.replace("Z", ".123456Z"),
+    wished: "2030-01-01T00:00:00Z",
+    text: `a-x2z4z "12" ${uid} 00000000-0000-4000-8000-000000000000 11111111-0000-4000-8000-000000000000`,
     message: "Too large resource version: 99, current: 12",
     resourceVersionMatch: "17",
+    serverAddress: "127.0.0.1:6443",
   };
   const ask = async (): Promise<unknown> => ({ status: 200, headers: { date: "now" }, text: "", body });
   const client = { ask } as unknown as Client;
   const session = new Session({ admin: client, alice: client, nobody: client }, "n");
-  await session.get("/x");
+  await session.get("/x?resourceVersion=99&uid=00000000-0000-4000-8000-000000000000", { label: "x" });
   assert.deepEqual(session.entries, [
     {
-      what: "GET /x",
+      what: "x",
       seen: {
         status: 200,
         headers: {},
         body: {
-          metadata: { name: "a-<5>", generateName: "a-", uid: "<uid>", resourceVersion: "<rv>", continue: "<continue>" },
+          metadata: { name: "a-<5>", generateName: "a-", uid: "<uid of a-<5>>", resourceVersion: "<rv>", continue: "<continue>" },
           at: "<time>",
           micro: "<microtime>",
-          text: 'a-<5> "12"',
-          message: "Too large resource version: <rv>, current: <rv>",
+          wished: "2030-01-01T00:00:00Z",
+          text: 'a-<5> "12" <uid of a-<5>> 00000000-0000-4000-8000-000000000000 <uuid>',
+          message: "Too large resource version: 99, current: <rv>",
           resourceVersionMatch: "17",
+          serverAddress: "127.0.0.1:<port>",
         },
       },
     },
   ]);
+});
+
+test("an object made anew has another id, a change another revision", () => {
+  const masks = new Masks();
+  const seen = (uid: number, resourceVersion: number): unknown => {
+    const answer = { metadata: { name: "a", uid: `0b0e3f6c-93c8-4f5c-8a3e-7d1c5f0e2a1${uid}`, resourceVersion: String(resourceVersion) } };
+    masks.learn(answer);
+    const { metadata } = masks.masked(answer) as typeof answer;
+    return [metadata.uid, metadata.resourceVersion];
+  };
+  assert.deepEqual(
+    [seen(1, 5), seen(1, 5), seen(1, 9), seen(1, 5), seen(2, 12)],
+    [
+      ["<uid of a>", "<rv>"],
+      ["<uid of a>", "<rv +0>"],
+      ["<uid of a>", "<rv +1>"],
+      ["<uid of a>", "<rv -1>"],
+      ["<uid 2 of a>", "<rv>"],
+    ],
+  );
+});
+
+test("of a table only ages are masked, by their columns", () => {
+  const columnDefinitions = [{ name: "Name" }, { name: "Age" }];
+  const table = (cells: unknown[], more: object = { columnDefinitions }): object => ({ kind: "Table", ...more, rows: [{ cells }] });
+  const masks = new Masks();
+  assert.deepEqual(masks.masked(table(["5s", "5s"])), table(["5s", "<age>"]));
+  assert.deepEqual(masks.masked(table(["5s", "2m3s"], { columnDefinitions: null })), table(["5s", "<age>"], { columnDefinitions: null }));
+  assert.deepEqual(masks.masked(table(["5s", "5d"])), table(["5s", "5d"]));
+  assert.deepEqual(masks.masked(table(["5s", "<unknown>"])), table(["5s", "<unknown>"]));
+});
+
+test("managers are put in order only where they keep the real server's", () => {
+  const entry = (manager: string, second: number): object => ({ manager, operation: "Update", time: `2030-01-01T00:00:0${second}Z` });
+  const names = (...list: object[]): unknown =>
+    (new Masks().masked({ managedFields: list }) as any).managedFields.map(({ manager }: any) => manager);
+  assert.deepEqual(names(entry("b", 1), entry("a", 2)), ["a", "b"]);
+  assert.deepEqual(names(entry("b", 2), entry("a", 1)), ["b", "a"]);
+});
+
+test("causes about one map are put in order, those about different fields are not", () => {
+  const refusal = (...fields: string[]): object => ({
+    message: `X "x" is invalid: [${fields.map((field) => `${field}: no`).join(", ")}]`,
+    details: { causes: fields.map((field) => ({ field, message: "no" })) },
+  });
+  const masked = (...fields: string[]): unknown => new Masks().masked(refusal(...fields));
+  assert.deepEqual(masked("data[b]", "data[a]", "z", "a"), refusal("data[a]", "data[b]", "z", "a"));
+  assert.deepEqual(masked("ports[1]", "ports[0]"), refusal("ports[1]", "ports[0]"));
 });
 
 test("addresses and ports a server chose are masked, those a request named are not", () => {

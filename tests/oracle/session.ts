@@ -43,7 +43,7 @@ export class Session {
     const call: Call = { method, path, ...(body !== undefined && { body }), ...(options.headers && { headers: options.headers }) };
     this.#masks.asked(path, body);
     const answer = await this.#clients[options.as ?? "admin"].ask(call);
-    this.#masks.learn(answer.body);
+    this.#masks.learn(answer.body, path.includes("dryRun=All"));
     if (!options.quiet) this.#record(options.label ?? `${method} ${path}`, answer);
     return answer;
   }

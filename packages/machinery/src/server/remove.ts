@@ -25,7 +25,7 @@ const attemptsMax = 100;
 export interface Removal {
   /** False: it stays until somebody else is done. */
   readonly removed: boolean;
-  /** Its last state. */
+  /** Its last state; once it is removed, of the revision that removed it. */
   readonly object: KubeObject;
 }
 
@@ -56,8 +56,9 @@ async function removeNow(
   if (dryRun) return { removed: true, object };
   const { group, plural } = storedResource(definition);
   const key = logKey(group, plural, namespace, current.name);
-  const { outcome } = await parts.cache.write({ key, expected: current.revision, value: undefined });
-  return outcome === "conflict" ? undefined : { removed: true, object };
+  const written = await parts.cache.write({ key, expected: current.revision, value: undefined });
+  if (written.outcome === "conflict") return undefined;
+  return { removed: true, object: { ...object, metadata: { ...object.metadata, resourceVersion: String(written.revision) } } };
 }
 
 async function mark(

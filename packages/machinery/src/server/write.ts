@@ -3,7 +3,7 @@
  *
  * W1 a change is computed on one state and written only if that state still stands; without a resourceVersion it is computed again on the new one
  * W2 a change that changes nothing is not written: the revision stays
- * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away
+ * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away; its answer names the revision before
  */
 import { uuid } from "@mecha/kit";
 import { apiVersionOf, groupVersionOf, invalidValue, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
@@ -188,7 +188,7 @@ export async function replace(
     value: over ? undefined : storedText({ ...next, metadata }, definition),
   });
   if (outcome === "conflict") return undefined;
-  if (over) return { ...next, metadata: { ...next.metadata, resourceVersion: String(parts.cache.revision) } };
+  if (over) return next;
   const written = shelfOf(parts, definition).get(namespace, current.name);
   return written ? presented(written, definition) : next;
 }
