@@ -180,7 +180,7 @@ test("the cells of kubectl get", () => {
     count: 2,
     source: { component: "c" },
   };
-  assert.deepEqual(shown("", "Event", eventBody), ["30s", "Normal", "Started", "pod/p", "", "c", "m", "<unknown>", "2", "a"]);
+  assert.deepEqual(shown("", "Event", eventBody), ["30s", "Normal", "Started", "pod/p", "", "c", "m", "<unknown>", 2, "a"]);
 });
 
 test("an Event is one object under two names", () => {

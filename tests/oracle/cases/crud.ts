@@ -19,16 +19,19 @@ async function life(session: Session, sample: Sample): Promise<void> {
   const all = collection(sample, await session.stage());
   const name = `${session.namespace}-one`;
   const one = `${all}/${name}`;
+  const made = named(sample, name, {}, session.namespace);
   await session.get(one, { label: "get before" });
-  await session.post(`${all}?dryRun=All`, named(sample, name), { label: "create, dry run" });
-  await session.post(all, named(sample, name), { label: "create" });
-  await session.post(all, named(sample, name), { label: "create again" });
+  await session.post(`${all}?dryRun=All`, made, { label: "create, dry run" });
+  await session.post(all, made, { label: "create" });
+  await session.post(all, made, { label: "create again" });
   await session.get(one, { label: "get" });
   await session.get(one, { label: "get table", headers: { accept: table } });
   await session.get(`${one}?includeObject=None`, { label: "get table without object", headers: { accept: table } });
   await session.get(one, { label: "get metadata", headers: { accept: partial } });
   await change(session, sample, one);
-  await session.post(all, named(sample, `${session.namespace}-two`, { labels: { mine: session.namespace } }), { label: "create two" });
+  await session.post(all, named(sample, `${session.namespace}-two`, { labels: { mine: session.namespace } }, session.namespace), {
+    label: "create two",
+  });
   const mine = `labelSelector=mine%3D${session.namespace}`;
   await session.get(`${all}?${mine}`, { label: "list by label" });
   await session.get(`${all}?${mine}`, { label: "list table", headers: { accept: table } });

@@ -11,6 +11,8 @@ export interface Sample {
   readonly change: Readonly<Record<string, unknown>>;
   /** Merge patch of the status subresource, where there is one. */
   readonly status?: Readonly<Record<string, unknown>>;
+  /** The field that names another object, which has to be in the same namespace. */
+  readonly about?: string;
 }
 
 export const podSpec = { containers: [{ name: "app", image: "shop:1" }] };
@@ -64,6 +66,7 @@ export const samples: readonly Sample[] = [
       source: { component: "oracle" },
     },
     change: { count: 2 },
+    about: "involvedObject",
   }),
   core("limitranges", "LimitRange", {
     object: { spec: { limits: [{ type: "Container", default: { cpu: "1" }, max: { memory: "1024Mi" } }] } },
@@ -166,6 +169,7 @@ export const samples: readonly Sample[] = [
       regarding: { kind: "Pod", name: "shop", apiVersion: "v1" },
     },
     change: labelled,
+    about: "regarding",
   }),
   grouped("rbac.authorization.k8s.io/v1", "roles", "Role", {
     object: { rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] },
@@ -229,7 +233,13 @@ export function collection({ root, plural, namespaced }: Sample, namespace: stri
   return namespaced ? `${root}/namespaces/${namespace}/${plural}` : `${root}/${plural}`;
 }
 
-/** The sample under a name. */
-export function named({ object }: Sample, name: string, metadata: Record<string, unknown> = {}): Record<string, unknown> {
-  return { ...object, metadata: { name, ...metadata } };
+/** The sample under a name. @param namespace Where it is to be, for those that are about something there. */
+export function named(
+  { object, about }: Sample,
+  name: string,
+  metadata: Record<string, unknown> = {},
+  namespace?: string,
+): Record<string, unknown> {
+  const there = about !== undefined && namespace !== undefined && { [about]: { ...(object[about] as object), namespace } };
+  return { ...object, ...there, metadata: { name, ...metadata } };
 }

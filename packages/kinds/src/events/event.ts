@@ -1,6 +1,6 @@
 /** Events: what happened to an object, for people. One stored object, served as core/v1 and as events.k8s.io/v1. */
 import { isObject, numberAt, textAt } from "../access.ts";
-import { nameColumn, textColumn } from "../columns.ts";
+import { nameColumn, numberColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
 import type { ResourceDefinition } from "../resource.ts";
@@ -64,6 +64,10 @@ function source(event: KubeObject, at: EventFields): string {
   return instance === "" ? component : `${component}, ${instance}`;
 }
 
+/** Who says once does not count. */
+const seen = (event: KubeObject, at: EventFields): number =>
+  isObject(event["series"]) ? numberAt(event, "series.count") : numberAt(event, at.count) || 1;
+
 const columns = (at: EventFields): NonNullable<ResourceDefinition["columns"]> => [
   textColumn("Last Seen", "Time since it happened last.", (event, nowMs) => lastSeen(event, at, nowMs)),
   textColumn("Type", "Normal, or Warning when somebody should look.", (event) => textAt(event, "type")),
@@ -73,12 +77,7 @@ const columns = (at: EventFields): NonNullable<ResourceDefinition["columns"]> =>
   textColumn("Source", "Who says so.", (event) => source(event, at), 1),
   textColumn("Message", "What happened, for people.", (event) => textAt(event, at.message).trim()),
   textColumn("First Seen", "Time since it happened first.", (event, nowMs) => firstSeen(event, at, nowMs), 1),
-  textColumn(
-    "Count",
-    "How often it happened.",
-    (event) => String(numberAt(event, isObject(event["series"]) ? "series.count" : at.count) || 1),
-    1,
-  ),
+  { ...numberColumn("Count", "How often it happened.", (event) => seen(event, at), "string"), priority: 1 },
   { ...nameColumn, priority: 1 },
 ];
 

@@ -46,12 +46,32 @@ function foreignKind(
 ): Foreign | undefined {
   const { version } = groupVersionOf(apiVersion);
   const said = `${kind} in version ${JSON.stringify(version)}`;
-  const isList = [...registry.definitions()].some((each) => each.listKind === kind && isBuiltIn(each) && apiVersionOf(each) === apiVersion);
+  if (!isRegistered(kind, apiVersion, registry)) return { said, why: notRegistered(kind, apiVersion) };
   const other = registry.findKind(apiVersion, kind);
-  if (!isList && !(other && isBuiltIn(other))) return { said, why: notRegistered(kind, apiVersion) };
   if (other && packageOf(other) === packageOf(definition) && kind === definition.kind) return undefined;
-  const why = `converting (${version}.${kind}) to (${packageOf(definition)}.${definition.kind}): unknown conversion`;
+  const meta = unversioned.has(kind) || ofEachVersion.has(kind);
+  const why = `converting (${meta ? "v1" : version}.${kind}) to (${packageOf(definition)}.${definition.kind}): unknown conversion`;
   return { said, why: (other && misread(value, other)) ?? why };
+}
+
+/** Of every group, in any version. */
+const unversioned: ReadonlySet<string> = new Set(["Status", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList"]);
+/** Of each version of each group: what requests and watches are made of. */
+const ofEachVersion: ReadonlySet<string> = new Set([
+  ...["WatchEvent", "ListOptions", "GetOptions"],
+  ...["CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions"],
+]);
+
+/** Does the server know the kind, served or not? What its group's types name as an object is one. */
+function isRegistered(kind: string, apiVersion: string, registry: Registry): boolean {
+  if (unversioned.has(kind)) return true;
+  for (const each of registry.definitions()) {
+    if (!isBuiltIn(each) || apiVersionOf(each) !== apiVersion) continue;
+    if (each.kind === kind || each.listKind === kind || ofEachVersion.has(kind) || (apiVersion === "v1" && kind === "List")) return true;
+    const fields = each.types.get(each.type.slice(0, -each.kind.length) + kind)?.fields ?? [];
+    if (["apiVersion", "kind"].every((name) => fields.some((field) => field.name === name))) return true;
+  }
+  return false;
 }
 
 const isBuiltIn = ({ strategicPatch }: ResourceDefinition): boolean => strategicPatch === true;

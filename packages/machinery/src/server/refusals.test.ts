@@ -195,6 +195,16 @@ const foreign: readonly (readonly [path: string, body: unknown, code: number, me
   ],
   [maps, { ...secret, data: { a: "1" } }, 400, /^Secret in version "v1" .*: illegal base64 data at input byte 0$/u],
   [maps, { kind: "SecretList" }, 400, /converting \(v1\.SecretList\) to \(core\.ConfigMap\): unknown conversion$/u],
+  ...["Status", "DeleteOptions", "List", "Binding", "PodExecOptions"].map(
+    (kind) => [maps, { kind }, 400, new RegExp(String.raw`converting \(v1\.${kind}\) to \(core\.ConfigMap\)`, "u")] as const,
+  ),
+  [
+    maps,
+    { apiVersion: "any.group/v9", kind: "Status" },
+    400,
+    /^Status in version "v9" .*: converting \(v1\.Status\) to \(core\.ConfigMap\)/u,
+  ],
+  ...["PodSpec", "ObjectMeta", "Table"].map((kind) => [maps, { kind }, 400, new RegExp(`no kind "${kind}" is registered`, "u")] as const),
   [maps, someWidget({}), 400, /^Widget in version "v1" .*: no kind "Widget" is registered for version "example\.dev\/v1" in scheme/u],
   [
     maps,
