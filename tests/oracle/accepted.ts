@@ -26,7 +26,7 @@ export const decisions: readonly Accepted[] = [
       "A watch from a version that was never given out is refused, so that clients of a server that lost its state begin anew; the real one lets them wait.",
   },
   {
-    where: /^(access\/(refusals › \d+ nobody|review-errors › \d+ by nobody)|discovery\/health › \d+ discovery by nobody) /u,
+    where: /^(access\/(refusals › \d+ nobody,?|review-errors › \d+ by nobody)|discovery\/health › \d+ discovery by nobody) /u,
     reason: "Who shows neither a certificate nor a token gets 401, but for health and version: there are no anonymous callers.",
   },
   {
@@ -59,10 +59,6 @@ export const decisions: readonly Accepted[] = [
     reason:
       "A Service without a good name is refused for its name. The real server keeps addresses of Services as objects that refer to them, and says first what is wrong with " +
       "the reference.",
-  },
-  {
-    where: /^access\/refusals /u,
-    reason: "Refusals say less of where a path leads: details are empty for paths that are no resource.",
   },
   {
     where: /^access\/default-roles /u,

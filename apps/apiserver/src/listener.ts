@@ -214,7 +214,7 @@ class Handler {
     if (hosts !== "any" && !hosts.includes(host.replace(/:\d+$/u, "")))
       return new StatusError("Forbidden", `Host ${JSON.stringify(host)} is not a name of this server; use one of ${hosts.join(", ")}`);
     if (!isMethod(request.method))
-      return new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+      return new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
     return undefined;
   }
 

@@ -80,6 +80,14 @@ test("what cannot be had is refused in the words of the API, and takes nothing",
     const { status, body } = await make(server, "second", spec);
     assert.deepEqual([status, body.message], [422, `Service "second" is invalid: ${message}`], what);
   }
+  // As on a cluster, a dry run does not look at the range.
+  const body = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "dry" },
+    spec: { type: "NodePort", ports: [{ port: 80, nodePort: 80 }] },
+  };
+  assert.equal((await server.ask("POST", `${path}?dryRun=All`, body)).status, 201);
   // A refused one that had taken a free address gave it back.
   const half = { type: "NodePort", clusterIP: "10.96.0.10", ports: [{ port: 80, nodePort: 80 }] };
   assert.equal((await make(server, "third", half)).status, 422);

@@ -99,7 +99,7 @@ export class ServiceAddresses implements Disposable {
     return ipv4Text(this.#addresses.first);
   }
 
-  /** For one write of the Service `name`. A dry run gets numbers nobody holds, and holds none. */
+  /** For one write of the Service `name`. A dry run gets numbers nobody holds, and holds none; like the real server's it does not ask whether a port is in the range. */
   begin(name: string, dryRun: boolean): Taking {
     const held: (() => void)[] = [];
     const hold = (pool: NumberPool, number: number): void => {
@@ -127,7 +127,7 @@ export class ServiceAddresses implements Disposable {
       },
       takePort: (port) => {
         const { first, last } = this.#ports;
-        if (port < first || port > last)
+        if ((port < first || port > last) && !dryRun)
           return `provided port is not in the valid range. The range of valid ports is ${this.#ranges.ports}`;
         if (this.#ports.has(port)) return "provided port is already allocated";
         hold(this.#ports, port);

@@ -145,9 +145,13 @@ export class KubeServer {
   async #serve(request: ApiRequest, caller: Caller, query: URLSearchParams, pretty: boolean): Promise<Served> {
     const { method, path } = request;
     const route = parseRoute(path);
+    // Asked first, so that nobody learns what there is from how they are refused.
+    this.#mayAccess(
+      caller,
+      route ? accessOf(selected(method, route, query), accessVerb(method, route, query)) : { path, verb: method.toLowerCase() },
+    );
     const definition = route && this.registry.find(route, route.plural);
     if (!route || !definition) {
-      this.#mayAccess(caller, { path, verb: method.toLowerCase() }, undefined);
       const fixed = fixedPath(request, query, pretty, {
         registry: this.registry,
         more: this.#options.paths,
@@ -171,7 +175,7 @@ export class KubeServer {
 
   async #resource(request: ApiRequest, caller: Caller, found: Found): Promise<Served> {
     const { route, definition, query } = found;
-    if (route.name !== undefined && definition.streams?.includes(route.subresource ?? "")) throw this.#notRun(request, caller, found);
+    if (route.name !== undefined && definition.streams?.includes(route.subresource ?? "")) throw this.#notRun(found);
     const special = request.method === "POST" ? this.#options.specials?.get(specialKey(definition, route.subresource)) : undefined;
     if (!special && !reaches(route, definition)) {
       if (definition.strategicPatch) throw noSuchResource();
@@ -188,7 +192,6 @@ export class KubeServer {
       (!special && route.subresource !== undefined && verb !== "get" && verb !== "update" && verb !== "patch")
     )
       throw methodNotAllowed();
-    this.#mayAccess(caller, accessOf(selected(route, verb, query), watch ? "watch" : verb), definition);
     if (definition.strategicPatch) mustProduce(request.headers.accept, verb === "list" ? acceptedOfLists : accepted);
     const negotiated = negotiate(
       request.headers.accept,
@@ -207,10 +210,8 @@ export class KubeServer {
   }
 
   /** Why a stream to a Pod cannot be had. */
-  #notRun({ method }: ApiRequest, caller: Caller, { route, definition }: Found): StatusError {
+  #notRun({ route, definition }: Found): StatusError {
     const { name = "", subresource = "" } = route;
-    const verb = verbsByMethod[method].object;
-    this.#mayAccess(caller, accessOf(route, verb ?? "create"), definition);
     if (!this.object(`${definition.group}/${definition.plural}`, route.namespace, name))
       return notFound(definition.plural, definition.group, name);
     const { singular, kind, plural } = definition;
@@ -222,7 +223,7 @@ export class KubeServer {
   #request({ headers, body }: ApiRequest, caller: Caller, { route, definition, query }: Found): ResourceRequest {
     const { name, subresource, namespace } = route;
     const { protobuf, admit } = this.#options;
-    const mayCreate = (): void => this.#mayAccess(caller, accessOf(route, "create"), definition);
+    const mayCreate = (): void => this.#mayAccess(caller, accessOf(route, "create"));
     return {
       parts: this.#parts,
       caller,
@@ -301,9 +302,10 @@ export class KubeServer {
     return tableOf(definition, objects, metadata, { version, includeObject: includeObjectOf(query), nowMs: this.#parts.clock.wall() });
   }
 
-  #mayAccess(caller: Caller, access: AccessRequest, definition: ResourceDefinition | undefined): void {
+  /** @throws StatusError Forbidden */
+  #mayAccess(caller: Caller, access: AccessRequest): void {
     const decision = this.#authorize(caller, access);
-    if (!decision.allowed) throw forbidden(caller, access, definition, decision.reason);
+    if (!decision.allowed) throw forbidden(caller, access, decision.reason);
   }
 
   async #makeNamespaces(): Promise<void> {
@@ -376,24 +378,34 @@ function reaches({ namespace, name, subresource }: ResourceRoute, definition: Re
 }
 
 /** Whoever asks a collection for the object of one name asks for that object: a rule for the name allows it. */
-function selected(route: ResourceRoute, verb: Verb, query: URLSearchParams): ResourceRoute {
-  if (route.name !== undefined || (verb !== "list" && verb !== "deletecollection")) return route;
+function selected(method: ApiRequest["method"], route: ResourceRoute, query: URLSearchParams): ResourceRoute {
+  if (route.name !== undefined || (method !== "GET" && method !== "DELETE")) return route;
   const name = selectedName(query.get("fieldSelector") ?? "");
   return name === undefined ? route : { ...route, name };
 }
 
-function accessOf({ group, version, plural, namespace, name = "", subresource }: ResourceRoute, verb: string): AccessRequest {
-  return { resource: plural, group, version, namespace, name, verb, ...(subresource !== undefined && { subresource }) };
+const verbsOfMethods = { GET: "get", POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" } as const;
+
+/** What the method does as authorization has it: by the path alone, whether or not there is such a resource. */
+function accessVerb(method: ApiRequest["method"], { name, watch }: ResourceRoute, query: URLSearchParams): string {
+  if (watch) return "watch";
+  if (name !== undefined) return verbsOfMethods[method];
+  if (method === "GET") return isWatch(query) ? "watch" : "list";
+  return method === "DELETE" ? "deletecollection" : verbsOfMethods[method];
 }
 
-function forbidden(caller: Caller, access: AccessRequest, definition: ResourceDefinition | undefined, reason: string): StatusError {
+/** A namespace is in itself: a role there may let its holder get it. */
+function accessOf({ group, version, plural, namespace, name = "", subresource }: ResourceRoute, verb: string): AccessRequest {
+  const isNamespace = group === "" && plural === "namespaces";
+  const within = isNamespace ? name : namespace;
+  return { resource: plural, group, version, namespace: within, name, verb, ...(subresource !== undefined && { subresource }) };
+}
+
+function forbidden(caller: Caller, access: AccessRequest, reason: string): StatusError {
   const why = reason === "" ? "" : `: ${reason}`;
-  if ("path" in access || !definition) {
-    const path = "path" in access ? access.path : "";
-    return new StatusError(
-      "Forbidden",
-      `forbidden: User ${JSON.stringify(caller.name)} cannot ${access.verb} path ${JSON.stringify(path)}${why}`,
-    );
+  if ("path" in access) {
+    const what = `${access.verb} path ${JSON.stringify(access.path)}`;
+    return new StatusError("Forbidden", `forbidden: User ${JSON.stringify(caller.name)} cannot ${what}${why}`, {});
   }
   const { resource, group, namespace, name, verb, subresource } = access;
   const scope = namespace === "" ? " at the cluster scope" : ` in the namespace ${JSON.stringify(namespace)}`;

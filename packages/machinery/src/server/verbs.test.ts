@@ -341,14 +341,34 @@ test("paths: unknown ones are 404, plain outside the groups of built-in kinds; m
   assert.equal((await ask("POST", "/version")).status, 405);
 });
 
+/** Method, path, what is refused. */
+const refused: readonly (readonly [method: "GET" | "POST", path: string, message: string])[] = [
+  ["GET", maps, 'configmaps is forbidden: User "eve" cannot list resource "configmaps" in API group "" in the namespace "default"'],
+  // Whether there is such a resource is not told.
+  [
+    "GET",
+    "/apis/nobody.dev/v1/gizmos",
+    'gizmos.nobody.dev is forbidden: User "eve" cannot list resource "gizmos" in API group "nobody.dev" at the cluster scope',
+  ],
+  [
+    "POST",
+    `${maps}/a`,
+    'configmaps "a" is forbidden: User "eve" cannot create resource "configmaps" in API group "" in the namespace "default"',
+  ],
+  // A namespace is in itself.
+  [
+    "GET",
+    "/api/v1/namespaces/default",
+    'namespaces "default" is forbidden: User "eve" cannot get resource "namespaces" in API group "" in the namespace "default"',
+  ],
+  ["GET", "/nothing", 'forbidden: User "eve" cannot get path "/nothing"'],
+];
 test("nobody but members of system:masters gets anywhere", async () => {
   const { server } = await testServer();
-  const served = await server.serve({ method: "GET", path: maps, query: "", headers: {} }, { name: "eve", groups: [] });
-  assert.ok(served.is === "answer");
-  const body = JSON.parse(new TextDecoder().decode(served.answer.body));
-  assert.equal(body.code, 403);
-  assert.equal(
-    body.message,
-    'configmaps is forbidden: User "eve" cannot list resource "configmaps" in API group "" in the namespace "default"',
-  );
+  for (const [method, path, message] of refused) {
+    const served = await server.serve({ method, path, query: "", headers: {} }, { name: "eve", groups: [] });
+    assert.ok(served.is === "answer");
+    const body = JSON.parse(new TextDecoder().decode(served.answer.body));
+    assert.deepEqual([body.code, body.message, typeof body.details], [403, message, "object"]);
+  }
 });
