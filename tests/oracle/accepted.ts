@@ -60,6 +60,17 @@ export const decisions: readonly Accepted[] = [
       "A Service without a good name is refused for its name. The real server keeps addresses of Services as objects that refer to them, and says first what is wrong with " +
       "the reference.",
   },
+  {},
+  {
+    where: /^invalid\/pods › \d+ token of no account /u,
+    reason:
+      "A pod may have a token of its account without naming the account: on a cluster a plugin of the server, which is not compared, fills in the name " +
+      "before the rule is asked.",
+  },
+  {
+    where: /^access\/refusals /u,
+    reason: "Refusals say less of where a path leads: details are empty for paths that are no resource.",
+  },
   {
     where: /^access\/default-roles /u,
     reason: "Default roles hold rules for the kinds that are served, and are not built by aggregation.",

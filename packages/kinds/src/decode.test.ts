@@ -79,7 +79,7 @@ test("quantities, times and ports come out in the form the server keeps", () => 
   });
   assert.deepEqual(object["resources"], { limits: { cpu: "500m", memory: "1Gi" }, requests: { cpu: "100m" } });
   assert.equal(decode("core.v1.ObjectReference", { name: "" }).object["name"], undefined);
-  assert.deepEqual(decode("coordination.v1.LeaseSpec", { renewTime: "2024-01-02T03:04:05.5+01:00" }).object, {
+  assert.deepEqual(decode("coordination.v1.LeaseSpec", { renewTime: "2024-01-02T03:04:05.500000+01:00" }).object, {
     renewTime: "2024-01-02T02:04:05.500000Z",
   });
 });

@@ -8,6 +8,7 @@ import type { JsonObject } from "./object.ts";
 import { type FieldRow, fieldsOf, type ScalarName, type TypeRef, type TypeRow, type TypeTable } from "./type-table.ts";
 import { formatDuration, parseDuration } from "./values/duration.ts";
 import { parseQuantity } from "./values/quantity.ts";
+import { canonicalTime } from "./values/time.ts";
 
 /** What came of a body. */
 export interface Decoded {
@@ -149,9 +150,9 @@ function scalar(name: ScalarName, value: unknown, place: Place): unknown {
     case "bytes":
       return base64(value, place);
     case "time":
-      return time(value, place, 0);
+      return typeof value === "string" ? canonicalTime(value, 0) : fail(value, place, "string");
     case "microTime":
-      return time(value, place, 6);
+      return typeof value === "string" ? canonicalTime(value, 6) : fail(value, place, "string");
     case "duration":
       return typeof value === "string" ? formatDuration(parseDuration(value)) : fail(value, place, "string");
     case "intOrString":
@@ -205,24 +206,6 @@ function badByte(bytes: Uint8Array): number {
     }
   }
   return bytes.length - digits;
-}
-
-const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(?:Z|[+-]\d\d:\d\d)$/;
-
-/** In UTC with as many digits of a second as the type has. */
-function time(value: unknown, place: Place, digits: 0 | 6): string {
-  if (typeof value !== "string") return fail(value, place, "string");
-  const match = timePattern.exec(value);
-  const at = match ? Date.parse(value) : Number.NaN;
-  if (!match || Number.isNaN(at)) {
-    const layout = "2006-01-02T15:04:05Z07:00";
-    throw new Fault(
-      "invalid",
-      `parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(value)} as "2006"`,
-    );
-  }
-  const seconds = new Date(at).toISOString().slice(0, 19);
-  return digits === 0 ? `${seconds}Z` : `${seconds}.${(match[1] ?? "").padEnd(6, "0").slice(0, 6)}Z`;
 }
 
 function quantity(value: unknown): string {

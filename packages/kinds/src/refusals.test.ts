@@ -219,6 +219,7 @@ test("whatever a stored object holds, looking at it only says what is wrong", ()
     fc.property(fc.constantFrom(...kinds), fc.dictionary(fc.constantFrom(...fields), tree), (definition, body) => {
       const object = { apiVersion: "v1", kind: definition.kind, metadata: { name: "a" }, ...(body as object) } as KubeObject;
       assert.ok(Array.isArray(definition.validate?.(object, undefined) ?? []));
+      assert.ok(Array.isArray(definition.warnings?.(object, { old: undefined, subresource: undefined }) ?? []));
     }),
     { numRuns: 300 },
   );

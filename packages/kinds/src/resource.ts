@@ -101,6 +101,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly type: string;
   /** Changes of status go through `/status` only; without it status is a plain field. */
   readonly status: boolean;
+  /** Whoever creates it may say its status: Nodes, which register themselves. */
+  readonly statusOnCreate?: boolean;
   /** Fields beside spec that a change through `/status` leaves as they are, as paths; CRDs leave all but status and metadata.managedFields. Absent: none. */
   readonly statusKeeps?: readonly string[];
   /** An update of what is not there creates it. */

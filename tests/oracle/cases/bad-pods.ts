@@ -143,9 +143,15 @@ export const badPods: Readonly<Record<string, Variant>> = {
   }),
   "config map volume": volume({ configMap: {} }),
   claim: volume({ persistentVolumeClaim: {} }),
-  projected: volume({
-    projected: { sources: [{}, { serviceAccountToken: { path: "", expirationSeconds: 5 } }, { secret: { name: "" } }] },
-  }),
+  projected: {
+    spec: {
+      serviceAccountName: "default",
+      volumes: [
+        { name: "v", projected: { sources: [{}, { serviceAccountToken: { path: "", expirationSeconds: 5 } }, { secret: { name: "" } }] } },
+      ],
+    },
+  },
+  "token of no account": volume({ projected: { sources: [{ serviceAccountToken: { path: "a" } }] } }),
   "projected twice": volume({
     projected: {
       sources: [

@@ -10,6 +10,7 @@ import { kindCases } from "./kinds.ts";
 import { listCases } from "./lists.ts";
 import { ownKindCases } from "./own-kinds.ts";
 import { patchCases } from "./patches.ts";
+import { warningCases } from "./warnings.ts";
 
 export function allCases(): readonly Case[] {
   return [
@@ -20,6 +21,7 @@ export function allCases(): readonly Case[] {
     ...patchCases,
     ...deletionCases,
     ...kindCases(),
+    ...warningCases(),
     ...crdCases,
     ...ownKindCases(),
     ...accessCases,

@@ -12,7 +12,7 @@ export function kindCases(): Case[] {
   return [...variantCases("defaults", sparseObjects), ...variantCases("invalid", badObjects)];
 }
 
-function variantCases(group: string, variants: Variants): Case[] {
+export function variantCases(group: string, variants: Variants): Case[] {
   return Object.entries(variants).map(([kind, each]) => {
     const sample = samples.find((one) => nameOf(one) === kind);
     if (!sample) throw new Error(`no sample of ${kind}`);
@@ -29,7 +29,7 @@ async function tryAll(session: Session, sample: Sample, variants: Variants[strin
 }
 
 /** RFC 7396. */
-function merged(target: unknown, patch: unknown): Record<string, unknown> {
+export function merged(target: unknown, patch: unknown): Record<string, unknown> {
   const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch as Record<string, unknown>)) {
     if (value === null) delete result[key];

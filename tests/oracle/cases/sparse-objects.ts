@@ -43,6 +43,7 @@ const podSpecs: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   },
   volumes: {
     spec: {
+      serviceAccountName: "default", // a token is of an account
       volumes: [
         { name: "empty" },
         { name: "dir", emptyDir: { medium: "Memory", sizeLimit: "1024Mi" } },

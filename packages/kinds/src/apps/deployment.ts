@@ -6,6 +6,7 @@ import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { isZeroShare } from "../rules/workload.ts";
+import { equalPodsWarnings } from "../warnings/workloads.ts";
 import { readyColumn, replicaColumns, replicaScale, validateBounds, validateCounts, validateEqualPods } from "./shared.ts";
 
 const define = definer("apps", "v1");
@@ -81,6 +82,7 @@ export const deployment = define({
     selectorColumn,
   ],
   validate: validateDeployment,
+  warnings: equalPodsWarnings,
 });
 
 export const replicaSet = define({
@@ -96,4 +98,5 @@ export const replicaSet = define({
     ...validateEqualPods(object, old, words, ["replicas", "minReadySeconds"]),
     ...validateCounts(object, old, replicaSetCounts),
   ],
+  warnings: equalPodsWarnings,
 });

@@ -9,6 +9,7 @@ import { validateClaimSpec } from "../core/storage-rules.ts";
 import { dns1123Label } from "../rules/names.ts";
 import { templateGeneration } from "../rules/defaults.ts";
 import { isZeroShare, notNegative, validateSelectorAndTemplate, validateTemplate } from "../rules/workload.ts";
+import { daemonSetWarnings, statefulSetWarnings } from "../warnings/workloads.ts";
 import { readyColumn, replicaScale, validateBounds, validateCounts, validateEqualPods } from "./shared.ts";
 
 const define = definer("apps", "v1");
@@ -120,6 +121,7 @@ export const statefulSet = define({
   scale: replicaScale,
   columns: [nameColumn, readyColumn, ageColumn, ...templateColumns("spec.template")],
   validate: validateStatefulSet,
+  warnings: statefulSetWarnings,
 });
 
 function validateDaemonStrategy(strategy: JsonObject): FieldProblem[] {
@@ -175,6 +177,7 @@ export const daemonSet = define({
     ...validateDaemonStrategy(objectAt(object, "spec.updateStrategy")),
     ...validateCounts(object, old, daemonCounts),
   ],
+  warnings: daemonSetWarnings,
 });
 
 function controllerOf(object: KubeObject): string {

@@ -10,6 +10,7 @@ import { notNegative } from "../rules/workload.ts";
 import { scheduleComplaint, timeZoneComplaint } from "./cron.ts";
 import { nameLabel, uidLabel, validateJobPolicies, validateJobSelector } from "./job-rules.ts";
 import { ageOf, humanDuration } from "../values/duration.ts";
+import { cronJobWarnings, jobWarnings } from "../warnings/workloads.ts";
 
 const define = definer("batch", "v1");
 const counts = ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"];
@@ -47,7 +48,8 @@ function prepareJob(object: KubeObject, old: KubeObject | undefined): void {
   const selector = objectAt(spec, "selector");
   const said = objectAt(selector, "matchLabels");
   spec["selector"] = { ...selector, matchLabels: { ...said, [uidLabel]: said[uidLabel] ?? object.metadata.uid } };
-  if (Object.keys(object.metadata.labels ?? {}).length === 0) object.metadata.labels = { ...objectAt(meta, "labels"), ...labels };
+  const none = Object.keys(object.metadata.labels ?? {}).length === 0;
+  if (none || object.metadata.labels === meta["labels"]) object.metadata.labels = { ...objectAt(meta, "labels"), ...labels };
 }
 
 const hasCondition = (object: KubeObject, type: string): boolean =>
@@ -108,6 +110,7 @@ export const job = define({
     return [...problems, ...fixed];
   },
   prepare: prepareJob,
+  warnings: jobWarnings,
 });
 
 const policies = ["Allow", "Forbid", "Replace"];
@@ -164,4 +167,5 @@ export const cronJob = define({
     const template = spec["jobTemplate"];
     return [...problems, ...validateJobSpec(isObject(template) ? objectAt(template, "spec") : {}, "spec.jobTemplate.spec")];
   },
+  warnings: cronJobWarnings,
 });

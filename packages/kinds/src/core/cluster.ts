@@ -6,6 +6,8 @@ import type { KubeObject } from "../object.ts";
 import { invalidValue, requiredValue } from "../problem.ts";
 import { notNegative, validateTemplate } from "../rules/workload.ts";
 import { replicaColumns } from "../apps/shared.ts";
+import { endpointsWarnings, nodeWarnings, quotaWarnings, serviceAccountWarnings } from "../warnings/cluster.ts";
+import { replicationWarnings } from "../warnings/workloads.ts";
 import { validateEndpoints, validateNode } from "./cluster-rules.ts";
 import { validateLimitRange, validateResourceQuota } from "./limit-rules.ts";
 
@@ -43,6 +45,7 @@ export const node = define({
   shortNames: ["no"],
   namespaced: false,
   status: true,
+  statusOnCreate: true,
   columns: [
     nameColumn,
     textColumn("Status", "Whether the node takes pods.", nodeStatus),
@@ -62,6 +65,7 @@ export const node = define({
   ],
   selectableFields: new Map([["spec.unschedulable", (object: KubeObject) => String(objectAt(object, "spec")["unschedulable"] === true)]]),
   validate: validateNode,
+  warnings: nodeWarnings,
 });
 
 export const serviceAccount = define({
@@ -70,6 +74,7 @@ export const serviceAccount = define({
   shortNames: ["sa"],
   creates: [{ name: "token", group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" }],
   columns: [nameColumn, ageColumn],
+  warnings: serviceAccountWarnings,
 });
 
 /** Endpoints shown before the rest is only counted. */
@@ -104,6 +109,7 @@ export const endpoints = define({
   shortNames: ["ep"],
   columns: [nameColumn, textColumn("Endpoints", "Addresses and ports behind the service of the same name.", endpointsText), ageColumn],
   validate: validateEndpoints,
+  warnings: endpointsWarnings,
 });
 
 export const limitRange = define({
@@ -136,6 +142,7 @@ export const resourceQuota = define({
     ageColumn,
   ],
   validate: validateResourceQuota,
+  warnings: quotaWarnings,
 });
 
 export const replicationController = define({
@@ -169,4 +176,5 @@ export const replicationController = define({
       : [invalidValue("spec.template.metadata.labels", shown, "`selector` does not match template `labels`")];
     return [...problems, ...mismatch, ...validateTemplate(spec, "ReplicationController")];
   },
+  warnings: replicationWarnings,
 });

@@ -7,6 +7,7 @@ import { forbiddenValue, immutable, invalidValue, problemsOf, requiredValue, too
 import type { FieldProblem } from "../resource.ts";
 import { dataKey } from "../rules/names.ts";
 import { utf8Length } from "../rules/object-meta.ts";
+import { secretText, tlsPairProblem } from "../warnings/tls-pair.ts";
 
 const define = definer("", "v1");
 /** Of all values together: an object must fit into one write of any log, with room for the rest. */
@@ -105,6 +106,13 @@ function validateSecret(object: KubeObject, old?: KubeObject): FieldProblem[] {
   return problems;
 }
 
+function secretWarnings(object: KubeObject): string[] {
+  if (textAt(object, "type") !== "kubernetes.io/tls") return [];
+  const [certificate, key] = ["tls.crt", "tls.key"].map((name) => secretText(mapAt(object, "data")[name])) as [string, string];
+  const problem = tlsPairProblem(certificate, key);
+  return problem === undefined ? [] : [problem];
+}
+
 export const secret = define({
   kind: "Secret",
   plural: "secrets",
@@ -116,4 +124,5 @@ export const secret = define({
   ],
   selectableFields: new Map([["type", (object: KubeObject) => textAt(object, "type")]]),
   validate: validateSecret,
+  warnings: secretWarnings,
 });

@@ -1,8 +1,9 @@
 /** Namespace: the room other names live in. Its content is removed by the namespace controller before it goes. */
-import { objectAt, textAt } from "../access.ts";
+import { objectAt, textAt, textsAt } from "../access.ts";
 import { ageColumn, nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
+import { validateFinalizer } from "../rules/object-meta.ts";
 
 const define = definer("", "v1");
 /** Keeps a namespace until its content is gone; removed through `/finalize`. */
@@ -25,12 +26,14 @@ export const namespace = define({
   beginDeletion(object) {
     object["status"] = { ...objectAt(object, "status"), phase: "Terminating" };
   },
+  validate: (object, old) => (old ? [] : textsAt(object, "spec.finalizers").flatMap((name) => validateFinalizer(name, "spec.finalizers"))),
   prepare(object, old, { subresource }) {
     if (old) {
       if (subresource !== "finalize") object["spec"] = old["spec"]; // its finalizers change through /finalize only
       return;
     }
-    object["spec"] = { finalizers: [contentFinalizer] };
+    const said = textsAt(object, "spec.finalizers");
+    object["spec"] = { finalizers: said.includes(contentFinalizer) ? said : [...said, contentFinalizer] };
     object["status"] = { phase: "Active" };
   },
 });

@@ -5,6 +5,9 @@ import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { validatePodOnly, validatePodSpec, withoutChangeable } from "../rules/pod-spec.ts";
+import { podStatusWarnings } from "../warnings/cluster.ts";
+import { hostNameWarnings } from "../warnings/labels.ts";
+import { podWarnings } from "../warnings/pod.ts";
 import { podColumns } from "./pod-columns.ts";
 
 const define = definer("", "v1");
@@ -82,6 +85,11 @@ export const pod = define({
     ["spec.hostNetwork", (object: KubeObject) => String(objectAt(object, "spec")["hostNetwork"] === true)] as const,
   ]),
   validate: validatePod,
+  warnings(object, { old, subresource }) {
+    if (subresource === "status") return podStatusWarnings(object);
+    // Pods are changed by programs: nobody would read it.
+    return old ? [] : [...hostNameWarnings(object, "the Pod's hostname"), ...podWarnings(object, "")];
+  },
   prepare(object, old, { nowMs }) {
     if (old) return;
     const spec = objectAt(object, "spec");

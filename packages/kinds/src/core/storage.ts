@@ -5,6 +5,7 @@ import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
 import { forbiddenValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { persistentVolumeClaimWarnings, persistentVolumeWarnings } from "../warnings/cluster.ts";
 import { settleDataSources, validateClaimSpec, validateVolume } from "./storage-rules.ts";
 
 const define = definer("", "v1");
@@ -73,6 +74,7 @@ export const persistentVolumeClaim = define({
     volumeMode,
   ],
   validate: validateClaim,
+  warnings: persistentVolumeClaimWarnings,
   prepare(object, old) {
     if (old) return;
     settleDataSources(objectAt(object, "spec"));
@@ -106,6 +108,7 @@ export const persistentVolume = define({
     volumeMode,
   ],
   validate: validateVolume,
+  warnings: persistentVolumeWarnings,
   prepare(object, old, { nowMs }) {
     if (!old) object["status"] = { phase: "Pending" };
     else if (textAt(object, "status.phase") === textAt(old, "status.phase")) return;

@@ -3,6 +3,7 @@ import { immutableType, shownEndpoints, shownPorts } from "./texts.ts";
 import { textAt } from "../access.ts";
 import { ageColumn, nameColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
+import { endpointSliceWarnings } from "../warnings/cluster.ts";
 
 export const endpointSlice = definer(
   "discovery.k8s.io",
@@ -19,4 +20,5 @@ export const endpointSlice = definer(
     ageColumn,
   ],
   validate: immutableType,
+  warnings: endpointSliceWarnings,
 });

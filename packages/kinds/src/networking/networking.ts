@@ -7,6 +7,7 @@ import { invalidValue, problemsOf, requiredValue, unsupportedValue } from "../pr
 import type { FieldProblem } from "../resource.ts";
 import { dns1123Label, dns1123Subdomain, wildcardHost } from "../rules/names.ts";
 import { ipFamily } from "../values/ip.ts";
+import { ingressWarnings, networkPolicyWarnings } from "../warnings/cluster.ts";
 import { validateBackendPort, validateIngressClass, validateNetworkPolicy } from "./rules.ts";
 
 const define = definer("networking.k8s.io", "v1");
@@ -118,6 +119,7 @@ export const ingress = define({
     ageColumn,
   ],
   validate: validateIngress,
+  warnings: ingressWarnings,
 });
 
 export const ingressClass = define({
@@ -155,4 +157,5 @@ export const networkPolicy = define({
     ageColumn,
   ],
   validate: validateNetworkPolicy,
+  warnings: networkPolicyWarnings,
 });

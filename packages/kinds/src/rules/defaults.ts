@@ -171,7 +171,8 @@ function job(value: JsonObject): void {
   jobSpec(ensureObject(value, "spec"));
   const labels = mapAt(value, "spec.template.metadata.labels");
   const meta = ensureObject(value, "metadata");
-  if (Object.keys(labels).length > 0 && Object.keys(mapAt(meta, "labels")).length === 0) meta["labels"] = { ...labels };
+  // One map for both, as the server has it: labels the Job gets for its pods become its own.
+  if (Object.keys(labels).length > 0 && Object.keys(mapAt(meta, "labels")).length === 0) meta["labels"] = labels;
 }
 
 function cronJobSpec(spec: JsonObject): void {

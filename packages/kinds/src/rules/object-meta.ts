@@ -56,9 +56,12 @@ function validateNamespace(namespaced: boolean, meta: ObjectMeta): FieldProblem[
 }
 
 /** Keys and values of labels. */
-export function validateLabels(labels: Readonly<Record<string, string>>, field: string): FieldProblem[] {
+export function validateLabels(labels: Readonly<Record<string, unknown>>, field: string): FieldProblem[] {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return sorted.flatMap(([key, value]) => [...problemsOf(field, key, qualifiedName(key)), ...problemsOf(field, value, labelValue(value))]);
+  return sorted.flatMap(([key, value]) => [
+    ...problemsOf(field, key, qualifiedName(key)),
+    ...problemsOf(field, value, labelValue(typeof value === "string" ? value : "")),
+  ]);
 }
 
 function validateAnnotations(annotations: Readonly<Record<string, string>>): FieldProblem[] {
@@ -110,12 +113,21 @@ function hasVersion(apiVersion: string | undefined): boolean {
 
 const standardFinalizers: ReadonlySet<string> = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
 
+const isKnownFinalizer = (name: string): boolean => name.includes("/") || standardFinalizers.has(name);
+const unknownFinalizer = "name is neither a standard finalizer name nor is it fully qualified";
+
+/** A finalizer of what an object holds, as Namespaces have them. */
+export function validateFinalizer(name: string, field: string): FieldProblem[] {
+  return [
+    ...problemsOf(field, name, qualifiedName(name)),
+    ...(isKnownFinalizer(name) ? [] : [invalidValue(field, name, unknownFinalizer)]),
+  ];
+}
+
 /** New objects of built-in kinds: a finalizer without a prefix must be one the API itself knows. */
 function validateStandardFinalizers(finalizers: readonly string[]): FieldProblem[] {
   return finalizers.flatMap((name, i) =>
-    name.includes("/") || standardFinalizers.has(name)
-      ? []
-      : [invalidValue(`metadata.finalizers[${i}]`, name, "name is neither a standard finalizer name nor is it fully qualified")],
+    isKnownFinalizer(name) ? [] : [invalidValue(`metadata.finalizers[${i}]`, name, unknownFinalizer)],
   );
 }
 

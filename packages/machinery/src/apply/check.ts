@@ -1,5 +1,6 @@
 /** Does an applied configuration fit its type? Told in the words of the server, which checks it before anything is merged. */
 import type { ScalarName, TypeRef, TypeTable } from "@mecha/kinds";
+import { fieldsOf } from "../fields.ts";
 import { goText, isObject } from "../json.ts";
 import { pathText, fieldStep } from "./field-set.ts";
 import { fieldRef, type Schema, shapeOf, stepOf } from "./shape.ts";
@@ -12,6 +13,34 @@ export function misfits({ types, type }: Schema, applied: unknown): string[] {
 /** Is it of its type? Elements of a list may say the same, as in what is not applied. */
 export function isOfType(schema: Schema, object: unknown): boolean {
   return misfits(schema, object).every((problem) => problem.includes(repeated));
+}
+
+/**
+ * Whether a value that was read by these types may have list elements that cannot be found again: their keys may all be left out, and have no defaults.
+ * Of the kinds Kubernetes has only a ServiceAccount's secrets are so.
+ */
+export function mayLackKeys({ types, type }: Schema): boolean {
+  const seen = new Set<string>();
+  const lacks = (ref: TypeRef): boolean => {
+    if ("scalar" in ref) return false;
+    if ("map" in ref) return lacks(ref.map);
+    if ("list" in ref) return (ref.listType === "map" && isKeyless(types, ref)) || lacks(ref.list);
+    if (seen.has(ref.type) || !types.has(ref.type)) return false;
+    seen.add(ref.type);
+    return [...(fieldsOf(types, ref.type)?.values() ?? [])].some((field) => lacks(field.ref));
+  };
+  return lacks({ type });
+}
+
+function isKeyless(types: TypeTable, ref: TypeRef & { list: TypeRef }): boolean {
+  const shape = shapeOf(types, ref, []);
+  if (shape.kind !== "list") return false;
+  try {
+    stepOf(types, shape, {});
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 const repeated = "duplicate entries for key ";

@@ -14,7 +14,7 @@ import { copy } from "../json.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { FieldTracker } from "../server/context.ts";
 import { applyPatch, type FieldContext, resetFields, trackUpdate } from "./apply.ts";
-import { isOfType } from "./check.ts";
+import { isOfType, mayLackKeys } from "./check.ts";
 import type { Schema } from "./shape.ts";
 
 /** A request that applies or changes an object. */
@@ -32,7 +32,7 @@ export function fieldTracker(registry: Registry): FieldTracker {
       const [before, after] = request.subresource === "scale" ? [old && asScaled(old, request), asScaled(next, request)] : [old, next];
       return trackUpdate(before, after, contextOf(registry, request)).metadata.managedFields;
     },
-    fits: (definition, object) => isOfType(schemaOf(definition), object),
+    fits: (definition, object) => (definition.strategicPatch && !isLoose(definition)) || isOfType(schemaOf(definition), object),
   };
 }
 
@@ -82,6 +82,15 @@ function contextOf(registry: Registry, { definition, manager, subresource, nowMs
       return other && schemaOf(other);
     },
   };
+}
+
+const loose = new WeakMap<ResourceDefinition, boolean>();
+
+/** Built-in kinds have been read by their types, so that few need another look. */
+function isLoose(definition: ResourceDefinition): boolean {
+  const known = loose.get(definition) ?? mayLackKeys(schemaOf(definition));
+  loose.set(definition, known);
+  return known;
 }
 
 const schemas = new WeakMap<ResourceDefinition, Schema>();

@@ -58,9 +58,8 @@ async function createNamed(
   const { metadata } = object;
   const nowMs = parts.clock.wall();
   const newUid = (): string => uuid(parts.random);
-  // Also by a status that goes now. Built-in kinds have been read by their types already.
-  const fits = definition.strategicPatch || (parts.fields?.fits?.(definition, object) ?? true);
-  if (definition.status) delete object.status;
+  const fits = parts.fields?.fits?.(definition, object) ?? true; // also a status that goes now
+  if (definition.status && !definition.statusOnCreate) delete object.status;
   definition.setDefaults?.(object);
   stampNew(object, definition, newUid(), nowMs);
   const said = asSaid(object, definition);
