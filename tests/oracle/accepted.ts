@@ -60,7 +60,6 @@ export const decisions: readonly Accepted[] = [
       "A Service without a good name is refused for its name. The real server keeps addresses of Services as objects that refer to them, and says first what is wrong with " +
       "the reference.",
   },
-  {},
   {
     where: /^invalid\/pods › \d+ token of no account /u,
     reason:
