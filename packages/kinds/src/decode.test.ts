@@ -70,6 +70,7 @@ test("values of a wrong type are refused as the server's decoder says it", () =>
     { spec: { activeDeadlineSeconds: 1.5 } },
     "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.activeDeadlineSeconds of type int64",
   );
+  refused("core.v1.Secret", { type: 1.5 }, "json: cannot unmarshal number into Go struct field Secret.type of type string");
 });
 
 test("quantities, times and ports come out in the form the server keeps", () => {

@@ -226,7 +226,7 @@ function mismatch(value: unknown, { plain, holder }: Place, goType: string, what
 function jsonTypeOf(value: unknown): string {
   if (Array.isArray(value)) return "array";
   if (typeof value === "boolean") return "bool";
-  return typeof value === "number" && !Number.isInteger(value) ? `number ${value}` : typeof value;
+  return typeof value;
 }
 
 const shortName = (name: string): string => name.slice(name.lastIndexOf(".") + 1);

@@ -19,6 +19,7 @@ export const errorCases: readonly Case[] = [
   { name: "errors/versions", run: versions },
   { name: "errors/options", run: options },
   { name: "errors/accept", run: accept },
+  { name: "errors/yaml-words", run: yamlWords },
   { name: "errors/generate-name", run: generateName },
 ];
 
@@ -325,6 +326,21 @@ async function options(session: Session): Promise<void> {
     "watch=true&resourceVersion=x&timeoutSeconds=1",
   ])
     await session.get(`${at}?${query}`, { label: `list ?${query}` });
+}
+
+/** What plain words of YAML stand for: texts are taken, of others the refusal says what they are. */
+async function yamlWords(session: Session): Promise<void> {
+  const at = `/api/v1/namespaces/${await session.stage()}/configmaps?dryRun=All`;
+  for (const word of [
+    ...["1:20", "12:30:45", "2001-12-14", "2001-12-14T21:59:43Z", ".", "e5", "1e400", "0o17", "017", "08", "0o8", "0x1F", "0b101", "1_000"],
+    ...["+5", "5.", ".5", "1e3", "-0", "yes", "No", "on", "y", "~", "Null", "!!str 5", "!!binary aGk=", "<<", "=", "'it''s'"],
+  ]) {
+    const headers = { "content-type": "application/yaml" };
+    await session.post(at, `metadata:\n  name: a\n  annotations:\n    word: ${word}\n`, { label: `a word ${word}`, headers });
+    await session.post(at, `metadata:\n  name: a\nimmutable: ${word}\n`, { label: `a flag ${word}`, headers });
+  }
+  const keys = "metadata:\n  name: a\n  annotations:\n    .: dot\n    5: five\n    1.5: more\n    yes: 'true'\n    1:20: time\n";
+  await session.post(at, keys, { label: "keys", headers: { "content-type": "application/yaml" } });
 }
 
 async function accept(session: Session): Promise<void> {

@@ -3,6 +3,7 @@ import { stringify } from "yaml";
 import type { ApiAnswer } from "../client.ts";
 import type { StatusError } from "../status.ts";
 import type { Negotiated } from "./negotiate.ts";
+import { cautiousTags } from "./yaml-words.ts";
 
 const encoder = new TextEncoder();
 
@@ -29,7 +30,10 @@ export function answerOf(status: number, body: unknown, { media, pretty }: Negot
 
 function encode(body: unknown, media: Negotiated["media"], pretty: boolean): string {
   if (media === "yaml")
-    return stringify(body, { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true, indentSeq: false, version: "1.1" });
+    return stringify(body, {
+      ...{ aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true, indentSeq: false },
+      ...{ version: "1.1", merge: false, customTags: cautiousTags },
+    });
   return `${JSON.stringify(body, undefined, pretty ? 2 : undefined)}\n`;
 }
 

@@ -1,8 +1,11 @@
 /**
  * YAML bodies to JSON values, with the keys that stand twice in one map. JSON is YAML, and what kubectl sends as apply-patch+yaml is JSON: it is read as such.
+ *
+ * Y1 a plain word is what Go's reader of Kubernetes takes it for: between YAML 1.1 (`yes`, `010`) and 1.2 (`0o10`; `1:20` and dates are texts)
  */
 import { isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { duplicateFields } from "./duplicates.ts";
+import { goTags, unsupported } from "./yaml-words.ts";
 
 /** Aliases expanded in one body: far above what people write, far below a billion laughs. */
 const aliasesMax = 100;
@@ -31,7 +34,7 @@ function asJson(text: string): ParsedYaml | undefined {
 
 function asYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
-  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, version: "1.1" });
+  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, version: "1.1", customTags: goTags }); // keeps Y1
   const [error] = document.errors;
   if (error) throw new Error(problemText(error.message, error.linePos?.[0]));
   const repeated: string[] = [];
@@ -52,6 +55,7 @@ function asYaml(text: string): ParsedYaml {
 /** The reader's sentence after the place, without the lines it shows below. */
 function problemText(message: string, at: { readonly line: number; readonly col: number } | undefined): string {
   const sentence = message.split(/ at line \d+, column \d+:|\n/u, 1)[0] ?? "";
+  if (sentence.startsWith(unsupported)) return sentence; // YAML has such a number, JSON has not
   return at ? `yaml: line ${at.line}, column ${at.col}: ${sentence}` : `yaml: ${sentence}`;
 }
 
