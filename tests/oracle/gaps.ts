@@ -4,8 +4,6 @@
  */
 export const gaps: Readonly<Record<string, readonly string[]>> = {
   "crd/life": ["create", "get", "table", "version", "other names", "stored versions"],
-  "crd/versions": ["changed as v1beta1", "applied as v1beta1"],
-  "crd/invalid": ["unknown format"],
   "access/impersonation": ["alice may not"],
   "access/tokens": ["answer"],
   "warnings/pods": ["parts of bytes", "negative grace"],

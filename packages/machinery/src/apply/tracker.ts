@@ -29,11 +29,23 @@ export interface FieldRequest {
 export function fieldTracker(registry: Registry): FieldTracker {
   return {
     track: ({ old, next, ...request }): readonly ManagedFieldsEntry[] | undefined => {
+      if (old && !isReadByAll(registry, request.definition, old, next)) return undefined;
       const [before, after] = request.subresource === "scale" ? [old && asScaled(old, request), asScaled(next, request)] : [old, next];
       return trackUpdate(before, after, contextOf(registry, request)).metadata.managedFields;
     },
     fits: (definition, object) => (definition.strategicPatch && !isLoose(definition)) || isOfType(schemaOf(definition), object),
   };
+}
+
+/**
+ * Can the types of a CRD's version, and of those versions its managers used, read the object as it was and as it is? If not, the server no longer knows who
+ * set what: without a webhook, a field that only one version has is a mistake in the other.
+ */
+function isReadByAll(registry: Registry, definition: ResourceDefinition, old: KubeObject, next: KubeObject): boolean {
+  if (definition.strategicPatch) return true;
+  const versions = new Set([...(old.metadata.managedFields ?? [])].map(({ apiVersion }) => apiVersion));
+  const others = [...versions].map((apiVersion) => registry.find(groupVersionOf(apiVersion), definition.plural));
+  return [...new Set([definition, ...others])].every((one) => !one || [old, next].every((object) => isOfType(schemaOf(one), object)));
 }
 
 /** A Scale of no replicas says nothing of them, so that nobody has set them. */

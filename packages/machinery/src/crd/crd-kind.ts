@@ -2,6 +2,7 @@
 import type { KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { validateCrd } from "./check-crd.ts";
 import type { Crd } from "./crd.ts";
+import { crdWarnings } from "./warnings.ts";
 
 export const crdGroup = "apiextensions.k8s.io";
 export const crdPlural = "customresourcedefinitions";
@@ -20,6 +21,7 @@ export function withSchemas(definition: ResourceDefinition): ResourceDefinition 
       fillNames(object);
     },
     beginDeletion: holdForCleanup,
+    warnings: crdWarnings,
     validate: validateCrd, // the whole of it; what the definition checks by itself is a part
   };
 }

@@ -98,6 +98,20 @@ const checks: Readonly<Record<string, (text: string) => boolean>> = {
   "k8s-long-name": (text) => dns1123Subdomain(text).length === 0,
 };
 
+/** Formats of a type's values the server knows; of other types it knows none. */
+const known: Readonly<Record<string, (format: string) => boolean>> = {
+  string: (format) => format === "password" || Object.keys(checks).some((name) => withoutDashes(name) === withoutDashes(format)),
+  integer: (format) => format === "int32" || format === "int64",
+  number: (format) => format === "float" || format === "double",
+};
+
+const withoutDashes = (format: string): string => format.replaceAll("-", "");
+
+/** Does the server check values of this type against the format, or would it at least know what to check? */
+export function isFormatOf(type: string, format: string): boolean {
+  return (Object.hasOwn(known, type || "string") && known[type || "string"]?.(format)) ?? false;
+}
+
 const ofNumbers = new Set(["int32", "int64", "uint32", "uint64", "float", "double", "password"]);
 
 export const isKnownFormat = (format: string): boolean => Object.hasOwn(checks, format) || ofNumbers.has(format);

@@ -220,3 +220,52 @@ test("a CRD that cannot be served is refused when it comes", async () => {
     /^CustomResourceDefinition\.apiextensions\.k8s\.io "widgets\.x\.dev" is invalid: spec\.validation\.openAPIV3Schema\.properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed/,
   );
 });
+
+test("formats nobody knows are taken with a warning, once; on update only new ones are told", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const version = (fields: JsonObject): JsonObject => ({
+    name: "v1",
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", properties: fields } } } },
+  });
+  const known = {
+    a: { type: "string", format: "date-time" },
+    b: { type: "integer", format: "int32" },
+    c: { type: "number", format: "double" },
+  };
+  const strange = {
+    d: { type: "string", format: "soup" },
+    e: { type: "array", items: { type: "string", format: "soup" } },
+    f: { type: "object", additionalProperties: { type: "integer", format: "uint32" } },
+  };
+  const quoted = (format: string): string => String.raw`299 - "unrecognized format \"${format}\""`;
+  const { headers } = await ask("POST", crds, crd({ versions: [version({ ...known, ...strange })] }));
+  assert.equal(headers.warning, `${quoted("soup")}, ${quoted("uint32")}`);
+  const change = { spec: { versions: [version({ ...strange, g: { type: "boolean", format: "x" } })] } };
+  const merge = { "content-type": "application/merge-patch+json" };
+  assert.equal((await ask("PATCH", `${crds}/widgets.x.dev`, change, merge)).headers.warning, quoted("x"));
+});
+
+test("a change through a version that knows other fields leaves nobody known, as on a cluster without a webhook", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const version = (name: string, field: string): JsonObject => ({
+    name,
+    served: true,
+    storage: name === "v1",
+    schema: {
+      openAPIV3Schema: {
+        type: "object",
+        properties: { spec: { type: "object", properties: { a: { type: "string" }, [field]: { type: "string", default: "x" } } } },
+      },
+    },
+  });
+  await ask("POST", crds, crd({ versions: [version("v1", "b"), version("v2", "c")] }));
+  const { body: made } = await ask("POST", widgets, widget({ a: "x" }));
+  const change = { spec: { a: "y" } };
+  const merge = { "content-type": "application/merge-patch+json" };
+  const { body: same } = await ask("PATCH", `${widgets}/w`, change, merge);
+  assert.deepEqual([made.metadata.managedFields.length, same.metadata.managedFields.length], [1, 1]);
+  const { body: other } = await ask("PATCH", `${widgets.replace("/v1/", "/v2/")}/w`, { spec: { a: "z" } }, merge);
+  assert.deepEqual([other.spec.a, other.metadata.managedFields], ["z", undefined]);
+});
