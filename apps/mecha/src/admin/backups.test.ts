@@ -43,3 +43,18 @@ test("one backup at a time, told of until the next; what an earlier run left is 
   assert.deepEqual(backups.get(second.id), { id: second.id, state: "failed", problem: "disk full" });
   assert.ok(!existsSync(copies[1]?.folder ?? ""), "nothing is left of it");
 });
+
+test("finished ones that nobody takes away do not pile up", async () => {
+  const state = mkdtempSync(join(tmpdir(), "mecha-backups-"));
+  after(() => rmSync(state, { recursive: true }));
+  const folders: string[] = [];
+  const backups = new Backups(state, async (folder) => (folders.push(folder), ["state.db"]), new SeededRandom(1));
+  for (let made = 0; made < 5; made++) {
+    const { id } = await backups.begin();
+    while (backups.get(id).state !== "done") await Promise.resolve();
+  }
+  assert.deepEqual(
+    folders.map((folder) => existsSync(folder)),
+    [false, false, false, true, true],
+  );
+});

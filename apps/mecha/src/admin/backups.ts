@@ -1,6 +1,7 @@
 /**
  * Backups of a running Mecha, begun over the admin API. They are written into the state folder and nowhere else, so the API can be used to fill no
- * other place; whoever asked takes the finished folder away. One at a time; what an earlier run left is removed at the start.
+ * other place; whoever asked takes the finished folder away. One at a time; what an earlier run left is removed at the start, and of those that were
+ * finished and nobody took away only the newest stay.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -15,12 +16,20 @@ export type CopyState = (folder: string, progress: (pages: number, of: number) =
 /** Folder of unfinished and not yet fetched backups, in the state folder. */
 export const backupFolderName = "backup";
 
+/**
+ * Finished folders that may lie there. Each is as large as the state, and whoever asked for one may have been killed. The one before the newest may still be
+ * looked through by whoever asked for it.
+ */
+const finishedMax = 2;
+
 export class Backups {
   readonly #folder: string;
   readonly #copy: CopyState;
   readonly #random: Random;
   /** The newest one. */
   #last: BackupJson | undefined;
+  /** Folders that were finished, oldest first; those that were taken away too. */
+  readonly #finished: string[] = [];
 
   constructor(stateFolder: string, copy: CopyState, random: Random) {
     this.#folder = join(stateFolder, backupFolderName);
@@ -43,7 +52,11 @@ export class Backups {
       throw error;
     }
     this.#copy(folder, (pages, of) => (this.#last = { id, state: "copying", pages, of })).then(
-      (files) => (this.#last = { id, state: "done", folder, files }),
+      (files) => {
+        this.#last = { id, state: "done", folder, files };
+        this.#finished.push(folder);
+        if (this.#finished.length > finishedMax) this.#finished.splice(0, 1).forEach(removeQuietly);
+      },
       (error: unknown) => {
         this.#last = { id, state: "failed", problem: explain(error) };
         removeQuietly(folder);
@@ -63,6 +76,6 @@ function removeQuietly(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
   } catch {
-    // Whoever asked hears why the copy failed; what is left of it goes at the next start.
+    // What cannot be removed now goes at the next start.
   }
 }
