@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { Fault } from "@mecha/kit";
-import type { CrdtDelta, CrdtStreamEvents } from "@mecha/state";
-import { FakeChannel } from "@mecha/state/remote/testing";
+import type { CrdtDelta } from "@mecha/state";
+import { assertCut, openNoted } from "@mecha/state/remote/testing";
 import { CrdtClock, CrdtStreamInSchema, CrdtStreamOutSchema, CrdtWriteConsistency } from "@mecha/wire/gen/cloudstate/crdt";
 import { decodeOut } from "./crdt-codec.ts";
 import { codec00 } from "./crdt-codec-00.ts";
@@ -22,27 +22,9 @@ const out = (message: Out): Uint8Array => toBinary(CrdtStreamOutSchema, create(C
 
 /** A stream, everything it said to the function, and everything the function said to the engine. */
 function open(delta?: CrdtDelta, options: CloudstateFunctionOptions = {}) {
-  const channel = new FakeChannel();
-  const said: unknown[][] = [];
-  const note =
-    (what: string) =>
-    (...details: unknown[]): void =>
-      void said.push([what, ...details]);
-  const events: CrdtStreamEvents = {
-    reply: note("reply"),
-    message: note("message"),
-    cancelled: note("cancelled"),
-    failure: note("failure"),
-    violation: note("violation"),
-    closed: note("closed"),
-  };
-  const { crdt } = cloudstateFunction(channel, options);
-  assert.ok(crdt);
-  const stream = crdt.open(address, delta, events);
-  const [call] = channel.calls;
-  assert.ok(call);
-  const sent = (): unknown[] => call.sent.map((bytes) => fromBinary(CrdtStreamInSchema, bytes).message);
-  return { channel, call, stream, said, sent };
+  const noted = openNoted((channel) => cloudstateFunction(channel, options), address, delta);
+  const sent = (): unknown[] => noted.call.sent.map((bytes) => fromBinary(CrdtStreamInSchema, bytes).message);
+  return { ...noted, sent };
 }
 
 function streamIn(message: MessageInitShape<typeof CrdtStreamInSchema>["message"]): unknown {
@@ -190,16 +172,10 @@ const broken: readonly [what: string, bytes: Uint8Array, text: RegExp][] = [
 
 for (const [what, bytes, text] of broken) {
   test(`a function that sends ${what} is told, and its stream is cut`, () => {
-    const { channel, call, said } = open();
-    call.deliver(bytes);
-    call.deliver(out({ case: "failure", value: { commandId: 1n } }));
-    assert.deepEqual(
-      said.map(([what]) => what),
-      ["violation", "closed"],
-    );
-    assert.match(String(said[0]?.[1]), text);
-    assert.ok(call.cancelled);
-    assert.equal(channel.to(reportErrorPath).length, 1);
+    const noted = open();
+    noted.call.deliver(bytes);
+    noted.call.deliver(out({ case: "failure", value: { commandId: 1n } }));
+    assertCut(noted, text, reportErrorPath);
   });
 }
 
@@ -207,12 +183,11 @@ test("a type Cloudstate does not have cuts the stream before anything is said of
   const count: CrdtDelta = { type: "countermap", cleared: false, removed: [], updated: [] };
   const inside: CrdtDelta = { type: "ormap", cleared: false, removed: [], updated: [], added: [{ key: a, delta: count }] };
   for (const delta of [count, inside]) {
-    const { channel, call, said } = open(delta);
-    assert.equal(said.length, 0, "no callback inside open");
+    const noted = open(delta);
+    assert.equal(noted.said.length, 0, "no callback inside open");
     await Promise.resolve();
-    assert.match(String(said[0]?.[1]), /^is stored as a CounterMap, and Cloudstate has no such type/);
-    assert.deepEqual([said.map(([what]) => what), call.sent, call.cancelled], [["violation", "closed"], [], true]);
-    assert.equal(channel.to(reportErrorPath).length, 1);
+    assertCut(noted, /^is stored as a CounterMap, and Cloudstate has no such type/, reportErrorPath);
+    assert.equal(noted.call.sent.length, 0);
     assert.throws(() => codec00().init(address, delta), /Cloudstate has no such type/);
   }
 });

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { Fault } from "@mecha/kit";
-import type { CrdtDelta, CrdtStreamEvents } from "@mecha/state";
-import { FakeChannel } from "@mecha/state/remote/testing";
+import type { CrdtDelta, WriteConsistency } from "@mecha/state";
+import { assertCut, openNoted } from "@mecha/state/remote/testing";
 import * as wire from "@mecha/wire/gen/kalix/component/replicatedentity/replicated_entity";
 import { kalixFunction } from "./function.ts";
 import { replicatedPath, reportErrorPath } from "./protocol.ts";
@@ -26,30 +26,10 @@ const changes = (update: DeltaInit): Uint8Array =>
 
 /** A stream, everything it said to the function, and everything the function said to the engine. */
 function open(delta?: CrdtDelta, entityCommandMetadata = false) {
-  const channel = new FakeChannel();
-  const said: unknown[][] = [];
-  const note =
-    (what: string) =>
-    (...details: unknown[]): void =>
-      void said.push([what, ...details]);
-  const events: CrdtStreamEvents = {
-    reply: note("reply"),
-    message: note("message"),
-    cancelled: note("cancelled"),
-    failure: note("failure"),
-    violation: note("violation"),
-    closed: note("closed"),
-  };
-  const { crdt } = kalixFunction(channel, {
-    entityCommandMetadata,
-    consistency: (service) => (service === "shop.Votes" ? "all" : "local"),
-  });
-  assert.ok(crdt);
-  const stream = crdt.open(address, delta, events);
-  const [call] = channel.calls;
-  assert.ok(call);
-  const sent = (): unknown[] => call.sent.map((bytes) => fromBinary(wire.ReplicatedEntityStreamInSchema, bytes).message);
-  return { channel, call, stream, said, sent };
+  const consistency = (service: string): WriteConsistency => (service === "shop.Votes" ? "all" : "local");
+  const noted = openNoted((channel) => kalixFunction(channel, { entityCommandMetadata, consistency }), address, delta);
+  const sent = (): unknown[] => noted.call.sent.map((bytes) => fromBinary(wire.ReplicatedEntityStreamInSchema, bytes).message);
+  return { ...noted, sent };
 }
 
 test("init comes first, without a delta when the entity does not exist; then commands, deltas and the deletion", () => {
@@ -190,16 +170,10 @@ const broken: readonly [what: string, bytes: Uint8Array, text: RegExp][] = [
 
 for (const [what, bytes, text] of broken) {
   test(`a function that sends ${what} is told, and its stream is cut`, () => {
-    const { channel, call, said } = open();
-    call.deliver(bytes);
-    call.deliver(out({ case: "failure", value: { commandId: 1n } }));
-    assert.deepEqual(
-      said.map(([event]) => event),
-      ["violation", "closed"],
-    );
-    assert.match(String(said[0]?.[1]), text);
-    assert.ok(call.cancelled);
-    assert.equal(channel.to(reportErrorPath).length, 1);
+    const noted = open();
+    noted.call.deliver(bytes);
+    noted.call.deliver(out({ case: "failure", value: { commandId: 1n } }));
+    assertCut(noted, text, reportErrorPath);
   });
 }
 
@@ -212,11 +186,11 @@ test("a type Kalix does not have cuts the stream before anything is said of it, 
   for (const value of values) {
     const inside: CrdtDelta = { type: "ormap", ...nothingElse, updated: [], added: [{ key: a, delta: value }] };
     for (const delta of [value, inside]) {
-      const { call, said } = open(delta);
-      assert.equal(said.length, 0, "no callback inside open");
+      const noted = open(delta);
+      assert.equal(noted.said.length, 0, "no callback inside open");
       await Promise.resolve();
-      assert.match(String(said[0]?.[1]), /^is stored as a (GCounter|Flag|GSet), and Kalix has no such type/);
-      assert.deepEqual([said.map(([event]) => event), call.sent, call.cancelled], [["violation", "closed"], [], true]);
+      assertCut(noted, /^is stored as a (GCounter|Flag|GSet), and Kalix has no such type/, reportErrorPath);
+      assert.equal(noted.call.sent.length, 0);
     }
   }
 });

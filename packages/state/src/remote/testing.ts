@@ -1,4 +1,5 @@
-/** Test doubles of this package: a channel driven by hand, and descriptors made without a compiler. */
+/** Test doubles of this package: a channel driven by hand, what a CRDT's stream says, and descriptors made without a compiler. */
+import assert from "node:assert/strict";
 import { create, setExtension, toBinary } from "@bufbuild/protobuf";
 import {
   type DescriptorProto,
@@ -11,6 +12,9 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, type Channel, type ClientCall, type ClientCallEvents, Metadata, type RpcStatus, statusOk } from "@mecha/wire";
 import { entity_key } from "@mecha/wire/gen/cloudstate/entity_key";
+import type { CrdtDelta } from "../crdt/delta.ts";
+import type { CrdtStream, CrdtStreamEvents } from "../crdt/port.ts";
+import type { EntityAddress, FunctionPort } from "../model.ts";
 
 /** One call somebody opened on a `FakeChannel`; the test plays the server. */
 export class FakeCall implements ClientCall {
@@ -75,6 +79,50 @@ export class FakeChannel implements Channel {
     return this.calls.filter((call) => call.path === path);
   }
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** A CRDT's stream; everything it said to the function, and everything the function said to the engine. */
+export interface NotedStream {
+  readonly channel: FakeChannel;
+  readonly call: FakeCall;
+  readonly stream: CrdtStream;
+  /** Name and details of each event, in order. */
+  readonly said: unknown[][];
+}
+
+/** Opens a CRDT at the function `port` makes of a channel. */
+export function openNoted(port: (channel: Channel) => FunctionPort, address: EntityAddress, delta: CrdtDelta | undefined): NotedStream {
+  const channel = new FakeChannel();
+  const said: unknown[][] = [];
+  const note =
+    (what: string) =>
+    (...details: unknown[]): void =>
+      void said.push([what, ...details]);
+  const events: CrdtStreamEvents = {
+    reply: note("reply"),
+    message: note("message"),
+    cancelled: note("cancelled"),
+    failure: note("failure"),
+    violation: note("violation"),
+    closed: note("closed"),
+  };
+  const { crdt } = port(channel);
+  assert.ok(crdt);
+  const stream = crdt.open(address, delta, events);
+  const [call] = channel.calls;
+  assert.ok(call);
+  return { channel, call, stream, said };
+}
+
+/** The stream was cut and nothing followed; engine and function were told why. */
+export function assertCut({ channel, call, said }: NotedStream, why: RegExp, reportPath: string): void {
+  assert.deepEqual(
+    said.map(([event]) => event),
+    ["violation", "closed"],
+  );
+  assert.match(String(said[0]?.[1]), why);
+  assert.ok(call.cancelled);
+  assert.equal(channel.to(reportPath).length, 1);
 }
 
 /** A message type: field names in order, all strings; those ending in `!` are entity keys. */
