@@ -8,7 +8,7 @@ import { Replicas } from "./crdt/residence.ts";
 import type { ActiveEntity, Answer, StateEngine, StreamedCall, StreamedCallEvents } from "./engine.ts";
 import { Calls } from "./engine/calls.ts";
 import { Doors } from "./engine/doors.ts";
-import { Idle } from "./engine/idle.ts";
+import { OpenWork } from "./engine/open-work.ts";
 import { Activations } from "./entity/activations.ts";
 import { engineDefaults, type EngineLimits, type EngineOptions } from "./limits.ts";
 import { Meters } from "./meters.ts";
@@ -71,7 +71,7 @@ class Engine implements StateEngine {
   readonly #outbox: Outbox;
   readonly #timers: Timers;
   #newKeys = 0;
-  readonly #idle: Idle;
+  readonly #work: OpenWork;
   readonly #doors: Doors;
   readonly #calls: Calls;
   #ending: Promise<void> | undefined;
@@ -81,9 +81,9 @@ class Engine implements StateEngine {
     this.#ports = ports;
     this.#wheel = new TimerWheel(clock);
     const activations = new Activations(limits.activeEntitiesMax, limits.activationsMax);
-    this.#idle = new Idle(activations, this.#wheel);
-    this.#doors = new Doors(limits, clock, this.#idle);
-    const meters = new Meters(metrics, this.#wheel, () => ({ active: activations.active, open: this.#idle.open }));
+    this.#work = new OpenWork(activations, this.#wheel);
+    this.#doors = new Doors(limits, clock, this.#work);
+    const meters = new Meters(metrics, this.#wheel, () => ({ active: activations.active, open: this.#work.open }));
     const committer = new Committer(meters.timed(store, clock), limits, {
       grouped: (steps) => meters.group(steps),
       fatal: (fault) => this.#fatal(fault),
@@ -115,7 +115,7 @@ class Engine implements StateEngine {
       activations,
       replicas,
       replication: this.replication,
-      commands: this.#idle,
+      commands: this.#work,
       meters,
       tracer: ports.tracer,
       dispatcher,
@@ -128,7 +128,7 @@ class Engine implements StateEngine {
       fatal,
     };
     this.#components = new Components(this.#parts, ports.random);
-    this.#calls = new Calls(this.#parts, this.#components, this.#doors, this.#idle);
+    this.#calls = new Calls(this.#parts, this.#components, this.#doors, this.#work);
     this.replication?.start(replicas);
     this.#sweepAfter(sweepEveryMs);
   }
@@ -157,7 +157,7 @@ class Engine implements StateEngine {
   closeFunction(port: FunctionPort): void {
     const fault = new Fault("unavailable", "the function was ended before it answered; retry later");
     const theirs: OpenAction[] = [];
-    for (let action = this.#idle.actions.first; action !== undefined; action = action.memberAfter)
+    for (let action = this.#work.actions.first; action !== undefined; action = action.memberAfter)
       if (action.port === port) theirs.push(action);
     for (const action of theirs) action.cut(fault);
   }
@@ -218,8 +218,8 @@ class Engine implements StateEngine {
     this.#timers.stop();
     const nowMs = this.#nowMs();
     for (const entity of [...this.#components.entities()]) entity.machine.passivate(nowMs);
-    await this.#idle.within(nowMs + graceMs);
-    const cutOff = this.#idle.open + this.#idle.actions.size;
+    await this.#work.doneWithin(nowMs + graceMs);
+    const cutOff = this.#work.open + this.#work.actions.size;
     this.#cutAll(new Fault("unavailable", "Mecha shut down before this was carried out"));
     return cutOff;
   }
@@ -227,7 +227,7 @@ class Engine implements StateEngine {
   #cutAll(fault: Fault): void {
     const nowMs = this.#nowMs();
     for (const entity of [...this.#components.entities()]) entity.machine.cut(fault, nowMs);
-    const { actions } = this.#idle;
+    const { actions } = this.#work;
     while (actions.first !== undefined) actions.first.cut(fault);
   }
 

@@ -12,7 +12,7 @@ import type { Dispatcher } from "../tail.ts";
 import type { Firing } from "../timers/firing.ts";
 import type { Doors } from "./doors.ts";
 import { entityOf, keyOfCrdt, readEntityId, received } from "./entities.ts";
-import type { Idle } from "./idle.ts";
+import type { OpenWork } from "./open-work.ts";
 import { refusedStream, streamedCommand } from "./streamed.ts";
 
 /** See the file's header. */
@@ -20,13 +20,13 @@ export class Calls implements Dispatcher {
   readonly #parts: EngineParts;
   readonly #components: Components;
   readonly #doors: Doors;
-  readonly #idle: Idle;
+  readonly #work: OpenWork;
 
-  constructor(parts: EngineParts, components: Components, doors: Doors, idle: Idle) {
+  constructor(parts: EngineParts, components: Components, doors: Doors, work: OpenWork) {
     this.#parts = parts;
     this.#components = components;
     this.#doors = doors;
-    this.#idle = idle;
+    this.#work = work;
   }
 
   call(service: string, command: Command, context: CallContext, answer: Answer): void {
@@ -67,7 +67,7 @@ export class Calls implements Dispatcher {
     if (route.kind === "entity") return streamedCommand(this.#parts, { host: route.host, method: found, context }, events, metadata);
     this.#countAction(service, nowMs);
     const target = { component: route.component, method: found, context, origin: undefined };
-    const action = new StreamedAction(this.#parts, this.#idle.actions, target, events);
+    const action = new StreamedAction(this.#parts, this.#work.actions, target, events);
     action.start(metadata, nowMs);
     return action;
   }
@@ -112,7 +112,7 @@ export class Calls implements Dispatcher {
       return;
     }
     const nowMs = received(this.#parts, host);
-    const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#parts.wheel, this.#idle);
+    const envelope = new Envelope(host.service, method, command, context, origin, answer, nowMs, this.#parts.wheel, this.#work);
     const { machine } = entityOf(this.#parts, host, entityId);
     const queuedBefore = machine.queued;
     machine.command(envelope, nowMs);
@@ -136,7 +136,7 @@ export class Calls implements Dispatcher {
     const { host } = route;
     const nowMs = received(this.#parts, host);
     const command: Command = { name, payload, id: firing.commandId, about: firing.metadata, ...(metadata && { metadata }) };
-    const envelope = new Envelope(host.service, method, command, context, undefined, answer, nowMs, this.#parts.wheel, this.#idle);
+    const envelope = new Envelope(host.service, method, command, context, undefined, answer, nowMs, this.#parts.wheel, this.#work);
     envelope.firing = firing;
     entityOf(this.#parts, host, address.entityId).machine.command(envelope, nowMs);
     return true;
@@ -153,7 +153,7 @@ export class Calls implements Dispatcher {
     const nowMs = this.#parts.clock.monotonic();
     this.#countAction(component.service, nowMs);
     const event = command.event === true ? command.metadata : undefined;
-    new UnaryAction(this.#parts, this.#idle.actions, { component, method, context, origin, event }, answer).start(command, nowMs);
+    new UnaryAction(this.#parts, this.#work.actions, { component, method, context, origin, event }, answer).start(command, nowMs);
   }
 
   #countAction(service: string, nowMs: number): void {

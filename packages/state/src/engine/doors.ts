@@ -4,20 +4,20 @@ import type { Route } from "../components.ts";
 import type { EngineLimits } from "../limits.ts";
 import { type CallContext, type ComponentMethod, isGone } from "../model.ts";
 import { lastingFault } from "../outbox/chosen.ts";
-import type { Idle } from "./idle.ts";
+import type { OpenWork } from "./open-work.ts";
 
 /** See the file's header. */
 export class Doors {
   readonly #limits: EngineLimits;
   readonly #clock: Clock;
-  readonly #idle: Idle;
+  readonly #work: OpenWork;
   #refusal: Fault | undefined;
   #ended: Fault | undefined;
 
-  constructor(limits: EngineLimits, clock: Clock, idle: Idle) {
+  constructor(limits: EngineLimits, clock: Clock, work: OpenWork) {
     this.#limits = limits;
     this.#clock = clock;
-    this.#idle = idle;
+    this.#work = work;
   }
 
   /** Why new calls are refused; `undefined` = they are not. */
@@ -56,11 +56,11 @@ export class Doors {
       return lastingFault("exhausted", text);
     }
     if (route.kind === "action") {
-      if (this.#idle.actions.size < limits.actionCallsMax) return undefined;
+      if (this.#work.actions.size < limits.actionCallsMax) return undefined;
       return new Fault("exhausted", `${limits.actionCallsMax} calls of actions are open (actionCallsMax); retry later`);
     }
     const room = context.hops > 0 ? limits.commandsMax + limits.commandsReserve : limits.commandsMax;
-    if (this.#idle.open < room) return undefined;
+    if (this.#work.open < room) return undefined;
     return new Fault("exhausted", `${room} commands are open (commandsMax); slow down and retry`);
   }
 }

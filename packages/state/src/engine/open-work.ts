@@ -7,7 +7,7 @@ import { CallbackTimer } from "../timing/callback.ts";
 import type { TimerWheel } from "../timing/wheel.ts";
 
 /** See the file's header. */
-export class Idle implements OpenCommands {
+export class OpenWork implements OpenCommands {
   /** Commands of entities in the engine. */
   open = 0;
   /** Calls of actions that are open. */
@@ -22,8 +22,8 @@ export class Idle implements OpenCommands {
   }
 
   /** Resolves when nothing is left, or at `dueMs`. */
-  within(dueMs: number): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
+  doneWithin(dueMs: number): Promise<void> {
+    if (this.#isDone()) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = new CallbackTimer(resolve);
       this.#wheel.arm(timer, dueMs);
@@ -34,12 +34,12 @@ export class Idle implements OpenCommands {
     });
   }
 
-  #isIdle(): boolean {
+  #isDone(): boolean {
     return this.open === 0 && this.actions.size === 0 && this.#activations.active === 0;
   }
 
   fewer(): void {
-    if (this.#waiters.length === 0 || !this.#isIdle()) return;
+    if (this.#waiters.length === 0 || !this.#isDone()) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
