@@ -2,7 +2,8 @@
 import type { DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
 import { ProtoReader } from "../descriptors/reader.ts";
-import { JsonProblem, JsonWriters, type WriteField } from "./from-json.ts";
+import { JsonWriters, type WriteField } from "./from-json.ts";
+import { JsonProblem } from "./json-problem.ts";
 import { parseJson } from "./json-text.ts";
 import { JsonReaders, type ReadMessage } from "./to-json.ts";
 import { ProtoWriter } from "./writer.ts";

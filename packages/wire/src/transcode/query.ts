@@ -1,7 +1,7 @@
 /** Query parameters that fill fields: `?page_size=10&filter.state=OPEN&tag=a&tag=b`. */
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { Fault } from "@mecha/kit";
-import { type JsonProblem } from "./from-json.ts";
+import type { JsonProblem } from "./json-problem.ts";
 import type { JsonCodecs } from "./json-codec.ts";
 import { guarded } from "./json-codec.ts";
 import { compileTextField, fitsText, type WriteText } from "./text-field.ts";

@@ -1,7 +1,8 @@
 /** Fields filled from text: path variables and query parameters. */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { wireType } from "../descriptors/reader.ts";
-import { JsonProblem, type WriteField } from "./from-json.ts";
+import type { WriteField } from "./from-json.ts";
+import { JsonProblem } from "./json-problem.ts";
 import type { JsonCodecs } from "./json-codec.ts";
 import { styleOf } from "./plain.ts";
 import type { ProtoWriter } from "./writer.ts";

@@ -11,7 +11,7 @@ import { type DescEnum, type DescField, type DescMessage, fromBinary, type Regis
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { explain, Fault } from "@mecha/kit";
 import { int64Text, nestingMax, ProtoReader, sint64Text, uint64Text, utf8Text, wireType, zigzag32 } from "../descriptors/reader.ts";
-import { scalarWire } from "./from-json.ts";
+import { scalarWire } from "./json-scalars.ts";
 import { isImplicit, styleOf } from "./plain.ts";
 import { durationText, type SecondsAndNanos, timestampText } from "./time.ts";
 
