@@ -42,7 +42,7 @@ export type { CallMetadata } from "./protocol/common.ts";
 export type { WriteConsistency } from "./protocol/crdt.ts";
 export type { ActionContext } from "./run/action.ts";
 export type { Answer, CommandFailure, EffectOptions, FailOptions, MetadataInput } from "./run/answer.ts";
-export type { CrdtContext, CrdtStream, StreamCancel, StreamChange, StreamedCrdtContext, StreamHandlers } from "./run/crdt.ts";
+export type { CrdtContext, CrdtStream, StreamCancel, StreamChange, StreamedCrdtContext, StreamHandlers } from "./run/crdt-context.ts";
 export { type EntityContext, type Firing, type TimerOptions, timerNameBytesMax } from "./run/entity-context.ts";
 export type { EventSourcedContext } from "./run/event-sourced.ts";
 export type { ValueEntityContext } from "./run/value-entity.ts";

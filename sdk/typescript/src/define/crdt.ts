@@ -7,7 +7,7 @@ import { type AnyCrdtState, type BoundState, CrdtState, splitMessages } from "..
 import { expect, listed, nearest } from "../mistake.ts";
 import type { WriteConsistency } from "../protocol/crdt.ts";
 import type { Answer } from "../run/answer.ts";
-import type { CrdtContext, StreamedCrdtContext } from "../run/crdt.ts";
+import type { CrdtContext, StreamedCrdtContext } from "../run/crdt-context.ts";
 import type { Commands, CommandSchema, InputOf, ReplyOf } from "../schema/command.ts";
 import { buildFiles, type ServiceSource } from "../schema/descriptors.ts";
 import { MessageSchema } from "../schema/fields.ts";
