@@ -1,9 +1,6 @@
 /** The contract's part on handles: two of one entity, one through which a step was lost (S3), one after an uncertain verdict (E4). */
 import assert from "node:assert/strict";
-import type { Store } from "../store.ts";
-import { append, cart, committed, conflict, isAssertion, payload, texts } from "./steps.ts";
-
-type InStore = (what: string, run: (store: Store) => Promise<void>) => void;
+import { append, cart, committed, conflict, type InStore, isAssertion, payload, texts } from "./steps.ts";
 
 export function handleContract(inStore: InStore): void {
   inStore("two handles of one entity are one record: the second writer of a sequence loses", async (store) => {

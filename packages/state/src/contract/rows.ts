@@ -15,9 +15,7 @@ import {
   type TimerRow,
 } from "../store.ts";
 import type { StorePlace } from "./store.ts";
-import { append, cart, committed, conflict, payload, read, texts, timeMs, update } from "./steps.ts";
-
-type InStore = (what: string, run: (store: Store) => Promise<void>) => void;
+import { append, cart, committed, conflict, type InStore, payload, read, texts, timeMs, update } from "./steps.ts";
 
 const day = 24 * 3_600_000;
 const utf8 = new TextEncoder();

@@ -1,7 +1,10 @@
 /** Builders for steps and addresses, so that a contract test shows only what it is about. */
-import { Fault } from "@mecha/kit";
+import { Fault, type FaultCode } from "@mecha/kit";
 import type { EntityAddress, Payload } from "../model.ts";
 import type { EntityHandle, Step, Store, StoredEvent, Verdict } from "../store.ts";
+
+/** Registers a test that has an open store. */
+export type InStore = (what: string, run: (store: Store) => Promise<void>) => void;
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
@@ -59,4 +62,9 @@ export async function texts(store: Store, entity: EntityHandle): Promise<(string
 /** A mistake of the caller's own code, which stops the process. */
 export function isAssertion(error: unknown): boolean {
   return error instanceof Error && !(error instanceof Fault) && error.message.startsWith("assertion failed");
+}
+
+/** For `assert.rejects`. */
+export function isFault(code: FaultCode, message = /./): (error: unknown) => boolean {
+  return (error) => error instanceof Fault && error.code === code && message.test(error.message);
 }
