@@ -67,10 +67,6 @@ export const decisions: readonly Accepted[] = [
       "before the rule is asked.",
   },
   {
-    where: /^access\/refusals /u,
-    reason: "Refusals say less of where a path leads: details are empty for paths that are no resource.",
-  },
-  {
     where: /^access\/default-roles /u,
     reason: "Default roles hold rules for the kinds that are served, and are not built by aggregation.",
   },
