@@ -61,6 +61,10 @@ export const decisions: readonly Accepted[] = [
       "the reference.",
   },
   {
+    where: /^warnings\/names › \d+ jobs\.batch too long › body\.(message|details\.causes\[\+\])$/u,
+    reason: "A Job whose name is longer than a label may be is refused for the labels it would get, and not only for those of its pods.",
+  },
+  {
     where: /^invalid\/pods › \d+ token of no account /u,
     reason:
       "A pod may have a token of its account without naming the account: on a cluster a plugin of the server, which is not compared, fills in the name " +

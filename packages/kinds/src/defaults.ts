@@ -5,6 +5,7 @@
 import { isObject } from "./access.ts";
 import type { JsonObject } from "./object.ts";
 import { type FieldRow, fieldsOf, type TypeRef, type TypeTable } from "./type-table.ts";
+import { inThousandths } from "./values/quantity.ts";
 
 /** Fills in what one type's objects lack, in place. */
 export type DefaultRule = (object: JsonObject) => void;
@@ -38,7 +39,8 @@ class Planner {
   of(ref: TypeRef): Plan | undefined {
     if ("type" in ref) return this.#message(ref.type);
     if ("list" in ref) return each(this.of(ref.list));
-    return "map" in ref ? each(this.of(ref.map)) : undefined;
+    if (!("map" in ref)) return undefined;
+    return "scalar" in ref.map && ref.map.scalar === "quantity" ? roundResources : each(this.of(ref.map));
   }
 
   #message(name: string): Plan | undefined {
@@ -71,6 +73,12 @@ class Planner {
       for (const { name: field, plan } of inner) if (value[field] !== undefined) plan(value[field]);
     };
   }
+}
+
+/** A list of resources has no smaller parts than thousandths. */
+function roundResources(resources: unknown): void {
+  if (!isObject(resources)) return;
+  for (const [name, amount] of Object.entries(resources)) if (typeof amount === "string") resources[name] = inThousandths(amount);
 }
 
 function isNothing(value: unknown): boolean {

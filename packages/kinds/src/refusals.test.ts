@@ -36,6 +36,48 @@ const refusals: readonly (readonly [kind: string, body: JsonObject, ...problems:
     'spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "x"',
   ],
   ["apps/ControllerRevision", { revision: -1 }, "data: Required value", "revision: Invalid value: -1"],
+  [
+    "apps/Deployment",
+    { spec: { ...workload, template: { metadata: { labels, annotations: { "a b": "" } }, spec: pod } } },
+    'spec.template.annotations: Invalid value: "a b"',
+  ],
+  [
+    "/Pod",
+    {
+      metadata: {
+        annotations: {
+          "controller.kubernetes.io/pod-deletion-cost": "+1",
+          "seccomp.security.alpha.kubernetes.io/pod": "x",
+          "container.seccomp.security.alpha.kubernetes.io/a": "localhost/../x",
+          "container.apparmor.security.beta.kubernetes.io/b": "x",
+        },
+      },
+      spec: pod,
+    },
+    "metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid",
+    "metadata.annotations.container.seccomp.security.alpha.kubernetes.io/a: Invalid",
+    "metadata.annotations.seccomp.security.alpha.kubernetes.io/pod: Invalid",
+    'metadata.annotations[container.apparmor.security.beta.kubernetes.io/b]: Invalid value: "b": container not found',
+    'metadata.annotations[container.apparmor.security.beta.kubernetes.io/b]: Invalid value: "x": invalid AppArmor profile name: "x"',
+  ],
+  [
+    "batch/Job",
+    { spec: { ...once, completionMode: "Indexed", completions: 100_001, parallelism: 100_001, backoffLimitPerIndex: 1 } },
+    "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000 when completion mode is Indexed",
+    "spec.maxFailedIndexes: Required",
+    "spec.parallelism: Invalid value: 100001: must be less than or equal to 10000 when completions are above 100000",
+  ],
+  [
+    "batch/Job",
+    { spec: { ...once, completionMode: "Indexed", completions: 1, backoffLimitPerIndex: 1, maxFailedIndexes: 2 } },
+    "spec.maxFailedIndexes: Invalid value: 2: must be less than or equal to completions",
+  ],
+  [
+    "/PersistentVolume",
+    { metadata: { annotations: { "volume.beta.kubernetes.io/mount-options": "ro" } }, spec: volume },
+    "metadata.annotations.volume.beta",
+  ],
+  ["/Namespace", { spec: { finalizers: ["plain", "o.dev/f"] } }, 'spec.finalizers: Invalid value: "plain": name is neither'],
   ["batch/Job", { spec: { ...once, completionMode: "x" } }, "spec.completionMode: Unsupported"],
   ["batch/Job", { spec: { ...once, maxFailedIndexes: 1 } }, "spec.backoffLimitPerIndex: Required", "spec.maxFailedIndexes: Invalid"],
   ["batch/Job", { spec: { ...once, managedBy: "me" } }, "spec.managedBy: Invalid"],
@@ -173,7 +215,7 @@ for (const [kind, body, ...problems] of refusals)
     const definition = kinds.find((each) => `${each.group}/${each.kind}` === kind);
     assert.ok(definition);
     const metadata = definition.namespaced ? { name: "a", namespace: "b" } : { name: "a" };
-    const said = problemsWith(definition, created(definition, { metadata, ...body }));
+    const said = problemsWith(definition, created(definition, { ...body, metadata: { ...metadata, ...(body["metadata"] as object) } }));
     assert.deepEqual(
       said.map((text, i) => (text.startsWith(problems[i] ?? text) && i < problems.length ? problems[i] : text)),
       problems,

@@ -113,6 +113,7 @@ function validateUpdateStrategy(strategy: JsonObject): FieldProblem[] {
 
 export const statefulSet = define({
   kind: "StatefulSet",
+  nameRule: "label",
   plural: "statefulsets",
   shortNames: ["sts"],
   categories: ["all"],

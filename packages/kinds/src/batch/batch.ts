@@ -5,7 +5,7 @@ import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { immutable, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { validatePodSpec } from "../rules/pod-spec.ts";
+import { validatePodTemplate } from "../rules/pod-template.ts";
 import { notNegative } from "../rules/workload.ts";
 import { scheduleComplaint, timeZoneComplaint } from "./cron.ts";
 import { nameLabel, uidLabel, validateJobPolicies, validateJobSelector } from "./job-rules.ts";
@@ -23,7 +23,7 @@ function validateJobSpec(spec: JsonObject, field: string): FieldProblem[] {
   const problems = [
     ...notNegative(spec, counts, field),
     ...validateJobPolicies(spec, field),
-    ...validatePodSpec(pod, `${field}.template.spec`),
+    ...validatePodTemplate(objectAt(spec, "template"), `${field}.template`),
   ];
   // A template that says nothing has got Always by default.
   if (policy === "Always") problems.push(requiredValue(place, 'valid values: "OnFailure", "Never"'));

@@ -1,7 +1,7 @@
 /** Rules of a Job beside its pod: completion by index, what counts as failure and success, and how it knows its pods. */
-import { isObject, listAt, mapAt, objectAt, objectsAt, textAt } from "../access.ts";
+import { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, textAt } from "../access.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
-import { invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
+import { invalidValue, problemsOf, requiredValue, tooLongValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { domainPath, qualifiedName } from "../rules/names.ts";
 import { selectorMatches, validateSelector } from "../rules/selector.ts";
@@ -26,14 +26,43 @@ export function validateJobPolicies(spec: JsonObject, field: string): FieldProbl
   if (mode !== "" && !modes.includes(mode)) problems.push(unsupportedValue(`${field}.completionMode`, mode, modes));
   if (mode === "Indexed" && typeof spec["completions"] !== "number")
     problems.push(requiredValue(`${field}.completions`, "when completion mode is Indexed"));
-  if (mode !== "Indexed") problems.push(...validateUnindexed(spec, field));
+  problems.push(...(mode === "Indexed" ? validateManyIndexes(spec, field) : validateUnindexed(spec, field)));
   if (typeof spec["maxFailedIndexes"] === "number" && typeof spec["backoffLimitPerIndex"] !== "number")
     problems.unshift(requiredValue(`${field}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
+  if (manager.length > managerMaxBytes) problems.push(tooLongValue(`${field}.managedBy`, managerMaxBytes));
   if (manager !== "") problems.push(...problemsOf(`${field}.managedBy`, manager, domainPath(manager)));
   problems.push(...validateFailurePolicy(spec, field), ...validateSuccessPolicy(spec, mode, field));
   const known = isObject(spec["podFailurePolicy"]) ? ["Failed"] : replacements;
   if (replacement !== "" && !known.includes(replacement))
     problems.push(unsupportedValue(`${field}.podReplacementPolicy`, replacement, known));
+  return problems;
+}
+
+/** Past these the indexes that failed may not fit into a Job: of all that run at once, and of those that may fail when they are many. */
+const indexesMax = 100_000;
+const manyIndexesMax = 10_000;
+/** Bytes of the name of who runs a Job. */
+const managerMaxBytes = 63;
+
+function validateManyIndexes(spec: JsonObject, field: string): FieldProblem[] {
+  const [parallelism, completions, failed] = ["parallelism", "completions", "maxFailedIndexes"].map((name) => numberAt(spec, name)) as [
+    number,
+    number,
+    number,
+  ];
+  const problems: FieldProblem[] = [];
+  const over = (name: string, value: number, why: string): number => problems.push(invalidValue(`${field}.${name}`, value, why));
+  const most = `must be less than or equal to ${indexesMax}`;
+  if (parallelism > indexesMax) over("parallelism", parallelism, `${most} when completion mode is Indexed`);
+  if (typeof spec["completions"] === "number" && failed > completions)
+    over("maxFailedIndexes", failed, "must be less than or equal to completions");
+  if (failed > indexesMax) over("maxFailedIndexes", failed, most);
+  if (completions <= indexesMax || typeof spec["backoffLimitPerIndex"] !== "number") return problems;
+  if (typeof spec["maxFailedIndexes"] !== "number")
+    problems.push(requiredValue(`${field}.maxFailedIndexes`, `must be specified when completions is above ${indexesMax}`));
+  const many = `must be less than or equal to ${manyIndexesMax} when completions are above ${indexesMax} and used with backoff limit per index`;
+  if (parallelism > manyIndexesMax) over("parallelism", parallelism, many);
+  if (failed > manyIndexesMax) over("maxFailedIndexes", failed, many);
   return problems;
 }
 

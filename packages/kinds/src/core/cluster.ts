@@ -1,5 +1,5 @@
 /** What belongs to the cluster's machines and accounts: Node, ServiceAccount, Endpoints, limits and quotas, replication controllers. */
-import { isObject, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { isObject, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, valueAt } from "../access.ts";
 import { ageColumn, createdColumn, labelsText, nameColumn, none, templateColumns, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
@@ -46,6 +46,11 @@ export const node = define({
   namespaced: false,
   status: true,
   statusOnCreate: true,
+  prepare(object, old) {
+    const spec = objectAt(object, "spec");
+    if (!isObject(valueAt(old, "spec.configSource"))) delete spec["configSource"]; // of a time when nodes were configured through the API
+    if (!old) delete objectAt(object, "status")["config"];
+  },
   columns: [
     nameColumn,
     textColumn("Status", "Whether the node takes pods.", nodeStatus),

@@ -1,10 +1,11 @@
 /** Pod: containers that run together on one node. */
-import { listAt, mapAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
+import { listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt } from "../access.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
 import { validatePodOnly, validatePodSpec, withoutChangeable } from "../rules/pod-spec.ts";
+import { validatePodAnnotations } from "../rules/pod-template.ts";
 import { podStatusWarnings } from "../warnings/cluster.ts";
 import { hostNameWarnings } from "../warnings/labels.ts";
 import { podWarnings } from "../warnings/pod.ts";
@@ -14,7 +15,11 @@ const define = definer("", "v1");
 
 function validatePod(object: KubeObject, old?: KubeObject): FieldProblem[] {
   const spec = objectAt(object, "spec");
-  const problems = [...validatePodSpec(spec, "spec"), ...validatePodOnly(spec, old, "spec")];
+  const problems = [
+    ...validatePodAnnotations(mapAt(object, "metadata.annotations"), spec, "metadata.annotations"),
+    ...validatePodSpec(spec, "spec"),
+    ...validatePodOnly(spec, old, "spec"),
+  ];
   if (!old) return problems;
   const before = objectAt(old, "spec");
   if (objectsAt(spec, "containers").length !== objectsAt(before, "containers").length)
@@ -93,6 +98,7 @@ export const pod = define({
   prepare(object, old, { nowMs }) {
     if (old) return;
     const spec = objectAt(object, "spec");
+    if (numberAt(spec, "terminationGracePeriodSeconds") < 0) spec["terminationGracePeriodSeconds"] = 1;
     object["status"] = { phase: "Pending", ...gated(spec, nowMs), qosClass: qualityOfService(spec) };
   },
 });

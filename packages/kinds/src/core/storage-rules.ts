@@ -56,7 +56,20 @@ export function validateVolume(object: KubeObject): FieldProblem[] {
     ...validateReclaim(spec),
     ...validateSources(spec),
     ...validateClassAndMode(spec, "spec"),
+    ...validateMountOptions(object, spec),
   ];
+}
+
+/** Sources that are mounted with options. */
+const mounted = [
+  ...["gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "nfs", "rbd", "quobyte", "iscsi", "cinder", "cephfs", "azureFile"],
+  ...["vsphereVolume", "azureDisk", "photonPersistentDisk"],
+];
+const mountOptions = "volume.beta.kubernetes.io/mount-options";
+
+function validateMountOptions(object: KubeObject, spec: JsonObject): FieldProblem[] {
+  if (!(mountOptions in mapAt(object, "metadata.annotations")) || mounted.some((name) => isObject(spec[name]))) return [];
+  return [forbiddenValue(`metadata.annotations.${mountOptions}`, "may not specify mount options for this volume type")];
 }
 
 function validateCapacity(capacity: Readonly<Record<string, string>>): FieldProblem[] {

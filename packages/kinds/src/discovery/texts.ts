@@ -6,7 +6,7 @@ import { duplicateValue, immutable, invalidValue, problemsOf, requiredValue, uns
 import type { FieldProblem } from "../resource.ts";
 import { validateAddress, validateLocalOrReachable } from "../rules/addresses.ts";
 import { dns1123Label, dns1123Subdomain, qualifiedName } from "../rules/names.ts";
-import { ipFamily } from "../values/ip.ts";
+import { ipFamily, ipNumber, ipv6Text } from "../values/ip.ts";
 
 /** Named before the rest is only counted. */
 const shown = 3;
@@ -59,7 +59,10 @@ function validateEndpointAddress(address: string, type: string, field: string, i
   const place = `${field}[${i}]`;
   if (type === "FQDN") return problemsOf(place, address, dns1123Subdomain(address));
   const family = ipFamily(address);
-  if (family === undefined) return validateAddress(address, place);
+  const wrong = validateAddress(address, place);
+  if (wrong.length > 0) return wrong;
+  const form = type === "IPv6" && family === "IPv6" ? ipv6Text(ipNumber(address) ?? 0n) : address;
+  if (form !== address) return [invalidValue(place, address, `must be in canonical form (${JSON.stringify(form)})`)];
   return family === type ? validateLocalOrReachable(address, place) : [invalidValue(field, address, `must be an ${type} address`)];
 }
 

@@ -19,7 +19,7 @@ export function validateMeta(
   const meta = object.metadata;
   const shared = [
     ...validateLabels(mapAt(object, "metadata.labels"), "metadata.labels"),
-    ...validateAnnotations(mapAt(object, "metadata.annotations")),
+    ...validateAnnotations(mapAt(object, "metadata.annotations"), "metadata.annotations"),
     ...validateOwners(meta),
     ...validateFinalizers(meta.finalizers ?? []),
   ];
@@ -64,11 +64,11 @@ export function validateLabels(labels: Readonly<Record<string, unknown>>, field:
   ]);
 }
 
-function validateAnnotations(annotations: Readonly<Record<string, string>>): FieldProblem[] {
+export function validateAnnotations(annotations: Readonly<Record<string, string>>, field: string): FieldProblem[] {
   const entries = Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1));
-  const problems = entries.flatMap(([key]) => problemsOf("metadata.annotations", key, qualifiedName(key.toLowerCase())));
+  const problems = entries.flatMap(([key]) => problemsOf(field, key, qualifiedName(key.toLowerCase())));
   const bytes = entries.reduce((sum, [key, value]) => sum + utf8Length(key) + utf8Length(value), 0);
-  return bytes > annotationsMaxBytes ? [...problems, tooLongValue("metadata.annotations", annotationsMaxBytes)] : problems;
+  return bytes > annotationsMaxBytes ? [...problems, tooLongValue(field, annotationsMaxBytes)] : problems;
 }
 
 /** Bytes of a text in UTF-8. */

@@ -3,8 +3,7 @@ import { isObject, mapAt, numberAt, objectAt, textAt, valueAt } from "../access.
 import type { JsonObject } from "../object.ts";
 import { forbiddenValue, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { validateLabels } from "./object-meta.ts";
-import { validatePodSpec } from "./pod-spec.ts";
+import { validatePodTemplate } from "./pod-template.ts";
 import { selectorMatches, selectsEverything, validateSelector } from "./selector.ts";
 
 /** Numbers that may not be negative. */
@@ -43,10 +42,7 @@ function unreadable(selector: JsonObject, what: string): FieldProblem[] {
 export function validateTemplate(spec: JsonObject, kind: string): FieldProblem[] {
   const template = objectAt(spec, "template.spec");
   const field = "spec.template.spec";
-  const problems = [
-    ...validateLabels(mapAt(spec, "template.metadata.labels"), "spec.template.labels"),
-    ...validatePodSpec(template, field),
-  ];
+  const problems = [...validatePodTemplate(objectAt(spec, "template"), "spec.template")];
   const policy = textAt(template, "restartPolicy");
   if (policy !== "Always") problems.push(unsupportedValue(`${field}.restartPolicy`, policy, ["Always"]));
   if (template["activeDeadlineSeconds"] !== undefined)

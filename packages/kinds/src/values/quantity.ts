@@ -113,6 +113,18 @@ function binaryText(value: bigint): string {
   return `${mantissa}${binary[power] ?? ""}`;
 }
 
+/** In whole thousandths, rounded away from zero: no list of resources has smaller parts. */
+export function inThousandths(text: string): string {
+  if (!/[nu.]|[eE]-/u.test(text)) return text; // as nearly all are
+  const { nanos, format } = parseQuantity(text);
+  const rest = nanos % thousandth;
+  if (rest === 0n) return text;
+  const whole = nanos - rest + (nanos > 0n ? thousandth : -thousandth);
+  return canonical(whole, format);
+}
+
+const thousandth = one / 1_000n;
+
 /** -1, 0, 1 as `a` is less than, equal to, more than `b`. */
 export function compareQuantities(a: Quantity, b: Quantity): number {
   return a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;

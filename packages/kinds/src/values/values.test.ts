@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "@mecha/kit";
 import { formatDuration, humanDuration, parseDuration } from "./duration.ts";
-import { compareQuantities, parseQuantity } from "./quantity.ts";
+import { compareQuantities, inThousandths, parseQuantity } from "./quantity.ts";
 
 test("quantities are written in the one form the server has", () => {
   const forms: Record<string, string> = {
@@ -28,6 +28,20 @@ test("quantities are written in the one form the server has", () => {
     "+5": "+5",
   };
   for (const [text, form] of Object.entries(forms)) assert.equal(parseQuantity(text).text, form, text);
+});
+
+test("amounts in lists of resources have no smaller parts than thousandths, rounded away from zero", () => {
+  const amounts = {
+    "999999999n": "1",
+    "1500u": "2m",
+    "1.500001": "1501m",
+    "-1u": "-1m",
+    "1.5": "1.5",
+    "100m": "100m",
+    "1Gi": "1Gi",
+    "1e-6": "1e-3",
+  };
+  for (const [text, rounded] of Object.entries(amounts)) assert.equal(inThousandths(text), rounded, text);
 });
 
 test("what is no quantity is refused in the server's words", () => {

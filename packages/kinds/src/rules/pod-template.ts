@@ -1,0 +1,87 @@
+/** Rules of a template of pods beside those of its spec: labels, and annotations that mean something. A Pod's annotations are under the same ones. */
+import { isObject, mapAt, objectAt, objectsAt, textAt } from "../access.ts";
+import type { JsonObject } from "../object.ts";
+import { forbiddenValue, invalidValue } from "../problem.ts";
+import type { FieldProblem } from "../resource.ts";
+import { validateAnnotations, validateLabels } from "./object-meta.ts";
+import { descendingPath } from "./paths.ts";
+import { validatePodSpec } from "./pod-spec.ts";
+
+const deletionCost = "controller.kubernetes.io/pod-deletion-cost";
+const mirror = "kubernetes.io/config.mirror";
+const seccompPod = "seccomp.security.alpha.kubernetes.io/pod";
+const seccompContainer = "container.seccomp.security.alpha.kubernetes.io/";
+const appArmorContainer = "container.apparmor.security.beta.kubernetes.io/";
+const int32Max = 2_147_483_647;
+
+/** @param field Of the template: `spec.template`. The server names its labels and annotations without `metadata`. */
+export function validatePodTemplate(template: JsonObject, field: string): FieldProblem[] {
+  const annotations = mapAt(template, "metadata.annotations");
+  const spec = objectAt(template, "spec");
+  return [
+    ...validateLabels(mapAt(template, "metadata.labels"), `${field}.labels`),
+    ...validateAnnotations(annotations, `${field}.annotations`),
+    ...validatePodAnnotations(annotations, spec, `${field}.annotations`),
+    ...validatePodSpec(spec, `${field}.spec`),
+    ...validateProfiles(annotations, spec, `${field}.spec`),
+  ];
+}
+
+/** Annotations of a pod that something reads. */
+export function validatePodAnnotations(annotations: Readonly<Record<string, string>>, spec: JsonObject, field: string): FieldProblem[] {
+  const keys = Object.keys(annotations).sort();
+  const texts = (key: string): string => String(annotations[key] ?? "");
+  const problems: FieldProblem[] = [];
+  if (mirror in annotations && textAt(spec, "nodeName") === "")
+    problems.push(invalidValue(`${field}[${mirror}]`, texts(mirror), "must set spec.nodeName if mirror pod annotation is set"));
+  if (deletionCost in annotations && !isCost(texts(deletionCost)))
+    problems.push(invalidValue(`${field}[${deletionCost}]`, texts(deletionCost), "must be a 32bit integer"));
+  for (const key of keys.filter((each) => each === seccompPod || each.startsWith(seccompContainer)))
+    problems.push(...validateSeccomp(texts(key), `${field}.${key}`));
+  for (const key of keys.filter((each) => each.startsWith(appArmorContainer))) {
+    const container = key.slice(appArmorContainer.length);
+    if (!containerNames(spec).includes(container)) problems.push(invalidValue(`${field}[${key}]`, container, "container not found"));
+    const profile = texts(key);
+    if (!["", "runtime/default", "unconfined"].includes(profile) && !profile.startsWith("localhost/"))
+      problems.push(invalidValue(`${field}[${key}]`, profile, `invalid AppArmor profile name: ${JSON.stringify(profile)}`));
+  }
+  return problems;
+}
+
+const lists = ["initContainers", "containers", "ephemeralContainers"];
+const containerNames = (spec: JsonObject): string[] =>
+  lists.flatMap((list) => objectsAt(spec, list).map((container) => textAt(container, "name")));
+
+/** A whole number, written in one way only. */
+const isCost = (text: string): boolean => /^(?:0|-?[1-9]\d*|-0+\d*)$/u.test(text) && Math.abs(Number(text)) <= int32Max;
+
+function validateSeccomp(profile: string, field: string): FieldProblem[] {
+  if (["runtime/default", "docker/default", "unconfined"].includes(profile)) return [];
+  if (!profile.startsWith("localhost/")) return [invalidValue(field, profile, "must be a valid seccomp profile")];
+  return descendingPath(profile.slice("localhost/".length), field);
+}
+
+/** What a container's annotation says of AppArmor, and what its field, or its pod's, says must be one. */
+function validateProfiles(annotations: Readonly<Record<string, string>>, spec: JsonObject, field: string): FieldProblem[] {
+  if (textAt(spec, "os.name") === "windows") return [];
+  const shared = objectAt(spec, "securityContext")["appArmorProfile"];
+  return lists.flatMap((list) =>
+    objectsAt(spec, list).flatMap((container, i) => {
+      const profile = objectAt(container, "securityContext")["appArmorProfile"] ?? shared;
+      const note = annotations[appArmorContainer + textAt(container, "name")];
+      const place = `${field}.${list}[${i}].securityContext.appArmorProfile`;
+      return isObject(profile) && typeof note === "string" ? validateSameProfile(note, profile, place) : [];
+    }),
+  );
+}
+
+function validateSameProfile(note: string, profile: JsonObject, field: string): FieldProblem[] {
+  const starts: Readonly<Record<string, string>> = { Unconfined: "unconfined", RuntimeDefault: "runtime/default", Localhost: "localhost/" };
+  const type = textAt(profile, "type");
+  const wanted = starts[type];
+  if (wanted === undefined) return [];
+  if (type === "Localhost" ? !note.startsWith(wanted) : note !== wanted)
+    return [forbiddenValue(`${field}.type`, "apparmor type in annotation and field must match")];
+  const same = type !== "Localhost" || note.slice(wanted.length) === profile["localhostProfile"];
+  return same ? [] : [forbiddenValue(`${field}.localhostProfile`, "apparmor profile in annotation and field must match")];
+}
