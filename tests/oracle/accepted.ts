@@ -36,6 +36,12 @@ export const decisions: readonly Accepted[] = [
       "here nothing is written.",
   },
   {
+    where:
+      /^crd\/life › \d+ (?:create › body\.(?:status\.(?:conditions|acceptedNames)|metadata\.managedFields\[\+\])|other names › body\.status\.acceptedNames\.shortNames\[0\])$/u,
+    reason:
+      "A CRD has its names, and is served, in the answer to its creation or change; the real server's controllers see to it a moment later, and clients have to wait.",
+  },
+  {
     where: /^access\/tokens › \d+ after the account is gone /u,
     reason: "The real server takes a token for ten seconds more once it was good; here it ends with its account.",
   },

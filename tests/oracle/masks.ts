@@ -211,8 +211,11 @@ function managersInOrder(list: readonly Json[]): readonly Json[] {
     [operation, timed ? when : "", manager, apiVersion, subresource].map((part) => String(part ?? "")).join("\u0000");
   const by = (timed: boolean) => (a: Json, b: Json) => (key(timed, a) < key(timed, b) ? -1 : 1);
   const kept = [...list].sort(by(true)).every((each, i) => each === list[i]);
-  return kept ? [...list].sort(by(false)) : list;
+  const named = list.map((each) => (serverName.test(String(each["manager"])) ? { ...each, manager: "<server>" } : each));
+  return kept ? named.sort(by(false)) : named;
 }
+/** What each server calls itself where it writes; the real one goes by the name of its program's file. */
+const serverName = /^(?:kube-apiserver-v[\d.]+|mecha-apiserver)$/u;
 
 /** The real server walks maps in no order: neighbours that are about one map, or about its keys, are put into one. */
 function causesInOrder(causes: readonly Json[]): readonly Json[] {

@@ -65,15 +65,6 @@ export const notServed: readonly Accepted[] = [
   },
   {
     where: new RegExp(
-      String.raw`^${documents}(?:paths\.\/apis?\/\S*\/watch\/\S*|(?:components\.schemas|definitions)\.io\.k8s\.apimachinery\.pkg\.(?:apis\.meta\.v1\.WatchEvent|runtime\.RawExtension))$`,
-      "u",
-    ),
-    what: absent,
-    reason:
-      "The paths below /watch/, deprecated since 1.11 (the parameter watch does the same), are not in the documents, nor is what only they answer.",
-  },
-  {
-    where: new RegExp(
       String.raw`^${documents}.*\.(?:content|consumes|produces)\.application\/vnd\.kubernetes\.protobuf(?:;stream=watch)?$`,
       "u",
     ),
@@ -91,11 +82,11 @@ export const notServed: readonly Accepted[] = [
   },
   {
     where: new RegExp(
-      String.raw`^(?:openapi\/v2|crd\/openapi) › \d+ \S+ › (?:components\.schemas|definitions)\.io\.k8s\.apimachinery\.pkg\.apis\.meta\.v1\.DeleteOptions\.kinds\.`,
+      String.raw`^(?:openapi\/v2|crd\/openapi) › \d+ \S+ › (?:components\.schemas|definitions)\.io\.k8s\.apimachinery\.pkg\.apis\.meta\.v1\.(?:DeleteOptions|WatchEvent)\.kinds\.`,
       "u",
     ),
     reason:
-      "DeleteOptions are marked as those of the groups that are served (in a CRD's document: its own), not of every group there ever was.",
+      "DeleteOptions and events of watches are marked as those of the groups that are served (in a CRD's document: its own), not of every group there ever was.",
   },
   {
     where:

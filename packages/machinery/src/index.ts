@@ -70,7 +70,7 @@ export type { Admission, Admit, Special, SpecialCall, Specials } from "./server/
 export { type AccessDecision, type AccessRequest, type Authorizer, type Caller, mastersGroup, mastersOnly } from "./server/access.ts";
 export { answerOf, textAnswer } from "./server/answer.ts";
 export { bodyMaxBytes, type ProtobufDecoder } from "./server/body.ts";
-export type { FieldChange, FieldTracker } from "./server/context.ts";
+export { type FieldChange, type FieldTracker, serverManager } from "./server/context.ts";
 export { etagOf, type FixedPaths } from "./server/fixed-paths.ts";
 export { inProcessTransport } from "./server/in-process.ts";
 export { foregroundFinalizer, orphanFinalizer } from "./server/remove.ts";

@@ -244,6 +244,10 @@ async function tokens(session: Session): Promise<void> {
   await session.post(`${at}/default/token`, request({ expirationSeconds: 1e12 }), { label: "too long" });
   await session.post(`${at}/none/token`, request({}), { label: "of nobody" });
   await session.post(`${at}/default/token`, { ...request({}), metadata: { name: "other" } }, { label: "of another name" });
+  await session.post(`${at}/default/token`, { ...request({}), metadata: { uid: "1-2-3" } }, { label: "of another uid" });
+  await session.post(`/api/v1/namespaces/${namespace}/secrets`, { metadata: { name: "bound" } }, { quiet: true });
+  const secret = { kind: "Secret", apiVersion: "v1", name: "bound", uid: "1-2-3" };
+  await session.post(`${at}/default/token`, request({ boundObjectRef: secret }), { label: "bound to another uid" });
   await session.post(`${at}/default/token`, request({ boundObjectRef: { kind: "Gizmo", apiVersion: "v1", name: "x" } }), {
     label: "bound to a gizmo",
   });

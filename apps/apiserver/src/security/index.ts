@@ -18,6 +18,7 @@ import {
   mastersGroup,
   rbacAuthorizer,
   reviewSpecials,
+  serverManager,
   type Specials,
   StatusError,
 } from "@mecha/machinery";
@@ -75,7 +76,7 @@ export function openSecurity(server: () => KubeServer, issuer: TokenIssuer, cloc
     },
     async start() {
       const transport = inProcessTransport(server(), { name: "system:apiserver", groups: [mastersGroup] });
-      await makeDefaultRoles(new ApiClient(transport, { fieldManager: "mecha-apiserver" }), server());
+      await makeDefaultRoles(new ApiClient(transport, { fieldManager: serverManager }), server());
     },
   };
 }

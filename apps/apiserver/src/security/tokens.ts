@@ -3,6 +3,7 @@ import type { Clock } from "@mecha/kit";
 import type { FieldProblem, JsonObject } from "@mecha/kinds";
 import {
   type Caller,
+  conflict,
   invalid,
   type KubeServer,
   serviceAccountUser,
@@ -24,10 +25,18 @@ const lifetime = { usual: 3_600, min: 600, max: 2 ** 32 };
 
 /** Answers `serviceaccounts/NAME/token`. */
 export function tokenRequest(issuer: TokenIssuer, server: () => KubeServer, clock: Clock): (call: SpecialCall) => Promise<JsonObject> {
-  return async ({ namespace, of, body }) => {
+  return async ({ namespace, of, body, managed }) => {
     const spec = (body["spec"] ?? {}) as TokenRequestSpec;
     const seconds = spec.expirationSeconds ?? lifetime.usual;
     const { name = "", uid = "" } = of?.metadata ?? {};
+    const asked = ((body["metadata"] ?? {}) as { readonly uid?: unknown }).uid;
+    if (typeof asked === "string" && asked !== "" && asked !== uid)
+      throw conflict(
+        "TokenRequest",
+        "authentication.k8s.io",
+        name,
+        `the UID in the token request (${asked}) does not match the UID of the service account (${uid})`,
+      );
     const misplaced = placeProblems(body, name, namespace);
     if (misplaced.length > 0) throw refused(name, misplaced);
     if (!Number.isSafeInteger(seconds) || seconds < lifetime.min || seconds > lifetime.max) throw refused("", [lifetimeProblem(seconds)]);
@@ -39,7 +48,13 @@ export function tokenRequest(issuer: TokenIssuer, server: () => KubeServer, cloc
     return {
       kind: "TokenRequest",
       apiVersion: "authentication.k8s.io/v1",
-      metadata: { name, namespace, creationTimestamp: new Date(clock.wall()).toISOString().replace(/\.\d{3}Z$/u, "Z") },
+      metadata: {
+        name,
+        namespace,
+        uid,
+        creationTimestamp: new Date(clock.wall()).toISOString().replace(/\.\d{3}Z$/u, "Z"),
+        managedFields: managed({ ...body, spec: { ...spec, expirationSeconds: seconds } }),
+      },
       spec: { audiences, expirationSeconds: seconds, boundObjectRef: spec.boundObjectRef ?? null },
       status: { token, expirationTimestamp },
     };
@@ -86,7 +101,12 @@ function boundObject(server: KubeServer, namespace: string, { boundObjectRef }: 
     throw new StatusError("NotFound", `${resource.slice(1)} ${JSON.stringify(name)} not found`, { name, kind: resource.slice(1) });
   const own = found.metadata.uid ?? "";
   if (uid !== undefined && uid !== own)
-    throw new StatusError("Conflict", `the UID in the bound object reference (${uid}) does not match the UID in record (${own})`);
+    throw conflict(
+      kind,
+      "",
+      name,
+      `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
   return { kind, name, uid: own };
 }
 

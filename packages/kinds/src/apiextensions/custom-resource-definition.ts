@@ -60,6 +60,9 @@ function validate(object: KubeObject, old?: KubeObject): FieldProblem[] {
   return [...problems, ...stays("spec.group"), ...stays("spec.scope"), ...stays("spec.names.plural"), ...stays("spec.names.kind")];
 }
 
+/** Versions objects may be stored in: those there were, and the storage version of now. */
+const withAll = (stored: readonly string[], storage: readonly string[]): string[] => [...new Set([...stored, ...storage])];
+
 export const customResourceDefinition = definer(
   "apiextensions.k8s.io",
   "v1",
@@ -75,13 +78,11 @@ export const customResourceDefinition = definer(
   generation: true,
   columns: [nameColumn, createdColumn],
   validate,
-  prepare(object, old) {
-    if (old) return;
+  prepare(object, old, { subresource }) {
+    if (subresource !== undefined) return;
     const versions = objectsAt(object, "spec.versions").filter((version) => version["storage"] === true);
-    object["status"] = {
-      conditions: null,
-      acceptedNames: { plural: "", kind: "" },
-      storedVersions: versions.map((version) => textAt(version, "name")),
-    };
+    const storage = versions.map((version) => textAt(version, "name"));
+    if (!old) object["status"] = { conditions: null, acceptedNames: { plural: "", kind: "" }, storedVersions: storage };
+    else object["status"] = { ...objectAt(object, "status"), storedVersions: withAll(textsAt(object, "status.storedVersions"), storage) };
   },
 });

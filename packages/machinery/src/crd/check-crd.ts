@@ -13,6 +13,11 @@ export function validateCrd(object: KubeObject, old: KubeObject | undefined): Fi
 
 function* problemsOf(crd: Crd, old: Crd | undefined): Generator<FieldProblem> {
   const { spec, metadata } = crd;
+  // A change of the status, which leaves the spec as it is, may say of stored versions what it likes: what is wrong with them is told to who changes the spec.
+  if (old && crd.status?.acceptedNames && equal(spec, old.spec) && !equal(crd.status, old.status)) {
+    yield* checkNames(crd.status.acceptedNames, "status.acceptedNames", false);
+    return;
+  }
   if (!isObject(spec) || !isObject(spec.names)) {
     yield required(isObject(spec) ? "spec.names" : "spec");
     return;
@@ -69,19 +74,22 @@ function* checkGroup(group: string): Generator<FieldProblem> {
   else if (!group.includes(".")) yield invalidValue("spec.group", group, "should be a domain with at least one dot");
 }
 
-function* checkNames(names: CrdNames): Generator<FieldProblem> {
+/** @param needed Names a definition has to have; the server gives them one by one. */
+function* checkNames(names: CrdNames, at = "spec.names", needed = true): Generator<FieldProblem> {
   const { plural, singular, kind, listKind, shortNames, categories } = names;
   const label = (field: string, value: string | undefined, prefix = ""): FieldProblem[] => {
     const complaints = value === undefined || value === "" ? [] : dns1035Label(prefix === "" ? value : value.toLowerCase());
-    return complaints.length > 0 ? [invalidValue(`spec.names.${field}`, value, prefix + complaints.join(","))] : [];
+    return complaints.length > 0 ? [invalidValue(`${at}.${field}`, value, prefix + complaints.join(","))] : [];
   };
-  for (const name of ["plural", "singular", "kind"] as const) if (!names[name]) yield required(`spec.names.${name}`);
-  if (!listKind || (!kind && listKind === "List")) yield required("spec.names.listKind");
+  if (needed) {
+    for (const name of ["plural", "singular", "kind"] as const) if (!names[name]) yield required(`${at}.${name}`);
+    if (!listKind || (!kind && listKind === "List")) yield required(`${at}.listKind`);
+  }
   const mixed = "may have mixed case, but should otherwise match: ";
   yield* [...label("plural", plural), ...label("singular", singular), ...label("kind", kind, mixed), ...label("listKind", listKind, mixed)];
   for (const [index, name] of (shortNames ?? []).entries()) yield* label(`shortNames[${String(index)}]`, name);
   for (const [index, name] of (categories ?? []).entries()) yield* label(`categories[${String(index)}]`, name);
-  if (kind && kind === listKind) yield invalidValue("spec.names.listKind", listKind, "kind and listKind may not be the same");
+  if (kind && kind === listKind) yield invalidValue(`${at}.listKind`, listKind, "kind and listKind may not be the same");
 }
 
 function* checkConversion(conversion: Crd["spec"]["conversion"]): Generator<FieldProblem> {

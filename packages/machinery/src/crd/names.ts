@@ -39,8 +39,6 @@ export function crdStatus(crd: Crd, taken: TakenNames, nowMs: number): CrdStatus
   const serving = established
     ? condition("Established", true, "InitialNamesAccepted", "the initial names have been accepted")
     : condition("Established", false, "NotAccepted", "not all names are accepted");
-  const storage = crd.spec.versions.find((version) => version.storage)?.name;
-  const stored = crd.status?.storedVersions ?? [];
   const before = crd.status?.conditions ?? [];
   return {
     conditions: [
@@ -48,7 +46,7 @@ export function crdStatus(crd: Crd, taken: TakenNames, nowMs: number): CrdStatus
       ...[accepted, serving].map((next) => settled(next, before, nowMs)),
     ],
     acceptedNames: names,
-    storedVersions: storage === undefined || stored.includes(storage) ? stored : [...stored, storage],
+    storedVersions: crd.status?.storedVersions ?? crd.spec.versions.filter(({ storage }) => storage).map(({ name }) => name),
   };
 }
 

@@ -193,6 +193,29 @@ test("a changed CRD is served as changed; a second server on the same log serves
   assert.equal((await second.ask("GET", `${widgets}/w`)).status, 200);
 });
 
+test("what the server says of a CRD is recorded as its own; stored versions are its status's, and checked with the spec", async () => {
+  const { ask } = await served();
+  const path = `${crds}/widgets.x.dev`;
+  const merge = { "content-type": "application/merge-patch+json" };
+  const managers = (await ask("GET", path)).body.metadata.managedFields as {
+    manager: string;
+    subresource?: string;
+    fieldsV1: JsonObject;
+  }[];
+  const own = managers.find(({ manager }) => manager === "mecha-apiserver");
+  assert.equal(own?.subresource, "status");
+  assert.deepEqual(Object.keys(own.fieldsV1["f:status"] as JsonObject).sort(), ["f:acceptedNames", "f:conditions"]);
+  const moved = await ask("PATCH", `${path}/status`, { status: { storedVersions: ["v9"] } }, merge);
+  assert.deepEqual([moved.status, moved.body.status.storedVersions], [200, ["v9"]]);
+  const odd = await ask("PATCH", `${path}/status`, { status: { acceptedNames: { kind: "a b" } } }, merge);
+  assert.match(odd.body.message, /status\.acceptedNames\.kind: Invalid value: "a b"/u);
+  const changed = await ask("PATCH", path, { spec: { names: { shortNames: ["wg"] } } }, merge);
+  assert.match(changed.body.message, /status\.storedVersions\[0\]: Invalid value: "v9": missing from spec\.versions/u);
+  await ask("PATCH", `${path}/status`, { status: { storedVersions: ["v1alpha1"] } }, merge);
+  const stored = await ask("PATCH", path, { spec: { names: { shortNames: ["wg"] } } }, merge);
+  assert.deepEqual(stored.body.status.storedVersions, ["v1alpha1", "v1"]);
+});
+
 test("a CRD that cannot be served is refused when it comes", async () => {
   const { ask } = await testServer({ definitions: allKinds() });
   const refused = await ask(

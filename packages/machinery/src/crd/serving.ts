@@ -9,7 +9,7 @@
  */
 import type { KubeObject, ResourceDefinition } from "@mecha/kinds";
 import { copy, equal } from "../json.ts";
-import type { ServerParts } from "../server/context.ts";
+import { type ServerParts, serverManager } from "../server/context.ts";
 import { remove } from "../server/remove.ts";
 import { replace } from "../server/write.ts";
 import { StatusError } from "../status.ts";
@@ -81,8 +81,23 @@ export class CrdServing implements Disposable {
     next.status = { ...next.status, ...crdStatus(crd, takenNames(crd, crds), this.#parts.clock.wall()) };
     if (isTrue(next, "Established")) this.#serve(crd.metadata.name, next);
     if (ending) await this.#end(crd, next);
+    if (equal(next, crd)) return;
+    this.#track(definition, crd, next);
     // When somebody else wrote first their change begins another round.
-    if (!equal(next, crd)) await replace(this.#parts, { definition, namespace: "" }, entry, next, false);
+    await replace(this.#parts, { definition, namespace: "" }, entry, next, false);
+  }
+
+  /** Records who says all this. */
+  #track(definition: ResourceDefinition, old: Crd, next: Crd): void {
+    const managed = this.#parts.fields?.track({
+      definition,
+      old,
+      next,
+      manager: serverManager,
+      subresource: "status",
+      nowMs: this.#parts.clock.wall(),
+    });
+    if (managed) next.metadata.managedFields = [...managed];
   }
 
   /** Deletes the objects of the kind; without any left the CRD may go (keeps D2). */

@@ -86,7 +86,8 @@ class DocumentBuilder {
     if (!first) return;
     if (!definitions.every(isCustom)) this.addIndex(resourcesPath(first));
     for (const definition of definitions) this.#addResource(definition);
-    for (const each of [{ group: "", version: "v1" }, first]) this.#set.mark(`${meta}DeleteOptions`, kindOf(each, "DeleteOptions"));
+    for (const each of [{ group: "", version: "v1" }, first])
+      for (const kind of ["DeleteOptions", "WatchEvent"]) this.#set.mark(meta + kind, kindOf(each, kind));
   }
 
   addIndex(path: IndexPath): void {
@@ -136,12 +137,13 @@ class DocumentBuilder {
         status: set.reference(`${meta}Status`),
         deleteOptions: set.reference(`${meta}DeleteOptions`),
         patch: set.reference(patch),
+        watchEvent: set.reference(`${meta}WatchEvent`),
       },
       this.#version,
     );
     Object.assign(this.#paths, own);
     if (definition.verbs && !definition.verbs.includes("delete")) return;
-    for (const options of ["DeleteOptions", "Status"]) this.#type(meta + options);
+    for (const shared of ["DeleteOptions", "Status", ...(isCustom(definition) ? [] : ["WatchEvent"])]) this.#type(meta + shared);
     set.put(patch, { type: "object", description: "A patch, in the form its media type says." });
   }
 

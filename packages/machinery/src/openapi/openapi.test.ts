@@ -92,6 +92,9 @@ test("operations are called as generators of clients know them", () => {
     "readCoreV1NamespacedPodStatus",
     "createCoreV1NamespacedPodEviction",
     "replaceCoreV1NamespaceFinalize",
+    "watchCoreV1PodListForAllNamespaces",
+    "watchCoreV1NamespacedPod",
+    "watchCoreV1NodeList",
     "patchCoreV1Node",
   ])
     assert.ok(core.includes(id), id);

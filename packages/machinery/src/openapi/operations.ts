@@ -17,6 +17,8 @@ const verbs = {
   update: { method: "put", action: "put", called: "replace" },
   delete: { method: "delete", action: "delete", called: "delete" },
   patch: { method: "patch", action: "patch", called: "patch" },
+  watch: { method: "get", action: "watch", called: "watch" },
+  watchlist: { method: "get", action: "watchlist", called: "watch" },
 } as const;
 
 type Verb = keyof typeof verbs;
@@ -44,6 +46,7 @@ export interface OperationTypes {
   readonly status: JsonObject;
   readonly deleteOptions: JsonObject;
   readonly patch: JsonObject;
+  readonly watchEvent: JsonObject;
 }
 
 /** Every path of a resource, with its operations. */
@@ -53,7 +56,7 @@ export function pathsOf(definition: ResourceDefinition, types: OperationTypes, v
   const collection = namespaced ? `${root}/namespaces/{namespace}/${plural}` : `${root}/${plural}`;
   const item = `${collection}/{name}`;
   const operations = new Operations(definition, types, version);
-  const served = (verb: Verb): boolean => (definition.verbs ?? allVerbs).includes(verb);
+  const served = (verb: string): boolean => (definition.verbs ?? allVerbs).includes(verb);
   const paths: Record<string, JsonObject> = {};
   const add = (path: string, made: Readonly<Record<string, JsonObject>>): void => {
     if (Object.keys(made).length > 0) paths[path] = withShared(made);
@@ -63,6 +66,13 @@ export function pathsOf(definition: ResourceDefinition, types: OperationTypes, v
   if (namespaced && served("list")) add(`${root}/${plural}`, { get: operations.of("list", `${root}/${plural}`) });
   add(collection, pick(collection, collectionVerbs));
   add(item, pick(item, objectVerbs));
+  // By the old paths; those of CRDs are served, and not told of.
+  if (served("watch") && !definition.openAPISchema) {
+    const below = (path: string): string => path.replace(root, `${root}/watch`);
+    if (namespaced) add(below(`${root}/${plural}`), { get: operations.of("watchlist", below(`${root}/${plural}`)) });
+    add(below(collection), { get: operations.of("watchlist", below(collection)) });
+    add(below(item), { get: operations.of("watch", below(item)) });
+  }
   for (const sub of subresourcesOf(definition)) {
     const path = `${item}/${sub.name}`;
     // Custom resources have their own kind there, whatever is sent.
@@ -104,15 +114,15 @@ class Operations {
   /** Of the resource itself. */
   of(verb: Verb, path: string): JsonObject {
     const { group, version, kind, namespaced } = this.#definition;
-    const everywhere = verb === "list" && namespaced && !path.includes("{namespace}");
+    const everywhere = namespaced && !path.includes("{namespace}");
     const place = everywhere || !namespaced ? "" : "Namespaced";
-    const answer = verb === "list" ? this.#types.list : verb.startsWith("delete") ? this.#deleted(verb) : this.#types.object;
+    const [before, after] = [verb === "deletecollection" ? "Collection" : "", verb === "watchlist" ? "List" : ""];
     return this.#operation(verb, path, {
-      id: `${verb === "deletecollection" ? "Collection" : ""}${place}${kind}${everywhere ? "ForAllNamespaces" : ""}`,
+      id: `${before}${place}${kind}${after}${everywhere ? "ForAllNamespaces" : ""}`,
       description: this.#sentence(verb, ""),
       gvk: { group, version, kind },
       body: this.#types.object,
-      answer,
+      answer: this.#answer(verb),
     });
   }
 
@@ -144,7 +154,7 @@ class Operations {
     const query = ((custom ? parametersOfCrd : parametersOf)[verb] ?? []).map((name) => queryParameter(name, this.#version));
     const inPath = [...path.matchAll(/\{(\w+)\}/gu)].map(([, name = ""]) => pathParameter(name, this.#definition.kind, this.#version));
     const parameters = [...query, ...inPath, queryParameter("pretty", this.#version)];
-    const produces = verb === "list" && !custom ? listed : json;
+    const produces = (verb === "list" || verb.startsWith("watch")) && !custom ? listed : json;
     const codes = answersOf(verb, custom);
     return {
       tags: [tagOf(this.#definition)],
@@ -158,7 +168,10 @@ class Operations {
     };
   }
 
-  #deleted(verb: Verb): JsonObject {
+  #answer(verb: Verb): JsonObject {
+    if (verb === "list") return this.#types.list;
+    if (verb.startsWith("watch")) return this.#types.watchEvent;
+    if (!verb.startsWith("delete")) return this.#types.object;
     // Namespaces are answered whole as well, because they are never gone at once; their document does not say so.
     const whole = verb === "delete" && returnsDeleted(this.#definition) && this.#definition.plural !== "namespaces";
     return whole ? this.#types.object : this.#types.status;
@@ -198,6 +211,10 @@ class Operations {
         return `list ${openAPISchema ? "" : "or watch "}objects of kind ${kind}`;
       case "deletecollection":
         return `delete collection of ${kind}`;
+      case "watchlist":
+        return `watch changes to objects of kind ${kind}. deprecated: list with the parameter watch`;
+      case "watch":
+        return `watch changes to one object of kind ${kind}. deprecated: list with the parameters watch and fieldSelector`;
       case "create":
       case "delete":
         return `${verb}${below} ${one}`;

@@ -46,6 +46,8 @@ const deleteParameters: readonly QueryParameter[] = ["dryRun", "gracePeriodSecon
 /** Query parameters by verb. kubectl validates on the server only where PATCH lists fieldValidation, and dry-runs only where it lists dryRun. */
 export const parametersOf: Readonly<Record<string, readonly QueryParameter[]>> = {
   list: listParameters,
+  watch: listParameters,
+  watchlist: listParameters,
   create: writeParameters,
   update: writeParameters,
   patch: [...writeParameters, "force"],

@@ -23,6 +23,9 @@ export interface FieldTracker {
   fits?(definition: ResourceDefinition, object: KubeObject): boolean;
 }
 
+/** Under which name the server itself writes, in managedFields. */
+export const serverManager = "mecha-apiserver";
+
 export interface FieldChange {
   readonly definition: ResourceDefinition;
   readonly old: KubeObject | undefined;

@@ -2,7 +2,7 @@
  * Requests that are answered instead of stored: reviews (who am I, may I), and subresources that something is done by (a token, an eviction).
  * The server knows where they are; what they do is given to it.
  */
-import type { JsonObject, KubeObject, ResourceDefinition } from "@mecha/kinds";
+import type { JsonObject, KubeObject, ManagedFieldsEntry, ResourceDefinition } from "@mecha/kinds";
 import type { Caller } from "./access.ts";
 
 /** One create that is answered. */
@@ -17,6 +17,8 @@ export interface SpecialCall {
   readonly dryRun: boolean;
   /** When it is asked, milliseconds since 1970. */
   readonly nowMs: number;
+  /** Who said what, as managedFields has it. @param said The body, with what is taken for granted. */
+  readonly managed: (said: JsonObject) => readonly ManagedFieldsEntry[] | undefined;
 }
 
 /** @returns What is answered, with status 201. @throws StatusError */

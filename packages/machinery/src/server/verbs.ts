@@ -1,6 +1,7 @@
 /** The verbs of a resource: from a parsed request to what is to be answered. One method each; the work is in read, write, remove and watch. */
 import { apiVersionOf, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
 import { copy } from "../json.ts";
+import { typeOfKind } from "../openapi/schema.ts";
 import { invalid, notFound, StatusError } from "../status.ts";
 import { parseBody } from "./body.ts";
 import type { Checked } from "./checked.ts";
@@ -12,7 +13,7 @@ import { remove } from "./remove.ts";
 import { bodyOf, checkNew, nameOf, objectOf, optionsOf, type ResourceRequest, type Result, subresourceOption, warned } from "./request.ts";
 import { notRegistered } from "./body-kind.ts";
 import { readScale } from "./scale.ts";
-import type { Special } from "./specials.ts";
+import type { Special, SpecialCall } from "./specials.ts";
 import { create, update } from "./write.ts";
 
 export type Verb = "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
@@ -72,8 +73,30 @@ export async function performSpecial(special: Special, request: ResourceRequest)
   const of = name === undefined ? undefined : shelfOf(parts, definition).get(namespace, name)?.object;
   if (name !== undefined && !of) throw notFound(definition.plural, definition.group, name);
   const { object, warnings } = subresource === undefined ? reviewOf(request, options) : { object: bodyOf(request).value, warnings: [] };
-  const answer = await special({ caller, namespace, of, body: object, dryRun: options.dryRun, nowMs: parts.clock.wall() });
+  const nowMs = parts.clock.wall();
+  const managed = (said: JsonObject): ReturnType<SpecialCall["managed"]> => {
+    const { fieldManager: manager } = options;
+    const next = { metadata: {}, ...said } as unknown as KubeObject;
+    return parts.fields?.track({ definition: taken(definition, subresource), old: undefined, next, manager, subresource, nowMs });
+  };
+  const answer = await special({ caller, namespace, of, body: object, dryRun: options.dryRun, nowMs, managed });
   return { is: "status", status: 201, object: answer, warnings };
+}
+
+/** Of what subresources take, by the definition they are of: made once, as the field tracker keeps what it knows of each. */
+const takenKinds = new WeakMap<ResourceDefinition, Map<string, ResourceDefinition>>();
+
+/** The kind a subresource takes, as far as fields are concerned. */
+function taken(definition: ResourceDefinition, subresource: string | undefined): ResourceDefinition {
+  const of = definition.creates?.find(({ name }) => name === subresource);
+  const type = of && typeOfKind(of);
+  if (!of || type === undefined) return definition;
+  const known = takenKinds.get(definition) ?? new Map<string, ResourceDefinition>();
+  takenKinds.set(definition, known);
+  const { name, group, version, kind } = of;
+  const made = known.get(name) ?? { ...definition, group, version, kind, type, status: false };
+  known.set(name, made);
+  return made;
 }
 
 /** A review, decoded and checked like an object that is to be stored. */
