@@ -39,6 +39,7 @@ test("values come from where the container says; the last of a name counts, and 
       keyRef("TIER", "fieldRef", { fieldPath: "metadata.labels['tier']" }),
       keyRef("NOTE", "fieldRef", { fieldPath: "metadata.annotations['a.b/c']" }),
       keyRef("NO_NOTE", "fieldRef", { fieldPath: "metadata.annotations['none']" }),
+      keyRef("NO_LABEL", "fieldRef", { fieldPath: "metadata.labels['toString']" }),
     ],
     envFrom: [
       { configMapRef: { name: "colours" }, prefix: "P_" },
@@ -60,6 +61,7 @@ test("values come from where the container says; the last of a name counts, and 
       TIER: "web",
       NOTE: "note",
       NO_NOTE: "",
+      NO_LABEL: "",
     },
   });
   assert.deepEqual(
@@ -74,6 +76,7 @@ test("what is missing is named, and where it is asked for", () => {
     [{ env: [keyRef("A", "secretKeyRef", { name: "door", key: "x" })] }, "env A: Secret door has no key x"],
     [{ env: [keyRef("A", "secretKeyRef", { name: "door", key: "NUL" })] }, "env A: its value holds a NUL character"],
     [{ envFrom: [{ secretRef: { name: "no" } }] }, "envFrom: there is no Secret no"],
+    [{ env: [keyRef("A", "configMapKeyRef", { name: "colours", key: "constructor" })] }, "env A: ConfigMap colours has no key constructor"],
   ] as const)
     assert.deepEqual(read(container), { problem });
   const resource = read({ env: [keyRef("A", "resourceFieldRef", { resource: "limits.cpu" })] });

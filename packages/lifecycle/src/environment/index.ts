@@ -101,7 +101,7 @@ function valueOf(entry: JsonObject, env: ReadonlyMap<string, string>, sources: E
 function keyOf(kind: ConfigRef["kind"], from: JsonObject, at: string, sources: EnvironmentSources): string | undefined {
   const [name, key] = [textAt(from, "name"), textAt(from, "key")];
   const found = sources.config({ kind, name });
-  const value = found && textsOf(kind, found)[key];
+  const value = found && own(textsOf(kind, found), key);
   if (value !== undefined || from["optional"] === true) return value;
   throw new Missing(found ? `${at}: ${kind} ${name} has no key ${key}` : `${at}: there is no ${kind} ${name}`);
 }
@@ -118,7 +118,7 @@ const decoder = new TextDecoder();
 /** Of what a pod could read of itself, that which holds for a process of this machine. */
 function fieldOf(path: string, at: string, { metadata }: KubeObject): string {
   const keyed = /^metadata\.(labels|annotations)\['([^']+)'\]$/u.exec(path);
-  if (keyed) return metadata[keyed[1] as "labels" | "annotations"]?.[keyed[2] ?? ""] ?? "";
+  if (keyed) return own(metadata[keyed[1] as "labels" | "annotations"] ?? {}, keyed[2] ?? "") ?? "";
   if (path === "metadata.name") return metadata.name;
   if (path === "metadata.namespace") return metadata.namespace ?? "";
   if (path === "metadata.uid") return metadata.uid ?? "";
@@ -126,6 +126,11 @@ function fieldOf(path: string, at: string, { metadata }: KubeObject): string {
   throw new Missing(
     `${at}: the field ${path} is not there for a process; metadata.name, namespace, uid, labels['…'] and annotations['…'] are`,
   );
+}
+
+/** The text of that key, which may be called `constructor`. */
+function own(texts: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(texts, key) ? texts[key] : undefined;
 }
 
 /** Fills in `$(NAME)`. keeps E2 */
