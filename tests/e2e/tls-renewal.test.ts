@@ -40,6 +40,14 @@ async function knock(listener: Listener, ca: Authority, caller: Certificate, ses
   return (await Promise.race([get(socket), refused])) === undefined ? undefined : socket; // TLS 1.3 servers refuse after the client is done
 }
 
+/** The authority that is replaced and the new one, each with what it signed for a server called a and a caller called b. */
+async function twoAuthorities(folder: string) {
+  const [before, after] = [await authority(folder, "before"), await authority(folder, "after")];
+  const [server, caller] = [await before.sign("a"), await before.sign("b")];
+  const [newServer, newCaller] = [await after.sign("a"), await after.sign("b")];
+  return { before, after, server, caller, newServer, newCaller };
+}
+
 async function get(socket: TLSSocket): Promise<string> {
   socket.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
   const [chunk] = (await once(socket, "data")) as [Buffer];
@@ -49,13 +57,7 @@ async function get(socket: TLSSocket): Promise<string> {
 suite("certificates that are renewed", { skip: skipUnless("openssl"), timeout: 120_000 }, () => {
   test("new connections get the new ones, also those that would resume an old session; old connections stay", async () => {
     await using dir = await tempDir("tls-renewal");
-    const [before, after] = [await authority(dir.path, "before"), await authority(dir.path, "after")];
-    const [server, caller, newServer, newCaller] = [
-      await before.sign("a"),
-      await before.sign("b"),
-      await after.sign("a"),
-      await after.sign("b"),
-    ];
+    const { before, after, server, caller, newServer, newCaller } = await twoAuthorities(dir.path);
     const log = new MemoryLog();
     await using listener = await listen(
       { host, port: 0, clock: hostClock, log, tls: { ...server, callerAuthorities: before.certificate } },
@@ -89,13 +91,7 @@ suite("certificates that are renewed", { skip: skipUnless("openssl"), timeout: 1
 
   test("files that change are read again; those that do not fit are said once, and those in use stay", async () => {
     await using dir = await tempDir("tls-renewal");
-    const [before, after] = [await authority(dir.path, "before"), await authority(dir.path, "after")];
-    const [server, caller, newServer, newCaller] = [
-      await before.sign("a"),
-      await before.sign("b"),
-      await after.sign("a"),
-      await after.sign("b"),
-    ];
+    const { before, after, server, caller, newServer, newCaller } = await twoAuthorities(dir.path);
     const given = (name: string) => ({ value: join(dir.path, name), field: name });
     const files = { certificate: given("own.crt"), key: given("own.key"), authorities: given("ca.crt") };
     const member = { certificate: given("b.crt"), key: given("b.key"), authorities: given("ca.crt") };

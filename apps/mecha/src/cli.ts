@@ -106,7 +106,7 @@ ${exitHelp}`,
       examples(["mecha up", "mecha up examples/shopping-cart --port 8080", "mecha up --port 0 --admin-port 0 --state /tmp/try"]),
     )
     .action(async (folder: string, options: Parameters<typeof up>[1]) =>
-      done(await (await import("./commands/up.ts")).up({ ...io, cwd: io.cwd }, { ...options, folder })),
+      done(await (await import("./commands/up.ts")).up(io, { ...options, folder })),
     );
 
   program
