@@ -90,7 +90,10 @@ test("more groups than the log answers for at once are all looked at", async () 
   for (const name of names) await topics.advance(name, { position: 0, ahead: [] }, []);
   await append(1);
   await clock.advance(9 * minute);
-  assert.deepEqual(lines(), Array.from({ length: 1_002 }, () => warning));
+  assert.deepEqual(
+    lines(),
+    Array.from({ length: 1_002 }, () => warning),
+  );
   assert.ok(names.every((name) => retention.of(name)?.soon === true));
   retention.stop();
 });
