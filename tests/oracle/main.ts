@@ -5,6 +5,7 @@
  *     npm run oracle:kube -- crud errors/409       cases whose name contains one of the words
  *     npm run oracle:kube -- --junit FILE          also writes the result as JUnit
  *     npm run oracle:kube -- --open FILE           writes the differences nobody listed as JSON
+ *     npm run oracle:kube -- --repeat 20 watch/    each case so often, to find those that vary
  *     npm run oracle:kube -- --serve               starts both, prints how to reach them, and waits for Ctrl-C
  *
  * Needs Go: the real server and its etcd are built once (tests/tools/kube-apiserver, tests/tools/etcd). Debian's etcd-server is taken where no etcd can be
@@ -25,7 +26,12 @@ import { type Case, Session, type Who } from "./session.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { junit: { type: "string" }, open: { type: "string" }, serve: { type: "boolean", default: false } },
+  options: {
+    junit: { type: "string" },
+    open: { type: "string" },
+    repeat: { type: "string", default: "1" },
+    serve: { type: "boolean", default: false },
+  },
 });
 if (!(await onPath("go"))) {
   console.error("oracle:kube needs Go (Debian: apt-get install golang)");
@@ -35,7 +41,7 @@ const built = await builtKubeApiserver();
 await using dir = await tempDir("oracle");
 const certificates = await makeCertificates(dir.path);
 await using ours = await startOurs(certificates);
-await using real = await startReal(built, certificates);
+await using real = await startReal(built, certificates, { past: true });
 if (values.serve) await serve(real, ours, certificates);
 else process.exitCode = await run(real, ours, certificates);
 
@@ -50,7 +56,8 @@ async function serve(one: Served, other: Served, { folder }: Certificates): Prom
 
 async function run(one: Served, other: Served, made: Certificates): Promise<number> {
   const [realClients, ourClients] = [await clientsOf(one, made), await clientsOf(other, made)];
-  const chosen = allCases().filter(({ name }) => positionals.length === 0 || positionals.some((word) => name.includes(word)));
+  const once = allCases().filter(({ name }) => positionals.length === 0 || positionals.some((word) => name.includes(word)));
+  const chosen = Array.from({ length: Number(values.repeat) }, () => once).flat();
   const cases: CaseResult[] = [];
   const known: Judged["known"][number][] = [];
   await prepare(realClients.admin);

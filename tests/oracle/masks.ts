@@ -164,7 +164,7 @@ const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gu;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z/gu;
 const revisionInRequest = /resourceVersion(?:=|":\s*")(\d+)/gu;
 const revisionInText =
-  /(resource ?version: |current: |ResourceVersion in (?:the )?(?:precondition|record) \(|ResourceVersion in (?:precondition|object meta): |resource version: (?:\d+|<rv>) \()(\d+)/giu;
+  /((?<!too old )resource ?version: |current: |ResourceVersion in (?:the )?(?:precondition|record) \(|ResourceVersion in (?:precondition|object meta): |too old resource version: \d+ \()(\d+)/giu;
 /** Of an object a message shows as a whole, quoted. */
 const revisionInObject = /(\\"resourceVersion\\":\\")\d+/gu;
 /** Whole: not a part of a longer number or address. */

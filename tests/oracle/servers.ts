@@ -9,6 +9,7 @@ import { openApiServer } from "@mecha/apiserver";
 import { hostClock, hostRandom, privateFolder, readTextFile, writePrivateFile } from "@mecha/host";
 import { noLog } from "@mecha/kit";
 import { allKinds } from "@mecha/kinds";
+import type { ObjectLog } from "@mecha/machinery";
 import { type Authority, type KeyFiles, openAuthority, openTokenIssuer } from "@mecha/pki";
 import { openMemoryObjectLog } from "@mecha/store-memory";
 import { eventually, freePort, type Program, startProgram } from "../support/program.ts";
@@ -59,7 +60,12 @@ export interface RealServer extends Served, AsyncDisposable {
 /** kube-apiserver on two busy cores needs 10 to 60 s. */
 const startMaxMs = 300_000;
 
+/** Revisions each server under comparison has behind it, and has forgotten: what began there is too old for both. */
+const forgottenRevisions = 50;
+
 export interface RealOptions {
+  /** Start with revisions that are forgotten. Default: false. */
+  readonly past?: boolean;
   /** Flags beside those that every run needs. */
   readonly flags?: readonly string[];
 }
@@ -68,7 +74,7 @@ export interface RealOptions {
 export async function startReal(
   { path }: BuiltProgram,
   { folder, authority, caller }: Certificates,
-  { flags = [] }: RealOptions = {},
+  { flags = [], past = false }: RealOptions = {},
 ): Promise<RealServer> {
   const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
   const etcdUrl = `http://127.0.0.1:${client}`;
@@ -78,6 +84,7 @@ export async function startReal(
     ...["--listen-client-urls", etcdUrl, "--advertise-client-urls", etcdUrl],
     ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl, "--initial-cluster", `oracle=${peerUrl}`],
   ]);
+  if (past) await forgetRevisions(etcdUrl);
   const startedMs = performance.now();
   const server = startProgram(path, [
     ...["--etcd-servers", etcdUrl, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", String(port)],
@@ -125,6 +132,26 @@ export async function startReal(
   };
 }
 
+/** Through etcd's JSON gateway. */
+async function forgetRevisions(url: string): Promise<void> {
+  const ask = async (path: string, body: object): Promise<boolean> =>
+    (await fetch(`${url}/v3/kv/${path}`, { method: "POST", body: JSON.stringify(body) })).ok;
+  const put = { key: Buffer.from("/past").toString("base64"), value: "" };
+  await eventually("etcd answers", () => ask("put", put));
+  for (let i = 1; i < forgottenRevisions; i++) await ask("put", put);
+  await eventually("etcd has compacted", () => ask("compaction", { revision: String(forgottenRevisions) }));
+}
+
+async function logWithPast(): Promise<ObjectLog> {
+  const log = openMemoryObjectLog();
+  const key = "//configmaps/past/past";
+  const value = JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "past", namespace: "past" } });
+  for (let i = 1; i < forgottenRevisions; i++) await log.write({ key, expected: i - 1, value });
+  await log.write({ key, expected: forgottenRevisions - 1, value: undefined });
+  await log.compact(forgottenRevisions);
+  return log;
+}
+
 /** A server that ends does not become ready. */
 async function ended({ exit }: Program): Promise<never> {
   const { code } = await exit;
@@ -135,7 +162,7 @@ async function ended({ exit }: Program): Promise<never> {
 export async function startOurs({ folder, authority }: Certificates): Promise<Served & AsyncDisposable> {
   const server = await openApiServer(
     { host: "127.0.0.1", port: 0, folder, hosts: [], name: "oracle", controllers: false },
-    { clock: hostClock, random: hostRandom, log: noLog, objects: openMemoryObjectLog(), definitions: allKinds() },
+    { clock: hostClock, random: hostRandom, log: noLog, objects: await logWithPast(), definitions: allKinds() },
   );
   return { url: server.url, authority: authority.certificate, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }

@@ -1,5 +1,6 @@
 /** One case on one server: what it asks is recorded, with what differs by nature replaced (masks.ts), so that two servers' records can be compared as values. */
 import type { Answer, Call, Client, WatchEvent } from "./client.ts";
+import { eventually } from "../support/program.ts";
 import { Masks } from "./masks.ts";
 
 /** One thing a case saw. */
@@ -73,6 +74,7 @@ export class Session {
   /** Records the events until `count` have come or the server ends the watch; give every watch `timeoutSeconds`. */
   async watch(path: string, count: number, options: AskOptions & { readonly during?: () => Promise<void> } = {}): Promise<WatchEvent[]> {
     let during: Promise<void> | undefined;
+    this.#masks.asked(path, undefined);
     const events = await this.#clients[options.as ?? "admin"].watch(
       { path, ...(options.headers && { headers: options.headers }) },
       (all) => all.length >= count,
@@ -98,6 +100,11 @@ export class Session {
     const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
     await this.ask("POST", `/api/v1/namespaces/${this.namespace}/serviceaccounts`, account, { quiet: true });
     return this.namespace;
+  }
+
+  /** Waits for a state the real server comes to a little later. */
+  until(what: string, probe: () => Promise<boolean>): Promise<boolean> {
+    return eventually(what, probe);
   }
 
   masked(value: unknown): unknown {

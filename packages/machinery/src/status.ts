@@ -52,6 +52,8 @@ export class StatusError extends Error {
   readonly details: StatusDetails | undefined;
   /** Told beside the failure, in headers. */
   readonly warnings: string[] = [];
+  /** Where a list that cannot be continued as it was may go on nevertheless. */
+  continueToken: string | undefined;
 
   constructor(reason: StatusReason, message: string, details?: StatusDetails) {
     super(message);
@@ -65,7 +67,7 @@ export class StatusError extends Error {
     return {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata: this.continueToken === undefined ? {} : { continue: this.continueToken },
       status: "Failure",
       message: this.message,
       ...(this.reason !== "Unknown" && { reason: this.reason }),

@@ -25,6 +25,22 @@ async function grant(
   await session.post(`${at}/roles`, { metadata: { name }, rules }, { quiet: true });
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name };
   await session.post(`${at}/rolebindings`, { metadata: { name }, roleRef, subjects: [subject] }, { quiet: true });
+  await session.until(`alice may what ${name} says`, () => mayAlice(session, rules));
+}
+
+/** The real server's authorizer hears of a grant a little later. */
+async function mayAlice(session: Session, rules: readonly any[]): Promise<boolean> {
+  for (const { apiGroups, resources, verbs, resourceNames = [""] } of rules) {
+    const [resource = "", subresource = ""] = String(resources.at(-1)).split("/");
+    const resourceAttributes = {
+      ...{ namespace: session.namespace, group: apiGroups.at(-1), resource, subresource },
+      ...{ verb: verbs.at(-1), name: resourceNames.at(-1) },
+    };
+    const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes } };
+    const { body } = await session.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, { ...alice, quiet: true });
+    if (body.status?.allowed !== true) return false;
+  }
+  return true;
 }
 
 async function roles(session: Session): Promise<void> {

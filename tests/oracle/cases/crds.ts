@@ -22,11 +22,7 @@ async function serve(session: Session, body: any): Promise<string> {
   await session.post(crds, body, { quiet: true });
   const { group, versions: all, scope } = body.spec;
   const at = `/apis/${group}/${all[0].name}`;
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const { status } = await session.get(`${at}/gizmos`, { quiet: true });
-    if (status === 200) break;
-    await new Promise((resolve) => setTimeout(resolve, 50)); // the real server begins to serve a little later
-  }
+  await session.until("the kind is served", async () => (await session.get(`${at}/gizmos`, { quiet: true })).status === 200);
   const namespace = await session.stage();
   return scope === "Namespaced" ? `${at}/namespaces/${namespace}/gizmos` : `${at}/gizmos`;
 }
@@ -62,11 +58,9 @@ async function life(session: Session): Promise<void> {
   await session.patch("merge", `${crds}/gizmos.${group}/status`, { status: { storedVersions: ["v9"] } }, { label: "stored versions" });
   const taken = definition(group, { schema: { type: "object" }, names: { plural: "others", singular: "other", kind: "Gizmo" } });
   await session.post(crds, { ...taken, metadata: { name: `others.${group}` } }, { label: "a kind that is taken", quiet: true });
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const { body: other } = await session.get(`${crds}/others.${group}`, { quiet: true });
-    if (other.status?.conditions?.length > 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const conditions = async (): Promise<number> =>
+    (await session.get(`${crds}/others.${group}`, { quiet: true })).body.status?.conditions?.length ?? 0;
+  await session.until("its names are looked at", async () => (await conditions()) > 0);
   const { body: other } = await session.get(`${crds}/others.${group}`, { quiet: true });
   session.note("a kind that is taken", other.status);
 }

@@ -3,6 +3,7 @@ import type { Case, Session } from "../session.ts";
 
 export const listCases: readonly Case[] = [
   { name: "lists/pages", run: pages },
+  { name: "lists/expired", run: expired },
   { name: "lists/selectors", run: selectors },
   { name: "lists/revisions", run: revisions },
   { name: "lists/fields-of-kinds", run: fieldsOfKinds },
@@ -22,6 +23,16 @@ async function maps(session: Session): Promise<string> {
     await session.post(at, { apiVersion: "v1", kind: "ConfigMap", metadata }, { quiet: true });
   }
   return at;
+}
+
+/** Who takes any version may be given one of before the last writes by the real server, whose cache hears of them a little later. */
+async function settle(session: Session, at: string): Promise<void> {
+  const latest = (list: any): number => Math.max(...list.items.map((item: any) => Number(item.metadata.resourceVersion)));
+  const wanted = latest((await session.get(at, { quiet: true })).body);
+  await session.until("the cache has the last write", async () => {
+    const { body } = await session.get(`${at}?resourceVersion=0`, { quiet: true });
+    return body.items.length > 0 && latest(body) >= wanted;
+  });
 }
 
 const namesIn = (body: any): unknown => body?.items?.map((item: any) => item.metadata.name);
@@ -45,6 +56,29 @@ async function pages(session: Session): Promise<void> {
   });
   await session.get(`${at}?limit=2&continue=${token}&resourceVersion=0`, { label: "continue and version 0" });
   await session.get(`${at}?limit=2&resourceVersion=0`, { label: "limit and version 0", quiet: true });
+}
+
+/** Of a revision that is forgotten; the answer to a page of it says how to go on with what there is now. */
+async function expired(session: Session): Promise<void> {
+  const at = await maps(session);
+  const { body } = await session.get(`${at}?limit=2`, { quiet: true });
+  const token = (rv: unknown, more: object = {}): string => {
+    const found = JSON.parse(Buffer.from(String(body.metadata.continue), "base64url").toString()) as object;
+    return Buffer.from(JSON.stringify({ ...found, rv, ...more })).toString("base64url");
+  };
+  await session.get(`${at}?resourceVersion=1&resourceVersionMatch=Exact`, { label: "exact" });
+  await session.get(`${at}?resourceVersion=1&limit=2`, { label: "limited" });
+  await session.get(`${at}?resourceVersion=1&resourceVersionMatch=NotOlderThan`, { label: "not older", quiet: true });
+  const old = await session.get(`${at}?limit=2&continue=${token(1)}`, { label: "a page" });
+  const rest = `continue=${encodeURIComponent(String(old.body.metadata?.continue))}`;
+  const second = await session.get(`${at}?limit=2&${rest}`, { label: "with what there is now" });
+  await session.get(`${at}?limit=2&continue=${encodeURIComponent(String(second.body.metadata?.continue))}`, { label: "and on" });
+  await session.get(`${at}?${rest}&labelSelector=app`, { label: "with what there is now, by label" });
+  await session.get(`${at}?limit=2&continue=${token(0)}`, { label: "a page of version 0" });
+  await session.get(`${at}?limit=2&continue=${token(999_999_999)}`, { label: "a page of a version to come" });
+  await session.get(`${at}?limit=2&continue=${token(1, { start: "" })}`, { label: "a page that starts nowhere" });
+  await session.get(`${at}?limit=2&continue=${token("x")}`, { label: "a page of version x" });
+  await session.get(`${at}?limit=2&continue=${token(1, { v: "v2" })}`, { label: "a page of another form" });
 }
 
 async function selectors(session: Session): Promise<void> {
@@ -105,6 +139,7 @@ async function revisions(session: Session): Promise<void> {
   const before = (await session.get(at, { quiet: true })).body.metadata.resourceVersion;
   await session.post(at, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "later" } }, { quiet: true });
   await session.patch("merge", `${at}/m0`, { data: { x: "1" } }, { quiet: true });
+  await settle(session, at);
   for (const query of [
     "resourceVersion=0",
     `resourceVersion=${before}`,
@@ -202,6 +237,7 @@ async function watchEvents(session: Session): Promise<void> {
       (event, i) => i === 0 || Number(event.object.metadata.resourceVersion) > Number(again[i - 1]?.object.metadata.resourceVersion),
     ),
   );
+  await settle(session, at);
   await session.watch(`${at}?watch=1&timeoutSeconds=10&resourceVersion=0`, 5, { label: "from 0" });
   await session.watch(`${at}?watch=1&timeoutSeconds=10`, 5, { label: "from nowhere" });
   await session.watch(`${at}/m1?watch=1&timeoutSeconds=10`, 1, { label: "one object" });
@@ -211,6 +247,7 @@ async function watchEvents(session: Session): Promise<void> {
 async function initialEvents(session: Session): Promise<void> {
   const at = await maps(session);
   const query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=10";
+  await settle(session, at);
   await session.watch(`${at}?${query}&allowWatchBookmarks=true`, 6, { label: "with bookmarks" });
   await session.watch(`${at}?${query}&allowWatchBookmarks=true&resourceVersion=0`, 6, { label: "from 0" });
   const from = (await session.get(at, { quiet: true })).body.metadata.resourceVersion;
@@ -236,6 +273,7 @@ async function watchSelectors(session: Session): Promise<void> {
 
 async function watchForms(session: Session): Promise<void> {
   const at = await maps(session);
+  await settle(session, at);
   for (const [label, accept] of [
     ["table", "application/json;as=Table;v=v1;g=meta.k8s.io"],
     ["metadata", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"],

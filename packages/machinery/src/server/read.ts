@@ -1,13 +1,14 @@
 /**
  * Getting and listing. Everything is in memory and up to date, so a list is always consistent, of the newest revision unless an older one is asked for.
  *
- * L1 the pages of one list are of one revision: the first page's. When it is forgotten the client gets 410 and begins again
+ * L1 the pages of one list are of one revision: the first page's. When it is forgotten the client gets 410, and begins again or goes on with what there is now
  */
 import type { KubeObject } from "@mecha/kinds";
 import { matchesFields } from "../selector/fields.ts";
 import { matchesLabels } from "../selector/labels.ts";
 import { StatusError } from "../status.ts";
 import type { Shelved } from "../watch/shelf.ts";
+import { type ContinueToken, continueToken, newest, parseContinue } from "./continue.ts";
 import { presented, type ServerParts, shelfOf, type Target } from "./context.ts";
 import { badRequest, type ListOptions } from "./options.ts";
 
@@ -22,8 +23,10 @@ export function list(parts: ServerParts, target: Target, options: ListOptions): 
   const token = options.continueToken === undefined ? undefined : parseContinue(options.continueToken);
   if (token && options.resourceVersion !== undefined && options.resourceVersion !== "0")
     throw badRequest("specifying resource version is not allowed when using continue");
-  const revision = token?.revision ?? exactRevision(parts, options) ?? parts.cache.revision;
-  const entries = entriesAt(parts, target, revision, token !== undefined);
+  if (token) checkFuture(parts, token.revision);
+  const asked = token ? (token.revision === newest ? undefined : token.revision) : exactRevision(parts, options);
+  const revision = asked ?? parts.cache.revision;
+  const entries = entriesAt(parts, target, revision, token);
   const matching = selects(target, options);
   const from = token === undefined ? 0 : entries.findIndex(({ key }) => key > token.after);
   const found: Shelved[] = [];
@@ -39,7 +42,7 @@ export function list(parts: ServerParts, target: Target, options: ListOptions): 
     objects: found.map((entry) => presented(entry, definition)),
     metadata: {
       resourceVersion: String(revision),
-      ...(more && { continue: continueToken(revision, found.at(-1)?.key ?? "") }),
+      ...(more && { continue: continueToken({ revision, after: found.at(-1)?.key ?? "" }) }),
       // With a selector the rest is not counted, as the real server does not.
       ...(more && options.labels.length === 0 && options.fields.length === 0 && { remainingItemCount: entries.length - at }),
     },
@@ -57,14 +60,23 @@ export function selects(
     matchesFields(fields, object, definition);
 }
 
-function entriesAt(parts: ServerParts, { definition, namespace }: Target, revision: number, continued: boolean): readonly Shelved[] {
+function entriesAt(
+  parts: ServerParts,
+  { definition, namespace }: Target,
+  revision: number,
+  token: ContinueToken | undefined,
+): readonly Shelved[] {
   const entries = shelfOf(parts, definition).listAt(revision, namespace === "" ? undefined : namespace);
   if (entries) return entries;
-  if (!continued) throw new StatusError("Expired", "The resourceVersion for the provided list is too old.");
-  throw new StatusError(
+  if (!token) throw new StatusError("Expired", "The resourceVersion for the provided list is too old.");
+  const refusal = new StatusError(
     "Expired",
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the " +
+      "continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects " +
+      "that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
   );
+  refusal.continueToken = continueToken({ ...token, revision: newest });
+  throw refusal;
 }
 
 /** The revision a list must be of; `undefined`: the newest, which is not older than any. @throws StatusError */
@@ -98,38 +110,4 @@ export function checkFuture({ cache }: ServerParts, revision: number, before = "
       causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
       retryAfterSeconds: 1,
     });
-}
-
-function continueToken(revision: number, after: string): string {
-  return base64Url(JSON.stringify({ v: "meta.k8s.io/v1", rv: revision, start: `${after}\0` }));
-}
-
-function parseContinue(token: string): { readonly revision: number; readonly after: string } {
-  const refuse = (why: string): StatusError => badRequest(`invalid continue token: continue key is not valid: ${why}`);
-  const odd = /[^\w-]/u.exec(token)?.index ?? (token.length % 4 === 1 ? token.length - 1 : undefined);
-  if (odd !== undefined) throw refuse(`illegal base64 data at input byte ${odd}`);
-  let version: unknown;
-  try {
-    const { v, rv, start } = JSON.parse(fromBase64Url(token)) as { v?: unknown; rv?: unknown; start?: unknown };
-    version = v ?? "";
-    if (v === "meta.k8s.io/v1" && typeof rv === "number" && Number.isSafeInteger(rv) && rv > 0 && typeof start === "string")
-      return { revision: rv, after: start.replace(/\0$/u, "") };
-  } catch {
-    // Not ours: said below.
-  }
-  if (typeof version === "string" && version !== "meta.k8s.io/v1")
-    throw refuse(`server does not recognize this encoded version ${version}`);
-  throw refuse("it is not what a list of this server gave");
-}
-
-function base64Url(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replace(/=+$/u, "");
-}
-
-function fromBase64Url(text: string): string {
-  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
 }

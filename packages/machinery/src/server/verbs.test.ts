@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openMemoryObjectLog } from "@mecha/store-memory";
 import { configMap, testServer, widget } from "./testing.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -267,6 +268,34 @@ test("pages of one list are of one revision, and expire", async () => {
   assert.equal(second.metadata.resourceVersion, first.metadata.resourceVersion);
   assert.equal(second.metadata.continue, undefined);
   assert.equal((await ask("GET", `${maps}?continue=nonsense`)).status, 400);
+});
+
+test("a page of a revision that is forgotten says how to go on with what there is now", async () => {
+  const log = openMemoryObjectLog();
+  for (let i = 0; i < 5; i++) await log.write({ key: "//secrets/n/a", expected: i, value: JSON.stringify({ metadata: { name: "a" } }) });
+  await log.compact(5);
+  const { ask } = await testServer({ log });
+  for (const name of ["a", "b", "c", "d"]) await ask("POST", maps, configMap(name));
+  const token = (fields: object): string => Buffer.from(JSON.stringify({ v: "meta.k8s.io/v1", ...fields })).toString("base64url");
+  const expired = await ask("GET", `${maps}?limit=1&continue=${token({ rv: 3, start: "default/b\0" })}`);
+  assert.deepEqual([expired.status, expired.body.reason], [410, "Expired"]);
+  const second = (await ask("GET", `${maps}?limit=1&continue=${expired.body.metadata.continue}`)).body;
+  const third = (await ask("GET", `${maps}?limit=1&continue=${second.metadata.continue}`)).body;
+  assert.deepEqual(
+    [second, third].flatMap(({ items }) => items.map(({ metadata }: any) => metadata.name)),
+    ["c", "d"],
+  );
+  for (const [fields, status, message] of [
+    [{ rv: 0, start: "x" }, 400, /incorrect encoded start resourceVersion/u],
+    [{ rv: 3 }, 400, /encoded start key empty/u],
+    [{ rv: "3", start: "x" }, 400, /cannot unmarshal string into Go struct field continueToken.rv of type int64/u],
+    [{ rv: 1.5, start: "x" }, 400, /cannot unmarshal number 1.5 into/u],
+    [{ rv: 999, start: "x" }, 504, /Too large resource version: 999/u],
+  ] as const) {
+    const { status: found, body } = await ask("GET", `${maps}?continue=${token(fields)}`);
+    assert.equal(found, status);
+    assert.match(body.message, message);
+  }
 });
 
 test("resource versions of lists: future refused, exact served from the past, expired said", async () => {
