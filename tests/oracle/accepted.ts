@@ -77,6 +77,13 @@ export const decisions: readonly Accepted[] = [
       "before the rule is asked.",
   },
   {
+    where:
+      /^crud\/horizontalpodautoscalers\.autoscaling\/v1 › \d+ .* › body.*\.(annotations\.autoscaling\.alpha\.kubernetes\.io\/current-metrics|f:metadata\.f:annotations)$/u,
+    what: /autoscaling\.alpha\.kubernetes\.io\/current-metrics|currentAverageUtilization/u,
+    reason:
+      "autoscaling/v1 shows in annotations what it has no fields for, as autoscaling/v2 has it. A CPU's use, for which it has a field, is not said there again.",
+  },
+  {
     where: /^access\/default-roles /u,
     reason: "Default roles hold rules for the kinds that are served, and are not built by aggregation.",
   },

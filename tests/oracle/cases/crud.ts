@@ -10,9 +10,9 @@ export function crudCases(): Case[] {
   return samples.map((sample) => ({ name: `crud/${nameOf(sample)}`, run: (session) => life(session, sample) }));
 }
 
-export function nameOf({ root, plural }: Sample): string {
-  const [, , group] = root.split("/");
-  return root === "/api/v1" ? plural : `${plural}.${group ?? ""}`;
+export function nameOf({ root, plural, older }: Sample): string {
+  const [, , group = "", version = ""] = root.split("/");
+  return root === "/api/v1" ? plural : `${plural}.${group}${older ? `/${version}` : ""}`;
 }
 
 async function life(session: Session, sample: Sample): Promise<void> {

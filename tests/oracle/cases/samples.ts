@@ -11,6 +11,8 @@ export interface Sample {
   readonly change: Readonly<Record<string, unknown>>;
   /** Merge patch of the status subresource, where there is one. */
   readonly status?: Readonly<Record<string, unknown>>;
+  /** A version beside that of another sample. */
+  readonly older?: true;
   /** The field that names another object, which has to be in the same namespace. */
   readonly about?: string;
 }
@@ -206,6 +208,18 @@ export const samples: readonly Sample[] = [
   grouped("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy", {
     object: { spec: { podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] } },
     change: { spec: { policyTypes: ["Ingress", "Egress"] } },
+  }),
+  grouped("autoscaling/v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", {
+    object: {
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "shop" },
+        maxReplicas: 3,
+        targetCPUUtilizationPercentage: 60,
+      },
+    },
+    change: { spec: { maxReplicas: 5 } },
+    status: { status: { currentReplicas: 1, desiredReplicas: 2, currentCPUUtilizationPercentage: 5 } },
+    older: true,
   }),
   grouped("networking.k8s.io/v1", "ingresses", "Ingress", {
     object: {

@@ -19,7 +19,8 @@ test("v1's one measure is a metric of v2, and comes back as it was", () => {
     { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 60 } } },
   ]);
   assert.deepEqual(toV1(stored), object);
-  assert.deepEqual(cells(hpa, object).slice(1, 5), ["Deployment/web", "<unknown>/60%", "1", 3]);
+  assert.deepEqual([stored["status"], object["status"]], [{ desiredReplicas: 0 }, { currentReplicas: 0, desiredReplicas: 0 }]);
+  assert.deepEqual(cells(hpa, object).slice(1, 5), ["Deployment/web", "cpu: <unknown>/60%", "1", 3]);
   assert.deepEqual(problemsWith(hpa, make({ maxReplicas: 0 })), [
     "spec.maxReplicas: Required value: must be set and greater than 0",
     "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",

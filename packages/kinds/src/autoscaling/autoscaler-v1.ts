@@ -3,7 +3,6 @@
  * autoscaling/v2; what v1 has no fields for, it shows in annotations, and takes back from them.
  */
 import { mapAt, numberAt, objectAt, objectsAt, textAt, valueAt } from "../access.ts";
-import { ageColumn, nameColumn, numberColumn, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { horizontalPodAutoscaler } from "./autoscaler.ts";
@@ -42,12 +41,13 @@ export function toV2(object: KubeObject): KubeObject {
   spec["metrics"] = metrics.length > 0 ? metrics : [cpuMetric("target", cpuDefault)];
   const measured = [...objectsAt(status, "currentMetrics"), ...(typeof current === "number" ? [cpuMetric("current", current)] : [])];
   if (measured.length > 0) status["currentMetrics"] = measured;
+  if (status["currentReplicas"] === 0) delete status["currentReplicas"]; // v2 leaves it out when there are none, v1 says 0
   return { ...object, apiVersion: "autoscaling/v2", metadata: withAnnotations(object, kept), spec, status };
 }
 
 /** autoscaling/v1 of a stored v2. */
 export function toV1(object: KubeObject): KubeObject {
-  const [spec, status] = [{ ...objectAt(object, "spec") }, { ...objectAt(object, "status") }];
+  const [spec, status]: [JsonObject, JsonObject] = [{ ...objectAt(object, "spec") }, { currentReplicas: 0, ...objectAt(object, "status") }];
   const parts: Record<"spec" | "status", JsonObject> = { spec, status };
   const shown: Record<string, string> = { ...mapAt(object, "metadata.annotations") };
   const taken = { spec: take(spec, "metrics", "target"), status: take(status, "currentMetrics", "current") };
@@ -94,23 +94,11 @@ export const horizontalPodAutoscalerV1 = definer(
   shortNames: ["hpa"],
   categories: ["all"],
   status: true,
-  columns: [
-    nameColumn,
-    textColumn(
-      "Reference",
-      "What is scaled.",
-      (object) => `${textAt(object, "spec.scaleTargetRef.kind")}/${textAt(object, "spec.scaleTargetRef.name")}`,
-    ),
-    textColumn("Targets", "Use of the CPU now, and aimed at.", (object) => {
-      const now = valueAt(object, "status.currentCPUUtilizationPercentage");
-      const aimed = valueAt(object, "spec.targetCPUUtilizationPercentage");
-      return `${typeof now === "number" ? `${now}%` : "<unknown>"}/${typeof aimed === "number" ? `${aimed}%` : "<unset>"}`;
-    }),
-    textColumn("MinPods", "Fewest pods.", (object) => String(numberAt(object, "spec.minReplicas") || "<unset>")),
-    numberColumn("MaxPods", "Most pods.", (object) => numberAt(object, "spec.maxReplicas"), "string"),
-    numberColumn("Replicas", "Pods there are.", (object) => numberAt(object, "status.currentReplicas"), "string"),
-    ageColumn,
-  ],
+  // Tables say what is stored.
+  columns: (horizontalPodAutoscaler.columns ?? []).map((column) => ({
+    ...column,
+    cell: (object, nowMs) => column.cell(toV2(object), nowMs),
+  })),
   validate: (object, old) => horizontalPodAutoscaler.validate?.(toV2(object), old && toV2(old)) ?? [],
   fieldAnnotations: annotations.map(([, , annotation]) => annotation),
   storedAs: { group: "autoscaling", plural: "horizontalpodautoscalers", toStored: toV2, fromStored: toV1 },
