@@ -67,6 +67,10 @@ export const decisions: readonly Accepted[] = [
       "the reference.",
   },
   {
+    where: /^odd\/horizontalpodautoscalers\.autoscaling › \d+ behavior of nothing › body\.(message|details\.causes\[2\])$/u,
+    reason: "An empty list of scaling policies is filled in, as one that is not there; the real server refuses it.",
+  },
+  {
     where: /^warnings\/names › \d+ jobs\.batch too long › body\.(message|details\.causes\[\+\])$/u,
     reason: "A Job whose name is longer than a label may be is refused for the labels it would get, and not only for those of its pods.",
   },

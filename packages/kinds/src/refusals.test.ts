@@ -77,6 +77,86 @@ const refusals: readonly (readonly [kind: string, body: JsonObject, ...problems:
     { metadata: { annotations: { "volume.beta.kubernetes.io/mount-options": "ro" } }, spec: volume },
     "metadata.annotations.volume.beta",
   ],
+  [
+    "/PersistentVolumeClaim",
+    {
+      spec: {
+        ...claim,
+        dataSource: { kind: "PersistentVolumeClaim", name: "a" },
+        dataSourceRef: { kind: "PersistentVolumeClaim", name: "b" },
+      },
+    },
+    "spec: Invalid value: {}: must match dataSourceRef",
+  ],
+  [
+    "/PersistentVolumeClaim",
+    { spec: { ...claim, dataSourceRef: { kind: "A", name: "b" } } },
+    "spec.dataSource: Invalid",
+    "spec.dataSourceRef: Invalid",
+  ],
+  [
+    "networking.k8s.io/Ingress",
+    { spec: { defaultBackend: { resource: { kind: "a/b" } } } },
+    "spec.defaultBackend.resource.kind: Invalid",
+    "spec.defaultBackend.resource.name: Required",
+  ],
+  [
+    "batch/Job",
+    {
+      spec: {
+        ...once,
+        completionMode: "Indexed",
+        completions: 5,
+        successPolicy: { rules: [{ succeededIndexes: "0,2-3", succeededCount: 4 }] },
+      },
+    },
+    "spec.successPolicy.rules[0].succeededCount: Invalid value: 4: must be less than or equal to 3 (the number of indexes",
+  ],
+  [
+    "batch/Job",
+    {
+      spec: {
+        ...once,
+        completionMode: "Indexed",
+        completions: 5,
+        successPolicy: { rules: ["1-2-3", "x", "5", "3-1", "1,1"].map((succeededIndexes) => ({ succeededIndexes })) },
+      },
+    },
+    'spec.successPolicy.rules[0].succeededIndexes: Invalid value: "1-2-3": error parsing succeededIndexes: the fragment',
+    'spec.successPolicy.rules[1].succeededIndexes: Invalid value: "x": error parsing succeededIndexes: cannot convert',
+    'spec.successPolicy.rules[2].succeededIndexes: Invalid value: "5": error parsing succeededIndexes: too large index: "5"',
+    'spec.successPolicy.rules[3].succeededIndexes: Invalid value: "3-1": error parsing succeededIndexes: non-increasing order, previous: 3, current: 1',
+    'spec.successPolicy.rules[4].succeededIndexes: Invalid value: "1,1": error parsing succeededIndexes: non-increasing order, previous: 1, current: 1',
+  ],
+  [
+    "batch/CronJob",
+    { spec: { ...cron, jobTemplate: { spec: { ...once, manualSelector: true, selector: {} } } } },
+    "spec.jobTemplate.spec.selector: Invalid value: {}: `selector` will be auto-generated",
+    'spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: "nil", "false"',
+  ],
+  [
+    "autoscaling/HorizontalPodAutoscaler",
+    { spec: { ...scaled, metrics: [{ type: "External", external: { metric: { name: "a/b" }, target: { type: "Value" } } }] } },
+    "spec.metrics[0].external.metric.name: Invalid",
+    "spec.metrics[0].external.target.averageValue: Required value: must set either a target value for metric or a per-pod target",
+  ],
+  [
+    "/Pod",
+    {
+      spec: {
+        containers: [
+          {
+            name: "a",
+            image: "b",
+            livenessProbe: { tcpSocket: { port: 1 }, terminationGracePeriodSeconds: 0 },
+            readinessProbe: { tcpSocket: { port: 1 }, terminationGracePeriodSeconds: 1 },
+          },
+        ],
+      },
+    },
+    "spec.containers[0].livenessProbe.terminationGracePeriodSeconds: Invalid value: 0",
+    "spec.containers[0].readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set",
+  ],
   ["/Namespace", { spec: { finalizers: ["plain", "o.dev/f"] } }, 'spec.finalizers: Invalid value: "plain": name is neither'],
   ["batch/Job", { spec: { ...once, completionMode: "x" } }, "spec.completionMode: Unsupported"],
   ["batch/Job", { spec: { ...once, maxFailedIndexes: 1 } }, "spec.backoffLimitPerIndex: Required", "spec.maxFailedIndexes: Invalid"],

@@ -2,6 +2,7 @@
 import type { Case, Session } from "../session.ts";
 import { nameOf } from "./crud.ts";
 import { badObjects } from "./bad-objects.ts";
+import { oddObjects } from "./odd-objects.ts";
 import { sparseObjects } from "./sparse-objects.ts";
 import { collection, named, type Sample, samples } from "./samples.ts";
 
@@ -9,7 +10,7 @@ import { collection, named, type Sample, samples } from "./samples.ts";
 export type Variants = Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
 
 export function kindCases(): Case[] {
-  return [...variantCases("defaults", sparseObjects), ...variantCases("invalid", badObjects)];
+  return [...variantCases("defaults", sparseObjects), ...variantCases("invalid", badObjects), ...variantCases("odd", oddObjects)];
 }
 
 export function variantCases(group: string, variants: Variants): Case[] {

@@ -43,17 +43,22 @@ export function validateAutoscaler(object: KubeObject, old?: KubeObject): FieldP
 }
 
 function validateTarget(target: JsonObject, field: string, before?: string): FieldProblem[] {
+  const problems = validateObject(target, field, before);
+  const version = textAt(target, "apiVersion");
+  if (version === before || version.split("/").length > 1) return problems;
+  if (version === "v1" && textAt(target, "kind") === "ReplicationController") return problems;
+  return [...problems, invalidValue(`${field}.apiVersion`, version, "apiVersion must specify API group")];
+}
+
+/** An object that is scaled, or tells a measure; `before`: its version until now, which may stay. */
+function validateObject(target: JsonObject, field: string, before?: string): FieldProblem[] {
   const problems = ["kind", "name"].flatMap((name) => {
     const value = textAt(target, name);
     return value === "" ? [requiredValue(`${field}.${name}`)] : problemsOf(`${field}.${name}`, value, pathSegment(value));
   });
   const version = textAt(target, "apiVersion");
-  if (version === before) return problems;
-  const parts = version.split("/");
-  if (parts.length > 2) problems.push(invalidValue(`${field}.apiVersion`, version, `unexpected GroupVersion string: ${version}`));
-  else if (parts.length < 2 && !(version === "v1" && textAt(target, "kind") === "ReplicationController"))
-    problems.push(invalidValue(`${field}.apiVersion`, version, "apiVersion must specify API group"));
-  return problems;
+  if (version === before || version.split("/").length <= 2) return problems;
+  return [...problems, invalidValue(`${field}.apiVersion`, version, `unexpected GroupVersion string: ${version}`)];
 }
 
 function validateMetric(metric: JsonObject, field: string): FieldProblem[] {
@@ -67,7 +72,8 @@ function validateMetric(metric: JsonObject, field: string): FieldProblem[] {
   const problems = first === undefined ? [] : validateSource(objectAt(metric, first), first, `${field}.${first}`);
   if (!present.includes(wanted))
     problems.push(requiredValue(`${field}.${wanted}`, "must populate information for the given metric source"));
-  for (const other of present)
+  // One that is another than the type says is told by what is missing.
+  for (const other of present.length > 1 ? present : [])
     if (other !== wanted) problems.push(forbiddenValue(`${field}.${other}`, "must populate the given metric source only"));
   return problems;
 }
@@ -78,7 +84,12 @@ function validateSource(source: JsonObject, kind: string, field: string): FieldP
     if (textAt(source, "name") === "") problems.push(requiredValue(`${field}.name`, "must specify a resource name"));
     if (kind === "containerResource" && textAt(source, "container") === "")
       problems.push(requiredValue(`${field}.container`, "must specify a container"));
-  } else if (textAt(source, "metric.name") === "") problems.push(requiredValue(`${field}.metric.name`, "must specify a metric name"));
+  } else {
+    const name = textAt(source, "metric.name");
+    if (kind === "object") problems.push(...validateObject(objectAt(source, "describedObject"), `${field}.describedObject`));
+    if (name === "") problems.push(requiredValue(`${field}.metric.name`, "must specify a metric name"));
+    else problems.push(...problemsOf(`${field}.metric.name`, name, pathSegment(name)));
+  }
   const target = objectAt(source, "target");
   return [...problems, ...validateMeasure(target, `${field}.target`), ...validateWanted(target, kind, `${field}.target`)];
 }
@@ -108,7 +119,16 @@ function validateWanted(target: JsonObject, kind: string, field: string): FieldP
     const none = !has("averageValue") && !has("averageUtilization");
     return none ? [requiredValue(`${field}.averageUtilization`, "must set either a target raw value or a target utilization")] : [];
   }
-  return has("value") || has("averageValue") ? [] : [requiredValue(average, "must set either a target value or averageValue")];
+  const isExternal = kind === "external";
+  if (isExternal && has("value") && has("averageValue"))
+    return [forbiddenValue(`${field}.value`, "may not set both a target value for metric and a per-pod target")];
+  if (has("value") || has("averageValue")) return [];
+  return [
+    requiredValue(
+      average,
+      isExternal ? "must set either a target value for metric or a per-pod target" : "must set either a target value or averageValue",
+    ),
+  ];
 }
 
 function validateRules(rules: JsonObject, field: string): FieldProblem[] {
@@ -121,7 +141,16 @@ function validateRules(rules: JsonObject, field: string): FieldProblem[] {
   const select = textAt(rules, "selectPolicy");
   if (select !== "" && !["Disabled", "Max", "Min"].includes(select))
     problems.push(unsupportedValue(`${field}.selectPolicy`, select, ["Disabled", "Max", "Min"]));
-  return [...problems, ...objectsAt(rules, "policies").flatMap((policy, i) => validatePolicy(policy, `${field}.policies[${i}]`))];
+  const policies = rules["policies"];
+  if (Object.keys(rules).length > 0 && (!Array.isArray(policies) || policies.length === 0))
+    problems.push(requiredValue(`${field}.policies`, "must specify at least one Policy"));
+  const tolerance = textAt(rules, "tolerance");
+  const negative = tolerance.startsWith("-") ? [invalidValue(`${field}.tolerance`, tolerance, "must be greater than or equal to 0")] : [];
+  return [
+    ...problems,
+    ...objectsAt(rules, "policies").flatMap((policy, i) => validatePolicy(policy, `${field}.policies[${i}]`)),
+    ...negative,
+  ];
 }
 
 function validatePolicy(policy: JsonObject, field: string): FieldProblem[] {

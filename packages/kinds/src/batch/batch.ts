@@ -5,6 +5,7 @@ import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
 import { immutable, invalidValue, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
+import { dns1123Label } from "../rules/names.ts";
 import { validatePodTemplate } from "../rules/pod-template.ts";
 import { notNegative } from "../rules/workload.ts";
 import { scheduleComplaint, timeZoneComplaint } from "./cron.ts";
@@ -13,7 +14,10 @@ import { ageOf, humanDuration } from "../values/duration.ts";
 import { cronJobWarnings, jobWarnings } from "../warnings/workloads.ts";
 
 const define = definer("batch", "v1");
-const counts = ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"];
+const counts = [
+  ...["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"],
+  ...["backoffLimitPerIndex", "maxFailedIndexes"],
+];
 /** A Job's name and a suffix are the pod's host name: 63 less 11. */
 const cronNameMax = 52;
 function validateJobSpec(spec: JsonObject, field: string): FieldProblem[] {
@@ -28,6 +32,24 @@ function validateJobSpec(spec: JsonObject, field: string): FieldProblem[] {
   // A template that says nothing has got Always by default.
   if (policy === "Always") problems.push(requiredValue(place, 'valid values: "OnFailure", "Never"'));
   else if (policy !== "OnFailure" && policy !== "Never") problems.push(unsupportedValue(place, policy, ["OnFailure", "Never"]));
+  return problems;
+}
+
+/** Pods of indexes have the Job's name and their index as theirs. */
+function validateHostNames(object: KubeObject): FieldProblem[] {
+  const count = numberAt(object, "spec.completions");
+  if (textAt(object, "spec.completionMode") !== "Indexed" || count <= 0) return [];
+  const last = `${object.metadata.name}-${count - 1}`;
+  const why = `will not able to create pod with invalid DNS label: ${last}`;
+  return dns1123Label(last).length === 0 ? [] : [invalidValue("metadata.name", object.metadata.name, why)];
+}
+
+/** What a Job finds its pods by is given to it, so that a template of Jobs has none. */
+function validateJobTemplate(spec: JsonObject, field: string): FieldProblem[] {
+  const { selector, manualSelector } = spec;
+  const problems = validateJobSpec(spec, field);
+  if (isObject(selector)) problems.push(invalidValue(`${field}.selector`, selector, "`selector` will be auto-generated"));
+  if (manualSelector === true) problems.push(unsupportedValue(`${field}.manualSelector`, true, ["nil", "false"]));
   return problems;
 }
 
@@ -100,6 +122,7 @@ export const job = define({
   validate(object, old) {
     const spec = objectAt(object, "spec");
     const problems = validateJobSpec(spec, "spec");
+    problems.push(...validateHostNames(object));
     if (!old) return [...problems, ...validateJobSelector(object)];
     const before = objectAt(old, "spec");
     const fixed = ["completions", "selector", "template", "completionMode"].flatMap((name) =>
@@ -165,7 +188,7 @@ export const cronJob = define({
     if (!policies.includes(policy)) problems.push(unsupportedValue("spec.concurrencyPolicy", policy, policies));
     problems.push(...notNegative(spec, ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"]));
     const template = spec["jobTemplate"];
-    return [...problems, ...validateJobSpec(isObject(template) ? objectAt(template, "spec") : {}, "spec.jobTemplate.spec")];
+    return [...problems, ...validateJobTemplate(isObject(template) ? objectAt(template, "spec") : {}, "spec.jobTemplate.spec")];
   },
   warnings: cronJobWarnings,
 });

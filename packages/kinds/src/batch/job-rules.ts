@@ -141,9 +141,60 @@ function validateSuccessPolicy(spec: JsonObject, mode: string, field: string): F
   if (rules.length === 0)
     return [requiredValue(`${place}.rules`, "at least one rules must be specified when the successPolicy is specified")];
   const empty = (rule: JsonObject): boolean => rule["succeededIndexes"] === undefined && rule["succeededCount"] === undefined;
-  return rules.flatMap((rule, i) =>
-    empty(rule) ? [requiredValue(`${place}.rules[${i}]`, "at least one of succeededCount or succeededIndexes must be specified")] : [],
-  );
+  const completions = numberAt(spec, "completions");
+  return rules.flatMap((rule, i) => {
+    const at = `${place}.rules[${i}]`;
+    return empty(rule)
+      ? [requiredValue(at, "at least one of succeededCount or succeededIndexes must be specified")]
+      : validateSuccessRule(rule, completions, at);
+  });
+}
+
+/** Bytes of a list of indexes. */
+const indexesMaxBytes = 64 * 1024;
+
+function validateSuccessRule(rule: JsonObject, completions: number, field: string): FieldProblem[] {
+  const { succeededIndexes, succeededCount } = rule;
+  const problems: FieldProblem[] = [];
+  let total = 0;
+  if (typeof succeededIndexes === "string") {
+    const at = `${field}.succeededIndexes`;
+    if (succeededIndexes.length > indexesMaxBytes) problems.push(tooLongValue(at, indexesMaxBytes));
+    const read = countIndexes(succeededIndexes, completions);
+    if (typeof read === "number") total = read;
+    else problems.push(invalidValue(at, succeededIndexes, `error parsing succeededIndexes: ${read.why}`));
+  }
+  if (typeof succeededCount !== "number") return problems;
+  const over = (most: number, what: string): number =>
+    problems.push(invalidValue(`${field}.succeededCount`, succeededCount, `must be less than or equal to ${most} (the number of ${what})`));
+  if (succeededCount < 0) problems.push(invalidValue(`${field}.succeededCount`, succeededCount, "must be greater than or equal to 0"));
+  if (succeededCount > completions) over(completions, "specified completions");
+  if (typeof succeededIndexes === "string" && succeededCount > total) over(total, "indexes in the specified succeededIndexes field");
+  return problems;
+}
+
+/** How many indexes `1,3-5` names, each below `completions`, in rising order; or why it is no such list. */
+function countIndexes(text: string, completions: number): number | { readonly why: string } {
+  if (text === "") return 0;
+  let [total, last] = [0, -1];
+  for (const interval of text.split(",")) {
+    const limits = interval.split("-");
+    const fragment = JSON.stringify(interval);
+    if (limits.length > 2)
+      return {
+        why: `the fragment ${fragment} violates the requirement that an index interval can have at most two parts separated by '-'`,
+      };
+    for (const limit of limits) {
+      if (!/^[+]?\d+$/u.test(limit)) return { why: `cannot convert string to integer for index: ${JSON.stringify(limit)}` };
+      if (Number(limit) >= completions) return { why: `too large index: ${JSON.stringify(limit)}` };
+    }
+    const [from = 0, to = from] = limits.map(Number);
+    if (limits.length === 2 && from >= to) return { why: `non-increasing order, previous: ${from}, current: ${to}` };
+    if (last >= from) return { why: `non-increasing order, previous: ${last}, current: ${from}` };
+    total += to - from + 1;
+    last = to;
+  }
+  return total;
 }
 
 /** On create: a Job knows its pods by its own uid, unless it names them itself; and its selector is for the pods it makes. */

@@ -3,7 +3,7 @@ import { isObject, mapAt, objectAt, objectsAt, textAt, textsAt } from "../access
 import type { JsonObject, KubeObject } from "../object.ts";
 import { forbiddenValue, invalidValue, problemsOf, requiredValue, unsupportedValue } from "../problem.ts";
 import type { FieldProblem } from "../resource.ts";
-import { dns1123Subdomain } from "../rules/names.ts";
+import { dns1123Label, dns1123Subdomain } from "../rules/names.ts";
 import { validateSelector } from "../rules/selector.ts";
 import { parseQuantity } from "../values/quantity.ts";
 
@@ -45,7 +45,44 @@ export function validateClaimSpec(spec: JsonObject, field: string): FieldProblem
   ];
   if (size === undefined) problems.push(requiredValue(place));
   else if (parseQuantity(size).nanos <= 0n) problems.push(invalidValue(place, size, "must be greater than zero"));
-  return [...problems, ...validateClassAndMode(spec, field)];
+  const attributes = textAt(spec, "volumeAttributesClassName");
+  return [
+    ...problems,
+    ...validateClassAndMode(spec, field),
+    ...validateDataSources(spec, field),
+    ...(attributes === "" ? [] : problemsOf(`${field}.volumeAttributesClassName`, attributes, dns1123Subdomain(attributes))),
+  ];
+}
+
+/** What a claim is filled with: both fields must say the same, where the newer one names no other namespace. */
+function validateDataSources(spec: JsonObject, field: string): FieldProblem[] {
+  const { dataSource, dataSourceRef } = spec;
+  const problems = ["dataSource", "dataSourceRef"].flatMap((name) => {
+    const source = spec[name];
+    return isObject(source) ? validateDataSource(source, `${field}.${name}`) : [];
+  });
+  if (!isObject(dataSource) || !isObject(dataSourceRef)) return problems;
+  // As the server shows it: a path where a value should be.
+  if (textAt(dataSourceRef, "namespace") !== "")
+    return [...problems, invalidValue(field, {}, "may not be specified when dataSourceRef.namespace is specified")];
+  const same = ["apiGroup", "kind", "name"].every((name) => textAt(dataSource, name) === textAt(dataSourceRef, name));
+  return same ? problems : [...problems, invalidValue(field, {}, "must match dataSourceRef")];
+}
+
+function validateDataSource(source: JsonObject, field: string): FieldProblem[] {
+  const [name, kind, group, namespace] = ["name", "kind", "apiGroup", "namespace"].map((each) => textAt(source, each)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const problems: FieldProblem[] = [];
+  if (name === "") problems.push(requiredValue(`${field}.name`));
+  if (kind === "") problems.push(requiredValue(`${field}.kind`));
+  if (group === "" && kind !== "PersistentVolumeClaim")
+    problems.push(invalidValue(field, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+  if (group !== "") problems.push(...problemsOf(`${field}.apiGroup`, group, dns1123Subdomain(group)));
+  return namespace === "" ? problems : [...problems, ...problemsOf(`${field}.namespace`, namespace, dns1123Label(namespace))];
 }
 
 export function validateVolume(object: KubeObject): FieldProblem[] {

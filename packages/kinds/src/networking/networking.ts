@@ -8,7 +8,7 @@ import type { FieldProblem } from "../resource.ts";
 import { dns1123Label, dns1123Subdomain, wildcardHost } from "../rules/names.ts";
 import { ipFamily } from "../values/ip.ts";
 import { ingressWarnings, networkPolicyWarnings } from "../warnings/cluster.ts";
-import { validateBackendPort, validateIngressClass, validateNetworkPolicy } from "./rules.ts";
+import { validateBackendPort, validateIngressClass, validateReference, validateNetworkPolicy } from "./rules.ts";
 
 const define = definer("networking.k8s.io", "v1");
 const pathTypes = ["Exact", "ImplementationSpecific", "Prefix"];
@@ -22,7 +22,7 @@ function validateBackend(backend: JsonObject, field: string): FieldProblem[] {
   const { service, resource } = backend;
   if (!isObject(service) && !isObject(resource)) return [invalidValue(field, "", "resource or service backend is required")];
   if (isObject(service) && isObject(resource)) return [invalidValue(field, "", "cannot set both resource and service backends")];
-  if (!isObject(service)) return [];
+  if (!isObject(service)) return validateReference(objectAt(backend, "resource"), `${field}.resource`);
   const name = textAt(service, "name");
   return [
     ...(name === "" ? [requiredValue(`${field}.service.name`)] : problemsOf(`${field}.service.name`, name, dns1123Label(name))),
@@ -36,9 +36,10 @@ function validatePath(path: JsonObject, field: string): FieldProblem[] {
   const problems: FieldProblem[] = [];
   if (type === "") problems.push(requiredValue(`${field}.pathType`, "pathType must be specified"));
   else if (!pathTypes.includes(type)) problems.push(unsupportedValue(`${field}.pathType`, type, pathTypes));
-  if ((type === "Exact" || type === "Prefix") && !text.startsWith("/"))
+  const asPattern = type === "ImplementationSpecific" && text === "";
+  if (pathTypes.includes(type) && !asPattern && !text.startsWith("/"))
     problems.push(invalidValue(`${field}.path`, text, "must be an absolute path"));
-  if ((type === "Exact" || type === "Prefix") && text.startsWith("/")) {
+  if (type === "Exact" || type === "Prefix") {
     for (const part of climbing) if (text.includes(part)) problems.push(invalidValue(`${field}.path`, text, `must not contain '${part}'`));
     for (const end of climbingEnds) if (text.endsWith(end)) problems.push(invalidValue(`${field}.path`, text, `cannot end with '${end}'`));
   }

@@ -90,13 +90,20 @@ export function validateIngressClass(object: KubeObject): FieldProblem[] {
   ];
 }
 
-function validateParameters(parameters: JsonObject, field: string): FieldProblem[] {
-  const [group, scope, namespace] = ["apiGroup", "scope", "namespace"].map((name) => textAt(parameters, name));
-  const problems = group ? problemsOf(`${field}.apiGroup`, group, dns1123Subdomain(group)) : [];
+/** An object of some kind, by name. */
+export function validateReference(reference: JsonObject, field: string): FieldProblem[] {
+  const group = reference["apiGroup"];
+  const problems = typeof group === "string" ? problemsOf(`${field}.apiGroup`, group, dns1123Subdomain(group)) : [];
   for (const name of ["kind", "name"]) {
-    const value = textAt(parameters, name);
+    const value = textAt(reference, name);
     problems.push(...(value === "" ? [requiredValue(`${field}.${name}`)] : problemsOf(`${field}.${name}`, value, pathSegment(value))));
   }
+  return problems;
+}
+
+function validateParameters(parameters: JsonObject, field: string): FieldProblem[] {
+  const [scope, namespace] = ["scope", "namespace"].map((name) => textAt(parameters, name));
+  const problems = validateReference(parameters, field);
   if (scope !== "Cluster" && scope !== "Namespace")
     problems.push(unsupportedValue(`${field}.scope`, scope ?? "", ["Cluster", "Namespace"]));
   if (scope === "Namespace" && !namespace) problems.push(requiredValue(`${field}.namespace`, "`parameters.scope` is set to 'Namespace'"));

@@ -118,6 +118,11 @@ function validateProbe(probe: JsonObject, field: string, oneSuccess: boolean): F
   for (const name of counts) {
     if (numberAt(probe, name) < 0) problems.push(invalidValue(`${field}.${name}`, probe[name], "must be greater than or equal to 0"));
   }
+  const grace = probe["terminationGracePeriodSeconds"];
+  if (typeof grace === "number" && grace <= 0)
+    problems.push(invalidValue(`${field}.terminationGracePeriodSeconds`, grace, "must be greater than 0"));
+  if (typeof grace === "number" && !oneSuccess)
+    problems.push(invalidValue(`${field}.terminationGracePeriodSeconds`, grace, "must not be set for readinessProbes"));
   if (oneSuccess && numberAt(probe, "successThreshold") !== 1)
     problems.push(invalidValue(`${field}.successThreshold`, probe["successThreshold"], "must be 1"));
   return problems;

@@ -24,13 +24,16 @@ export function validatePodTemplate(template: JsonObject, field: string): FieldP
     ...validatePodAnnotations(annotations, spec, `${field}.annotations`),
     ...validatePodSpec(spec, `${field}.spec`),
     ...validateProfiles(annotations, spec, `${field}.spec`),
+    ...(objectsAt(spec, "ephemeralContainers").length > 0
+      ? [forbiddenValue(`${field}.spec.ephemeralContainers`, "ephemeral containers not allowed in pod template")]
+      : []),
   ];
 }
 
 /** Annotations of a pod that something reads. */
 export function validatePodAnnotations(annotations: Readonly<Record<string, string>>, spec: JsonObject, field: string): FieldProblem[] {
   const keys = Object.keys(annotations).sort();
-  const texts = (key: string): string => String(annotations[key] ?? "");
+  const texts = (key: string): string => annotations[key] ?? "";
   const problems: FieldProblem[] = [];
   if (mirror in annotations && textAt(spec, "nodeName") === "")
     problems.push(invalidValue(`${field}[${mirror}]`, texts(mirror), "must set spec.nodeName if mirror pod annotation is set"));
