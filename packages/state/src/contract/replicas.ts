@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "@mecha/kit";
 import type { EntityHandle, ReplicaChange, ReplicaId, ReplicaRow, Step, Store } from "../store.ts";
-import { append, cart, committed, conflict, timeMs, update } from "./steps.ts";
-import type { StorePlace } from "./store.ts";
+import { append, cart, committed, conflict, type StorePlace, timeMs, update } from "./steps.ts";
 
 const utf8 = new TextEncoder();
 const first: ReplicaId = { node: "a", incarnation: "1" };

@@ -14,8 +14,7 @@ import {
   type TimerChange,
   type TimerRow,
 } from "../store.ts";
-import type { StorePlace } from "./store.ts";
-import { append, cart, committed, conflict, type InStore, payload, read, texts, timeMs, update } from "./steps.ts";
+import { append, cart, committed, conflict, type InStore, payload, read, type StorePlace, texts, timeMs, update } from "./steps.ts";
 
 const day = 24 * 3_600_000;
 const utf8 = new TextEncoder();

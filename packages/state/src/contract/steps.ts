@@ -1,7 +1,12 @@
-/** Builders for steps and addresses, so that a contract test shows only what it is about. */
+/** What the parts of the contract share: where stores live, and builders for steps and addresses, so that a test shows only what it is about. */
 import { Fault, type FaultCode } from "@mecha/kit";
 import type { EntityAddress, Payload } from "../model.ts";
 import type { EntityHandle, Step, Store, StoredEvent, Verdict } from "../store.ts";
+
+/** Where a store lives: an empty folder, a fresh schema. Disposed after the test, when its stores are closed. */
+export interface StorePlace extends AsyncDisposable {
+  open(): Promise<Store>;
+}
 
 /** Registers a test that has an open store. */
 export type InStore = (what: string, run: (store: Store) => Promise<void>) => void;

@@ -25,14 +25,10 @@ import {
   payload,
   read,
   remove,
+  type StorePlace,
   texts,
   update,
 } from "./steps.ts";
-
-/** Where a store lives: an empty folder, a fresh schema. Disposed after the test, when its stores are closed. */
-export interface StorePlace extends AsyncDisposable {
-  open(): Promise<Store>;
-}
 
 /** What a store is made for. Tests of what it is not made for are not registered, so a run shows no skips. */
 export interface StoreCapabilities {
