@@ -18,6 +18,7 @@ import type { Eventing } from "./eventing/eventing.ts";
 import { type FunctionAddress, FunctionLink, type LinkPorts, type LinkState } from "./function-link.ts";
 import type { FunctionProtocol } from "./function-protocol.ts";
 import type { Ingress } from "./ingress/index.ts";
+import { within } from "./within.ts";
 
 /** What is known of a function before it is discovered. */
 export interface FunctionOptions {
@@ -78,6 +79,7 @@ export class Hosting implements AsyncDisposable {
   /** Those that are being removed: of what is served, what callers do not reach any more. */
   readonly #leaving = new Set<Hosted>();
   #reflection: ReflectionSource = { files: [], services: [] };
+  #draining = false;
   #closing = false;
 
   constructor(ports: HostingPorts) {
@@ -126,6 +128,12 @@ export class Hosting implements AsyncDisposable {
     return hosted;
   }
 
+  /** No new calls are taken from now on, whatever is added or removed meanwhile: health says so. */
+  drain(): void {
+    this.#draining = true;
+    this.#tellWhole();
+  }
+
   descriptors(service: string): DescriptorSet | undefined {
     return this.#ownerOf(service)?.discovered.descriptors;
   }
@@ -172,6 +180,7 @@ export class Hosting implements AsyncDisposable {
       for (const component of hosted.components) engine.closeFunction(component.function);
     }
     await hosted.link[Symbol.asyncDispose]();
+    this.#tellWhole();
     this.#ports.changed();
   }
 
@@ -219,9 +228,16 @@ export class Hosting implements AsyncDisposable {
     const isFewer = [...claimsOf(this.#served)].some((claim) => !claimed.has(claim));
     this.#served = next;
     eventing.update(staying);
-    if ([...this.#functions].every(({ name }) => next.has(name)) && next.size > 0) this.#ports.health.set("", "serving");
+    this.#tellWhole();
     if (isFewer) for (const { link } of this.#functions) link.retry(); // keeps S2
     return undefined;
+  }
+
+  /** The whole is healthy once everything was discovered, and stays so while more is added: callers lose nothing by what is yet to come. */
+  #tellWhole(): void {
+    const { health } = this.#ports;
+    if (this.#draining || this.#served.size === 0) health.set("", "notServing");
+    else if ([...this.#functions].every(({ name }) => this.#served.has(name))) health.set("", "serving");
   }
 
   #tellHealth(services: readonly string[]): void {
@@ -299,14 +315,6 @@ class Hosted implements HostedFunction {
   remove(graceMs: number): Promise<void> {
     return this.#hosting.remove(graceMs);
   }
-}
-
-/** Waits for `done`, `graceMs` at most. */
-async function within(graceMs: number, clock: Clock, done: Promise<unknown>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const cancel = clock.after(graceMs, late.resolve);
-  await Promise.race([done, late.promise]);
-  cancel();
 }
 
 /** Files of all functions, each name once. */

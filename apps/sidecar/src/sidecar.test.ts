@@ -268,6 +268,23 @@ test("what a function that lost one service cannot serve any more is there for w
   );
 });
 
+test("the whole is healthy when all that is to be served is, also once what never came is removed; with nothing left it is not", async (t) => {
+  const { sidecar, fns, until } = await open(t, ["a", "late"]);
+  await using channel = connect({ host: "127.0.0.1", port: sidecar.port, clock: hostClock });
+  const isHealthy = async (): Promise<boolean> => (await unary(channel, "/grpc.health.v1.Health/Check", new Uint8Array())).message[1] === 1;
+  await using a = await greeter("x.A", "A");
+  fns["a"]?.started(a);
+  await until("a", "ready");
+  assert.equal(await isHealthy(), false);
+  await fns["late"]?.remove(0);
+  assert.equal(await isHealthy(), true);
+  const newer = sidecar.addFunction("newer");
+  assert.equal(await isHealthy(), true, "callers lose nothing by what is yet to come");
+  await newer.remove(0);
+  await fns["a"]?.remove(0);
+  assert.equal(await isHealthy(), false);
+});
+
 test("draining refuses new calls and closes; doing it twice is harmless", async (t) => {
   const { sidecar, fns, until } = await open(t, ["f"]);
   await using fn = await greeter("x.Greeter", "Hello");

@@ -21,6 +21,7 @@ import { Eventing } from "./eventing/eventing.ts";
 import { type ClusterConfig, type ClusterTls, listenToPeers, peersOf } from "./cluster.ts";
 import { type FunctionOptions, type FunctionStatus, type HostedFunction, Hosting } from "./hosting.ts";
 import { type Ingress, type IngressOptions, isTopicPath, openIngress } from "./ingress/index.ts";
+import { within } from "./within.ts";
 
 export interface SidecarConfig {
   readonly ingress: { readonly host: string; readonly port: number; readonly tls?: ServerTls } & IngressOptions;
@@ -201,20 +202,16 @@ class RunningSidecar implements Sidecar {
   }
 
   async drain(graceMs: number): Promise<number> {
-    const untilMs = this.#ports.clock.monotonic() + graceMs;
-    this.#health.set("", "notServing");
+    const { clock } = this.#ports;
+    const untilMs = clock.monotonic() + graceMs;
+    this.#hosting.drain();
     const delivered = this.eventing.stop(); // what was not sent yet is the next process's
     // Callers first: their calls end while the engine still works. Then what the engine does on its own: effects, timers, streams to functions.
     const cutCalls = (await this.#listener?.drain(graceMs)) ?? 0;
-    await Promise.race([delivered, this.#grace(untilMs)]);
-    const cutSteps = await this.engine.drain(Math.max(0, untilMs - this.#ports.clock.monotonic()));
+    await within(Math.max(0, untilMs - clock.monotonic()), clock, delivered);
+    const cutSteps = await this.engine.drain(Math.max(0, untilMs - clock.monotonic()));
     await this[Symbol.asyncDispose]();
     return Math.max(cutCalls, cutSteps);
-  }
-
-  #grace(untilMs: number): Promise<void> {
-    const { clock } = this.#ports;
-    return new Promise((resolve) => void clock.after(Math.max(0, untilMs - clock.monotonic()), resolve));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
