@@ -31,7 +31,9 @@ export function shapeOf(types: TypeTable, ref: TypeRef | undefined, value: unkno
   }
   const row = types.get(ref.type);
   if (!row) return shapeOf(types, undefined, value);
-  return (ref.mapType ?? row.mapType) === "atomic" ? leaf : { kind: "map", fields: fieldsOf(types, ref.type) ?? noFields, element: undefined };
+  return (ref.mapType ?? row.mapType) === "atomic"
+    ? leaf
+    : { kind: "map", fields: fieldsOf(types, ref.type) ?? noFields, element: undefined };
 }
 
 /** The type of a map's field. */
