@@ -3,6 +3,7 @@
  *
  *     npm run oracle:kube                          all cases; exits 1 for a difference accepted.ts does not list, or one it lists that is no more
  *     npm run oracle:kube -- crud errors/409       cases whose name contains one of the words
+ *     npm run oracle:kube -- --files DIR           tries the objects in the YAML files of a folder instead, such as an operator's release
  *     npm run oracle:kube -- --junit FILE          also writes the result as JUnit
  *     npm run oracle:kube -- --open FILE           writes the differences nobody listed as JSON
  *     npm run oracle:kube -- --repeat 20 watch/    each case so often, to find those that vary
@@ -17,6 +18,7 @@ import { ownCrds } from "@mecha/kinds";
 import { tempDir } from "../support/files.ts";
 import { builtKubeApiserver } from "../tools/kube-apiserver/build.ts";
 import { accepted } from "./accepted.ts";
+import { fileCases } from "./cases/files.ts";
 import { allCases } from "./cases/index.ts";
 import { Client, type Served } from "./client.ts";
 import { type Accepted, compareEntries, type Judged, judge, unused } from "./diff.ts";
@@ -27,6 +29,7 @@ import { type Case, Session, type Who } from "./session.ts";
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    files: { type: "string" },
     junit: { type: "string" },
     open: { type: "string" },
     repeat: { type: "string", default: "1" },
@@ -56,7 +59,8 @@ async function serve(one: Served, other: Served, { folder }: Certificates): Prom
 
 async function run(one: Served, other: Served, made: Certificates): Promise<number> {
   const [realClients, ourClients] = [await clientsOf(one, made), await clientsOf(other, made)];
-  const once = allCases().filter(({ name }) => positionals.length === 0 || positionals.some((word) => name.includes(word)));
+  const all = values.files === undefined ? allCases() : await fileCases(values.files);
+  const once = all.filter(({ name }) => positionals.length === 0 || positionals.some((word) => name.includes(word)));
   const chosen = Array.from({ length: Number(values.repeat) }, () => once).flat();
   const cases: CaseResult[] = [];
   const known: Judged["known"][number][] = [];
@@ -68,7 +72,7 @@ async function run(one: Served, other: Served, made: Certificates): Promise<numb
     if (isBad(result.result)) console.log(caseText(result.result));
   }
   for (const client of [...Object.values(realClients), ...Object.values(ourClients)]) client[Symbol.dispose]();
-  const table: readonly Accepted[] = positionals.length === 0 ? accepted : [];
+  const table: readonly Accepted[] = positionals.length === 0 && values.files === undefined ? accepted : [];
   const found: RunResult = { version: built.version, cases, unused: unused(table, known) };
   console.log(summary(found));
   if (values.junit !== undefined) await writeFile(values.junit, junit(found));
