@@ -23,6 +23,9 @@ const changed =
   };
 const rule = (validation: object, field: object = { type: "string" }): Make => spec({ ...field, "x-kubernetes-validations": [validation] });
 
+const webhook = (clientConfig: object, conversionReviewVersions = ["v1"]): Make =>
+  changed({ conversion: { strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions } } });
+
 export const badCrds: Readonly<Record<string, Make>> = {
   "no schema": version({ schema: null }),
   "no type": schema({ properties: {} }),
@@ -132,6 +135,20 @@ export const badCrds: Readonly<Record<string, Make>> = {
   "name of the object": (group) => ({ ...definition(group, { schema: { type: "object" } }), metadata: { name: "other" } }),
   "preserve unknown fields": changed({ preserveUnknownFields: true }),
   webhook: changed({ conversion: { strategy: "Webhook" } }),
+  "webhook nowhere": webhook({}),
+  "webhook at two places": webhook({ url: "https://a.dev", service: { name: "a", namespace: "b" } }),
+  "webhook in the clear": webhook({ url: "http://a.dev/x" }),
+  "webhook with more in its URL": webhook({ url: "https://u:p@a.dev/x?y=z#w" }),
+  "webhook without a host": webhook({ url: "https:///x" }),
+  "webhook at a relative URL": webhook({ url: "a.dev/x" }),
+  "webhook at no URL": webhook({ url: "" }),
+  "webhook service without names": webhook({ service: {} }),
+  "webhook service with a bad port": webhook({ service: { name: "a", namespace: "b", port: 70_000, path: "x" } }),
+  "webhook service with a bad path": webhook({ service: { name: "a", namespace: "b", path: "/x//y/_z" } }),
+  "webhook with another review": webhook({ url: "https://a.dev" }, ["v9", "V_1"]),
+  "webhook with reviews twice": webhook({ url: "https://a.dev" }, ["v1", "v1"]),
+  "webhook with a bad authority": webhook({ url: "https://a.dev", caBundle: "bm9uc2Vuc2U=" }),
+  webhooks: webhook({ service: { name: "a", namespace: "b" } }, ["v2", "v1"]),
   conversion: changed({ conversion: { strategy: "Magic" } }),
   columns: version({
     additionalPrinterColumns: [

@@ -49,10 +49,12 @@ async function tryOut(session: Session, object: Written): Promise<void> {
   const what = `${kind} ${metadata.name ?? metadata.generateName}`;
   const at = await collection(session, object);
   if (at === undefined) return session.note(what, "not served");
-  const created = await session.post(`${at}?fieldValidation=Warn&fieldManager=files`, object, { label: `${what}: create` });
-  if (created.status !== 201) return;
+  // What a CRD's status says in the answer to its creation is a matter of moments on the real server.
+  const quiet = isCrd(object);
+  const created = await session.post(`${at}?fieldValidation=Warn&fieldManager=files`, object, { label: `${what}: create`, quiet });
+  if (created.status !== 201) return session.note(`${what}: refused`, created.body);
   const { name } = created.body.metadata;
-  if (isCrd(object)) await served(session, `${at}/${name}`);
+  if (isCrd(object)) await established(session, `${at}/${name}`);
   await session.get(`${at}/${name}`, { label: `${what}: get` });
   await session.get(`${at}?fieldSelector=metadata.name=${name}`, { label: `${what}: table`, headers: { accept: asTable } });
   const applied = { ...object, metadata: { ...metadata, name } };
@@ -79,17 +81,18 @@ async function collection(session: Session, { apiVersion, kind, metadata }: Writ
 
 const isCrd = ({ kind }: Written): boolean => kind === "CustomResourceDefinition";
 
-/** The real server begins to serve a kind a little after its definition. */
-async function served(session: Session, definition: string): Promise<void> {
-  const { body } = await session.get(definition, { quiet: true });
-  const { group, names, versions } = body.spec;
-  const { name: version } = versions.find((each: any) => each.served);
-  for (let attempt = 0; attempt < servedAttempts; attempt++) {
-    const { status } = await session.get(`/apis/${group}/${version}/${names.plural}?limit=1`, { quiet: true });
-    if (status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, servedPauseMs));
+/** The real server begins to serve a kind, and says so, a little after its definition. */
+async function established(session: Session, definition: string): Promise<void> {
+  for (let attempt = 0; attempt < establishedAttempts; attempt++) {
+    const { body } = await session.get(definition, { quiet: true });
+    const { spec, status } = body;
+    const { name: version } = spec.versions.find((each: any) => each.storage);
+    const objects = await session.get(`/apis/${spec.group}/${version}/${spec.names.plural}?limit=1`, { quiet: true });
+    const isSaid = status?.conditions?.some((each: any) => each.type === "Established" && each.status === "True");
+    if (isSaid && objects.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, establishedPauseMs));
   }
 }
 
-const servedAttempts = 400;
-const servedPauseMs = 50;
+const establishedAttempts = 400;
+const establishedPauseMs = 50;

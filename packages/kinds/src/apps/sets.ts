@@ -1,5 +1,5 @@
 /** StatefulSet (pods with names and storage of their own), DaemonSet (one pod on each node), ControllerRevision (what a set's template was). */
-import { isObject, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, valueAt } from "../access.ts";
+import { isObject, listAt, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, valueAt } from "../access.ts";
 import { ageColumn, labelsText, nameColumn, none, numberColumn, selectorColumn, templateColumns, textColumn } from "../columns.ts";
 import { definer } from "../define.ts";
 import type { JsonObject, KubeObject } from "../object.ts";
@@ -81,14 +81,14 @@ function validateClaimTemplates(spec: JsonObject): FieldProblem[] {
   ];
 }
 
-/** Volumes made from claim templates count as declared. */
+/** Volumes made from claim templates count as declared; one of the same name takes the place of what the template declares. */
 function validateStatefulTemplate(spec: JsonObject): FieldProblem[] {
-  const claims = (Array.isArray(spec["volumeClaimTemplates"]) ? spec["volumeClaimTemplates"] : []).map((claim) =>
-    textAt(claim, "metadata.name"),
-  );
   const pod = objectAt(spec, "template.spec");
-  const declared = Array.isArray(pod["volumes"]) ? (pod["volumes"] as unknown[]) : [];
-  const volumes = [...claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })), ...declared];
+  const declared = listAt(pod, "volumes");
+  const names = new Set(declared.map((volume) => textAt(volume, "name")));
+  const claims = new Set(listAt(spec, "volumeClaimTemplates").map((claim) => textAt(claim, "metadata.name")));
+  const made = [...claims].filter((name) => !names.has(name)).map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  const volumes = [...declared, ...made];
   const template = { ...objectAt(spec, "template"), spec: { ...pod, ...(volumes.length > 0 && { volumes }) } };
   return validateTemplate({ ...spec, template }, "StatefulSet");
 }

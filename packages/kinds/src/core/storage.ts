@@ -57,6 +57,8 @@ function validateClaim(object: KubeObject, old?: KubeObject): FieldProblem[] {
   return [...problems, forbiddenValue("spec", why)];
 }
 
+const hasVolume = (claim: KubeObject): boolean => textAt(claim, "spec.volumeName") !== "";
+
 export const persistentVolumeClaim = define({
   kind: "PersistentVolumeClaim",
   plural: "persistentvolumeclaims",
@@ -66,8 +68,12 @@ export const persistentVolumeClaim = define({
     nameColumn,
     textColumn("Status", "Pending, Bound or Lost.", phase),
     textColumn("Volume", "Volume the claim was given.", (object) => textAt(object, "spec.volumeName")),
-    textColumn("Capacity", "Size of that volume.", (object) => mapAt(object, "status.capacity")["storage"] ?? ""),
-    textColumn("Access Modes", "How many may mount it, and how.", (object) => modesText(object, "status.accessModes")),
+    textColumn("Capacity", "Size of that volume.", (object) =>
+      hasVolume(object) ? (mapAt(object, "status.capacity")["storage"] ?? "0") : "",
+    ),
+    textColumn("Access Modes", "How many may mount it, and how.", (object) =>
+      hasVolume(object) ? modesText(object, "status.accessModes") : "",
+    ),
     textColumn("StorageClass", "Class of the storage.", storageClass),
     attributesClass,
     ageColumn,

@@ -5,6 +5,7 @@
 import { ensureObject, isObject, listAt, mapAt, numberAt, objectAt, objectsAt, setAbsent, setDefault, textAt } from "../access.ts";
 import type { DefaultRule, DefaultRules } from "../defaults.ts";
 import type { JsonObject } from "../object.ts";
+import { imageTag } from "../values/image.ts";
 import { defaultPodRequests } from "./pod-resources.ts";
 
 /** 0644: files of volumes are readable by all, writable by their owner. */
@@ -13,13 +14,6 @@ const fileMode = 0o644;
 const affinitySeconds = 10_800;
 
 const defaultMode: DefaultRule = (volume) => setAbsent(volume, "defaultMode", fileMode);
-
-/** Tag of an image reference; `latest` when it has none, none when it is named by digest. */
-export function imageTag(image: string): string {
-  const [name = "", digest] = image.split("@");
-  const tag = /:([\w][\w.-]*)$/.exec(name.slice(name.lastIndexOf("/") + 1))?.[1];
-  return tag ?? (digest === undefined ? "latest" : "");
-}
 
 const pullPolicy = (image: string): string => (imageTag(image) === "latest" ? "Always" : "IfNotPresent");
 

@@ -1,10 +1,11 @@
-/** Is a CustomResourceDefinition one this server can serve? In the words of the server. What it cannot do at all (conversion webhooks) is refused plainly. */
+/** Is a CustomResourceDefinition one this server can serve? In the words of the server. */
 import { dns1035Label, dns1123Subdomain, type FieldProblem, type KubeObject } from "@mecha/kinds";
 import { equal, isObject } from "../json.ts";
+import { checkConversion } from "./check-conversion.ts";
 import { checkVersion, placesOf } from "./check-version.ts";
 import type { Crd, CrdNames, CrdVersion } from "./crd.ts";
 import { isTrue } from "./crd.ts";
-import { forbidden, invalidValue, notSupported, required } from "./problems.ts";
+import { invalidValue, notSupported, required } from "./problems.ts";
 
 /** Everything wrong with the CRD. `old` is set on update: the rules of a version whose schema is as before are not checked again. */
 export function validateCrd(object: KubeObject, old: KubeObject | undefined): FieldProblem[] {
@@ -30,7 +31,7 @@ function* problemsOf(crd: Crd, old: Crd | undefined): Generator<FieldProblem> {
   const versions: readonly CrdVersion[] = Array.isArray(spec.versions) ? spec.versions : [];
   yield* checkVersions(versions, Array.isArray(spec.versions));
   yield* checkNames(spec.names);
-  yield* checkConversion(spec.conversion);
+  yield* checkConversion({ ...crd, ...((crd.status ?? old?.status) && { status: crd.status ?? old?.status }) } as Crd);
   yield* checkUnknownFields(spec.preserveUnknownFields);
   if (!old) yield* checkApproval(crd);
   const places = placesOf(versions);
@@ -90,24 +91,6 @@ function* checkNames(names: CrdNames, at = "spec.names", needed = true): Generat
   for (const [index, name] of (shortNames ?? []).entries()) yield* label(`shortNames[${String(index)}]`, name);
   for (const [index, name] of (categories ?? []).entries()) yield* label(`categories[${String(index)}]`, name);
   if (kind && kind === listKind) yield invalidValue(`${at}.listKind`, listKind, "kind and listKind may not be the same");
-}
-
-function* checkConversion(conversion: Crd["spec"]["conversion"]): Generator<FieldProblem> {
-  const strategy = conversion?.strategy ?? "None";
-  if (strategy === "Webhook") {
-    const { webhook } = conversion ?? {};
-    const { clientConfig, conversionReviewVersions } = (isObject(webhook) ? webhook : {}) as Record<string, unknown>;
-    const hasVersions = Array.isArray(conversionReviewVersions) && conversionReviewVersions.length > 0;
-    if (!clientConfig) yield required("spec.conversion.webhookClientConfig", "required when strategy is set to Webhook");
-    if (!hasVersions) yield required("spec.conversion.conversionReviewVersions");
-    if (!clientConfig || !hasVersions) return;
-    yield forbidden(
-      "spec.conversion.strategy",
-      "conversion webhooks are not supported by this server: serve versions of one form with strategy None",
-    );
-  } else if (strategy !== "None") yield notSupportedOrRequired("spec.conversion.strategy", strategy, ["None", "Webhook"]);
-  else if (conversion?.webhook !== undefined)
-    yield forbidden("spec.conversion.webhookClientConfig", "should not be set when strategy is not set to Webhook");
 }
 
 function* checkUnknownFields(preserve: boolean | undefined): Generator<FieldProblem> {

@@ -1,5 +1,6 @@
 /** The rules of CustomResourceDefinitions that need schemas, rules and patterns understood: what @mecha/kinds leaves to this package. */
 import type { KubeObject, ResourceDefinition } from "@mecha/kinds";
+import { isObject } from "../json.ts";
 import { validateCrd } from "./check-crd.ts";
 import type { Crd } from "./crd.ts";
 import { crdWarnings } from "./warnings.ts";
@@ -32,11 +33,16 @@ function holdForCleanup({ metadata }: KubeObject): void {
   if (!finalizers.includes(cleanupFinalizer)) metadata.finalizers = [...finalizers, cleanupFinalizer];
 }
 
-/** Singular and list kind follow from the kind; conversion is by strategy None. */
+/** A webhook's, as of everything that is HTTPS. */
+const webhookPort = 443;
+
+/** Singular and list kind follow from the kind; conversion is by strategy None, a webhook's service has a port. */
 function fillNames(object: KubeObject): void {
   const spec = (object as Crd).spec as Writable<Crd["spec"]> | undefined;
   if (!spec?.names?.kind) return;
   const { kind, singular, listKind } = spec.names;
   spec.names = { ...spec.names, singular: singular || kind.toLowerCase(), listKind: listKind || `${kind}List` };
   spec.conversion ??= { strategy: "None" };
+  const service = spec.conversion.webhook?.clientConfig?.service as { port?: number } | undefined;
+  if (isObject(service)) service.port ??= webhookPort;
 }

@@ -358,9 +358,9 @@ const wrongCrds: [string, Crd, RegExp][] = [
   ["group", crd({ group: "dev" }), /^spec\.group: Invalid value: "dev": should be a domain with at least one dot$/m],
   ["scope", crd({ scope: "World" }), /^spec\.scope: Unsupported value: "World": supported values: "Cluster", "Namespaced"$/m],
   [
-    "webhook",
-    crd({ conversion: { strategy: "Webhook", webhook: { clientConfig: {}, conversionReviewVersions: ["v1"] } } }),
-    /^spec\.conversion\.strategy: Forbidden: conversion webhooks are not supported/m,
+    "webhook nowhere",
+    crd({ conversion: { strategy: "Webhook", webhook: { clientConfig: {}, conversionReviewVersions: ["v9"] } } }),
+    /^spec\.conversion\.webhookClientConfig: Required value: exactly one of url or service is required\nspec\.conversion\.conversionReviewVersions: Invalid value: \["v9"\]: must include at least one of v1, v1beta1$/m,
   ],
   [
     "webhook without webhook",

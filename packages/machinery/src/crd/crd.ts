@@ -49,13 +49,23 @@ export interface CrdStatus {
   readonly storedVersions?: readonly string[];
 }
 
+export interface CrdConversion {
+  readonly strategy: string;
+  readonly webhook?: { readonly clientConfig?: WebhookClientConfig; readonly conversionReviewVersions?: readonly string[] };
+}
+
+export interface WebhookClientConfig {
+  readonly url?: string;
+  readonly service?: { readonly namespace?: string; readonly name?: string; readonly path?: string; readonly port?: number };
+}
+
 export interface Crd extends KubeObject {
   readonly spec: {
     readonly group: string;
     readonly names: CrdNames;
     readonly scope: string;
     readonly versions: readonly CrdVersion[];
-    readonly conversion?: { readonly strategy: string; readonly webhook?: object };
+    readonly conversion?: CrdConversion;
     readonly preserveUnknownFields?: boolean;
   };
   readonly status?: CrdStatus;
@@ -63,3 +73,11 @@ export interface Crd extends KubeObject {
 
 export const isTrue = (crd: Crd, type: string): boolean =>
   crd.status?.conditions?.some((condition) => condition.type === type && condition.status === "True") ?? false;
+
+/**
+ * Versions that can be asked for here, the CRD's order. Strategy None serves all that the CRD serves; what a webhook converts is served in the one version that
+ * needs no conversion, the storage version: this server calls no webhooks.
+ */
+export function servedVersions({ spec: { versions, conversion } }: Crd): readonly CrdVersion[] {
+  return versions.filter(({ served, storage }) => served && (storage || conversion?.strategy !== "Webhook"));
+}

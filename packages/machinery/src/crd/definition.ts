@@ -14,7 +14,7 @@ import { checkReplicas } from "./check-scale.ts";
 import { checkEmbedded, checkLists } from "./check-structure.ts";
 import { checkValue } from "./check-value.ts";
 import { Correlation } from "./correlate.ts";
-import type { Crd, CrdColumn, CrdVersion } from "./crd.ts";
+import { type Crd, type CrdColumn, type CrdVersion, servedVersions } from "./crd.ts";
 import { fieldNames, findAll, type JsonPath, parseJsonPath } from "./json-path.ts";
 import type { JsonSchema } from "./schema.ts";
 import { prune, setDefaults } from "./shape-object.ts";
@@ -26,7 +26,7 @@ const anyObject: JsonSchema = { type: "object", "x-kubernetes-preserve-unknown-f
 /** Definitions of the served versions, the CRD's order. The CRD has passed `validateCrd`. */
 export function definitionOf(crd: Crd): ResourceDefinition[] {
   const storage = crd.spec.versions.find((version) => version.storage);
-  return crd.spec.versions.filter(({ served }) => served).map((version) => definitionOfVersion(crd, version, storage ?? version));
+  return servedVersions(crd).map((version) => definitionOfVersion(crd, version, storage ?? version));
 }
 
 function definitionOfVersion({ spec }: Crd, version: CrdVersion, storage: CrdVersion): ResourceDefinition {
@@ -63,7 +63,7 @@ function definitionOfVersion({ spec }: Crd, version: CrdVersion, storage: CrdVer
     validate: (object, old) => [...validate(schema, rules, object, old), ...(scale ? checkReplicas(object, scale.specReplicasPath) : [])],
     generation: true,
     versionedUpdate: true,
-    // All versions share their objects, kept in the storage version; conversion by strategy None changes the apiVersion only.
+    // All versions share their objects, kept in the storage version; conversion by strategy None changes the apiVersion only. With a webhook there is one.
     storedAs: {
       group,
       plural: names.plural,

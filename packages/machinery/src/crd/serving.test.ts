@@ -216,6 +216,32 @@ test("what the server says of a CRD is recorded as its own; stored versions are 
   assert.deepEqual(stored.body.status.storedVersions, ["v1alpha1", "v1"]);
 });
 
+test("a CRD with a conversion webhook is served in its storage version, told so, and keeps that version while objects may be stored in it", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const service = { name: "converter", namespace: "default", path: "/convert" };
+  const conversion = { strategy: "Webhook", webhook: { clientConfig: { service }, conversionReviewVersions: ["v1"] } };
+  const created = await ask("POST", crds, crd({ conversion }));
+  assert.equal(created.status, 201, created.text);
+  assert.equal(created.body.spec.conversion.webhook.clientConfig.service.port, 443);
+  assert.match(String(created.headers["warning"]), /this server calls no webhooks: only v1 is served, and not v1alpha1/);
+  assert.equal((await ask("POST", widgets, widget({ size: 1 }))).status, 201);
+  assert.equal((await ask("GET", widgets.replace("v1", "v1alpha1"))).status, 404);
+  const { body } = await ask("GET", "/apis/x.dev");
+  assert.deepEqual(
+    body.versions.map(({ version }: { version: string }) => version),
+    ["v1"],
+  );
+  const turned = structuredClone(created.body.spec.versions) as { storage: boolean }[];
+  for (const version of turned) version.storage = !version.storage;
+  const merge = { "content-type": "application/merge-patch+json" };
+  const refused = await ask("PATCH", `${crds}/widgets.x.dev`, { spec: { versions: turned } }, merge);
+  assert.equal(refused.status, 422, refused.text);
+  assert.match(
+    refused.body.message,
+    /spec\.conversion\.strategy: Forbidden: this server calls no webhooks, and objects may be stored as v1:/,
+  );
+});
+
 test("a CRD that cannot be served is refused when it comes", async () => {
   const { ask } = await testServer({ definitions: allKinds() });
   const refused = await ask(

@@ -13,6 +13,7 @@ import { alreadyExists, conflict, invalid, notFound, qualifiedResource, StatusEr
 import { logKey } from "../watch/cache.ts";
 import type { Shelved } from "../watch/shelf.ts";
 import type { Taking } from "./addresses.ts";
+import { asReadBack } from "./empty-lists.ts";
 import { presented, type ServerParts, shelfOf, storedResource, storedText, type Target } from "./context.ts";
 import { onlyStatus, stampGeneration, stampNew, stampUpdated, unnamed } from "./metadata.ts";
 import { generatedName } from "./names.ts";
@@ -78,7 +79,7 @@ async function createNamed(
   if (options.dryRun) return object;
   const { group, plural } = storedResource(definition);
   const key = logKey(group, plural, namespace, metadata.name);
-  const { outcome } = await parts.cache.write({ key, expected: 0, value: storedText(object, definition) });
+  const { outcome } = await parts.cache.write({ key, expected: 0, value: storedText(asReadBack(object, definition), definition) });
   if (outcome === "conflict") return undefined;
   return mustStand(parts, { definition, namespace }, metadata.name);
 }
@@ -146,11 +147,12 @@ function nextState(
   checkIdentity(asked, target, options.patch);
   if (asked.metadata.name !== old.metadata.name) throw renamed(asked, old);
   if (!options.patch) checkUid(asked, old, target);
-  const next = options.subresource === "status" ? onlyStatus(asked, old, definition) : asked;
-  if (options.subresource === undefined && definition.status) keepStatus(next, old);
-  definition.setDefaults?.(next);
-  stampUpdated(next, old);
-  const said = asSaid(next, definition);
+  const wanted = options.subresource === "status" ? onlyStatus(asked, old, definition) : asked;
+  if (options.subresource === undefined && definition.status) keepStatus(wanted, old);
+  definition.setDefaults?.(wanted);
+  stampUpdated(wanted, old);
+  const said = asSaid(wanted, definition);
+  const next = asReadBack(wanted, definition); // an empty list where there was none is no change
   const { subresource } = options;
   if (subresource === undefined) allocate(next, old, definition, taking);
   definition.prepare?.(next, old, { nowMs, newUid: () => uuid(parts.random), ...(subresource !== undefined && { subresource }) });
