@@ -178,7 +178,7 @@ test("acting as another: with that one's rights, if one may", async () => {
   await ask(transportOf(access), "POST", maps, map("of-ada"), asAda);
   await assert.rejects(ask(transportOf(access), "GET", maps, undefined, asAda), /User "ada" cannot list resource "configmaps"/);
   const bot = withToken(await tokenFor("bot"));
-  await assert.rejects(ask(bot, "GET", maps, undefined, asAda), /cannot impersonate resource "users"/);
+  await assert.rejects(ask(bot, "GET", maps, undefined, asAda), /cannot impersonate-on:user-info:list resource "configmaps"/);
   await assert.rejects(ask(transportOf(access), "GET", maps, undefined, { "impersonate-group": "dev" }), (error) =>
     isReason(error, "BadRequest"),
   );

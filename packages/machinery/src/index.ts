@@ -68,6 +68,7 @@ export { rbacAuthorizer, type RbacObjects, serviceAccountUser } from "./authoriz
 export { reviewSpecials, type VerifiedToken, type VerifyToken } from "./authorization/reviews.ts";
 export type { Admission, Admit, Special, SpecialCall, Specials } from "./server/specials.ts";
 export { type AccessDecision, type AccessRequest, type Authorizer, type Caller, mastersGroup, mastersOnly } from "./server/access.ts";
+export { accessRequestOf, forbiddenAccess } from "./server/access-request.ts";
 export { answerOf, textAnswer } from "./server/answer.ts";
 export { bodyMaxBytes, type ProtobufDecoder } from "./server/body.ts";
 export { type FieldChange, type FieldTracker, serverManager } from "./server/context.ts";

@@ -210,6 +210,55 @@ async function impersonation(session: Session): Promise<void> {
   await whoAmI({ "impersonate-user": "bob" }, "alice may not", "alice");
   await session.get(at, { headers: { "impersonate-user": "alice" }, label: "what alice may" });
   await session.get(at, { headers: { "impersonate-user": "bob" }, label: "what bob may not" });
+  await constrainedImpersonation(session, at);
+}
+
+/** Some users, for some requests. */
+async function constrainedImpersonation(session: Session, configMaps: string): Promise<void> {
+  const { namespace } = session;
+  const authentication = ["authentication.k8s.io"];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: `impersonate-${namespace}` };
+  const rules = [
+    { apiGroups: authentication, resources: ["users"], resourceNames: ["alice", "carl"], verbs: ["impersonate:user-info"] },
+    { apiGroups: authentication, resources: ["groups"], resourceNames: ["g", "system:masters"], verbs: ["impersonate:user-info"] },
+    { apiGroups: authentication, resources: ["userextras/x.dev/y"], verbs: ["impersonate:user-info"] },
+    { apiGroups: authentication, resources: ["nodes"], resourceNames: ["n"], verbs: ["impersonate:arbitrary-node"] },
+    { apiGroups: [""], resources: ["configmaps"], verbs: ["impersonate-on:user-info:list"] },
+    {
+      apiGroups: authentication,
+      resources: ["selfsubjectreviews"],
+      verbs: ["impersonate-on:user-info:create", "impersonate-on:arbitrary-node:create", "impersonate-on:serviceaccount:create"],
+    },
+    { nonResourceURLs: ["/version"], verbs: ["impersonate-on:user-info:get"] },
+  ];
+  await session.post(`${rbac}/clusterroles`, { metadata: { name: roleRef.name }, rules }, { quiet: true });
+  const subjects = [{ kind: "User", name: "alice" }];
+  await session.post(`${rbac}/clusterrolebindings`, { metadata: { name: roleRef.name }, roleRef, subjects }, { quiet: true });
+  await grant(session, "accounts", [{ apiGroups: authentication, resources: ["serviceaccounts"], verbs: ["impersonate:serviceaccount"] }]);
+  const as = (user: string, more: Record<string, string> = {}): object => ({ ...alice, headers: { "impersonate-user": user, ...more } });
+  const whoAmI = (label: string, options: object): Promise<unknown> =>
+    session.post(
+      "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+      { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" },
+      { ...options, label },
+    );
+  await session.get(configMaps, { ...as("alice"), label: "list as one" });
+  await session.get(`${configMaps}/x`, { ...as("alice"), label: "get as one" });
+  await session.get(configMaps, { ...as("bob"), label: "list as another" });
+  session.note("a path", (await session.get("/version", { ...as("carl"), quiet: true })).status);
+  await session.get("/metrics", { ...as("carl"), label: "another path" });
+  await whoAmI("with a group", as("carl", { "impersonate-group": "g" }));
+  await whoAmI("with another group", as("carl", { "impersonate-group": "h" }));
+  await whoAmI("as a master", as("carl", { "impersonate-group": "system:masters" }));
+  await whoAmI("with an extra", as("carl", { "impersonate-extra-x.dev%2fy": "1" }));
+  await whoAmI("with a short extra", as("carl", { "impersonate-extra-y": "1" }));
+  await whoAmI("with a uid", as("carl", { "impersonate-uid": "1" }));
+  await whoAmI("as a node", as("system:node:n"));
+  await whoAmI("as another node", as("system:node:m"));
+  await whoAmI("as a node of a group", as("system:node:n", { "impersonate-group": "g" }));
+  await whoAmI("as an account", as(`system:serviceaccount:${namespace}:default`));
+  await whoAmI("as an account elsewhere", as("system:serviceaccount:elsewhere:default"));
+  await whoAmI("as no account", as("system:serviceaccount:elsewhere"));
 }
 
 async function escalation(session: Session): Promise<void> {

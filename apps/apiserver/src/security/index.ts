@@ -49,6 +49,7 @@ export interface Security {
 /** What is looked at of a request. */
 export interface IncomingRequest {
   readonly socket: unknown;
+  readonly method?: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
@@ -72,7 +73,7 @@ export function openSecurity(server: () => KubeServer, issuer: TokenIssuer, cloc
     ]),
     async identify(request) {
       const caller = await identified(request, verify);
-      return { caller, as: impersonated(caller, request.headers, authorize) };
+      return { caller, as: impersonated(caller, request, authorize) };
     },
     async start() {
       const transport = inProcessTransport(server(), { name: "system:apiserver", groups: [mastersGroup] });

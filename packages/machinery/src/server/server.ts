@@ -13,7 +13,7 @@ import { crdGroup, withSchemas } from "../crd/crd-kind.ts";
 import { CrdServing } from "../crd/serving.ts";
 import { allVerbs } from "../discovery/discovery.ts";
 import { Registry } from "../registry/registry.ts";
-import { methodNotAllowed, noSuchResource, notFound, qualifiedResource, StatusError } from "../status.ts";
+import { methodNotAllowed, noSuchResource, notFound, StatusError } from "../status.ts";
 import { partialOf, type Shown, tableOf } from "../table/table.ts";
 import { WatchCache } from "../watch/cache.ts";
 import { type AccessRequest, type Authorizer, type Caller, mastersOnly } from "./access.ts";
@@ -25,10 +25,11 @@ import { fixedPath, type FixedPaths } from "./fixed-paths.ts";
 import { initialNamespaces } from "./namespaces.ts";
 import { accepted, acceptedOfLists, mustProduce, type Negotiated, negotiate, negotiatedError, wantsPretty } from "./negotiate.ts";
 import { type Admit, specialKey, type Specials } from "./specials.ts";
+import { accessOf, accessRequestOf, forbiddenAccess } from "./access-request.ts";
 import { badRequest, includeObjectOf, isWatch, watchOptions, writeOptions } from "./options.ts";
 import type { Listing } from "./read.ts";
 import { scaleDefinition } from "./scale.ts";
-import { parseRoute, type ResourceRoute, selectedName, watchByParameter } from "./route.ts";
+import { parseRoute, type ResourceRoute, watchByParameter } from "./route.ts";
 import { type ResourceRequest, type Result, warned, withTold } from "./request.ts";
 import { listObject, perform, performSpecial, type Verb } from "./verbs.ts";
 import { Watching } from "./watch.ts";
@@ -146,10 +147,7 @@ export class KubeServer {
     const { method, path } = request;
     const route = parseRoute(path);
     // Asked first, so that nobody learns what there is from how they are refused.
-    this.#mayAccess(
-      caller,
-      route ? accessOf(selected(method, route, query), accessVerb(method, route, query)) : { path, verb: method.toLowerCase() },
-    );
+    this.#mayAccess(caller, accessRequestOf(method, path, query));
     const definition = route && this.registry.find(route, route.plural);
     if (!route || !definition) {
       const fixed = fixedPath(request, query, pretty, {
@@ -305,7 +303,7 @@ export class KubeServer {
   /** @throws StatusError Forbidden */
   #mayAccess(caller: Caller, access: AccessRequest): void {
     const decision = this.#authorize(caller, access);
-    if (!decision.allowed) throw forbidden(caller, access, decision.reason);
+    if (!decision.allowed) throw forbiddenAccess(caller, access, decision.reason);
   }
 
   async #makeNamespaces(): Promise<void> {
@@ -375,46 +373,4 @@ function reaches({ namespace, name, subresource }: ResourceRoute, definition: Re
     default:
       return false;
   }
-}
-
-/** Whoever asks a collection for the object of one name asks for that object: a rule for the name allows it. */
-function selected(method: ApiRequest["method"], route: ResourceRoute, query: URLSearchParams): ResourceRoute {
-  if (route.name !== undefined || (method !== "GET" && method !== "DELETE")) return route;
-  const name = selectedName(query.get("fieldSelector") ?? "");
-  return name === undefined ? route : { ...route, name };
-}
-
-const verbsOfMethods = { GET: "get", POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" } as const;
-
-/** What the method does as authorization has it: by the path alone, whether or not there is such a resource. */
-function accessVerb(method: ApiRequest["method"], { name, watch }: ResourceRoute, query: URLSearchParams): string {
-  if (watch) return "watch";
-  if (name !== undefined) return verbsOfMethods[method];
-  if (method === "GET") return isWatch(query) ? "watch" : "list";
-  return method === "DELETE" ? "deletecollection" : verbsOfMethods[method];
-}
-
-/** A namespace is in itself: a role there may let its holder get it. */
-function accessOf({ group, version, plural, namespace, name = "", subresource }: ResourceRoute, verb: string): AccessRequest {
-  const isNamespace = group === "" && plural === "namespaces";
-  const within = isNamespace ? name : namespace;
-  return { resource: plural, group, version, namespace: within, name, verb, ...(subresource !== undefined && { subresource }) };
-}
-
-function forbidden(caller: Caller, access: AccessRequest, reason: string): StatusError {
-  const why = reason === "" ? "" : `: ${reason}`;
-  if ("path" in access) {
-    const what = `${access.verb} path ${JSON.stringify(access.path)}`;
-    return new StatusError("Forbidden", `forbidden: User ${JSON.stringify(caller.name)} cannot ${what}${why}`, {});
-  }
-  const { resource, group, namespace, name, verb, subresource } = access;
-  const scope = namespace === "" ? " at the cluster scope" : ` in the namespace ${JSON.stringify(namespace)}`;
-  const what = `${resource}${subresource === undefined ? "" : `/${subresource}`}`;
-  const qualified = qualifiedResource(resource, group);
-  const subject = name === "" ? qualified : `${qualified} ${JSON.stringify(name)}`;
-  return new StatusError(
-    "Forbidden",
-    `${subject} is forbidden: User ${JSON.stringify(caller.name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)}${scope}${why}`,
-    { ...(name !== "" && { name }), ...(group !== "" && { group }), kind: resource },
-  );
 }
