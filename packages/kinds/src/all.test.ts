@@ -46,11 +46,14 @@ test("whatever an object holds, defaults, rules and columns end without an excep
     "type",
     "name",
     "subjects",
+    "data",
+    "binaryData",
+    "schedule",
   ];
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
       { depthSize: "small" },
-      fc.constantFrom("a", "1", "Always", "25%"),
+      fc.constantFrom("a", "1", "Always", "25%", "", null),
       fc.integer({ min: -2, max: 100 }),
       fc.boolean(),
       fc.array(tie("tree"), { maxLength: 3 }),
@@ -58,10 +61,10 @@ test("whatever an object holds, defaults, rules and columns end without an excep
     ),
   }));
   fc.assert(
-    fc.property(fc.constantFrom(...kinds), fc.dictionary(fc.constantFrom(...names), tree), (definition, fields) => {
+    fc.property(fc.constantFrom(...kinds), fc.dictionary(fc.constantFrom(...names), tree), fc.boolean(), (definition, fields, named) => {
       let object: ReturnType<typeof created>;
       try {
-        object = created(definition, { ...fields, metadata });
+        object = created(definition, { ...fields, metadata: named ? metadata : {} });
       } catch (error) {
         assert.ok(error instanceof Fault, `${definition.kind}: ${String(error)}`);
         return;

@@ -156,6 +156,8 @@ export interface ResourceDefinition extends GroupVersion {
   readonly storedAs?: StoredAs;
   /** OpenAPI v3 schema of the kind as its CRD has it; kinds without one are described by `types`. */
   readonly openAPISchema?: JsonObject;
-  /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (RBAC). */
+  /** Rules of names: `subdomain` (default), `label` (RFC 1123), `service` (RFC 1035), `path` (whatever can stand in a path: RBAC, budgets, core/v1 events). */
   readonly nameRule?: "subdomain" | "label" | "service" | "path";
+  /** The start of a name that is to be made is not checked, only the name made of it. */
+  readonly anyGenerateName?: true;
 }

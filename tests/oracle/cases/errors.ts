@@ -1,5 +1,7 @@
 /** What is refused, and in which words: paths, methods, bodies, names, versions, options. */
 import type { Case, Session } from "../session.ts";
+import { nameOf } from "./crud.ts";
+import { collection, named, samples } from "./samples.ts";
 
 const configMap = (metadata: object, more: object = {}): object => ({
   apiVersion: "v1",
@@ -15,6 +17,7 @@ export const errorCases: readonly Case[] = [
   { name: "errors/identity", run: identity },
   { name: "errors/field-validation", run: fieldValidation },
   { name: "errors/names", run: names },
+  { name: "errors/names-of-kinds", run: namesOfKinds },
   { name: "errors/metadata", run: metadata },
   { name: "errors/versions", run: versions },
   { name: "errors/options", run: options },
@@ -200,6 +203,25 @@ async function names(session: Session): Promise<void> {
   await session.post(`/api/v1/namespaces/${namespace}/configmaps`, configMap({ generateName: "x".repeat(300) }), {
     label: "long generateName",
   });
+}
+
+/** Each kind has a rule for its names. */
+async function namesOfKinds(session: Session): Promise<void> {
+  const namespace = await session.stage();
+  // A Job's name is a label too, which ours refuses in one place more: the same refusal, longer.
+  for (const sample of samples.filter(({ plural }) => plural !== "jobs")) {
+    const at = `${collection(sample, namespace)}?dryRun=All`;
+    const post = (label: string, meta: object): Promise<unknown> => {
+      const object = named(sample, "a", {}, namespace);
+      const { name: _name, ...rest } = object["metadata"] as { name?: string };
+      return session.post(at, { ...object, metadata: { ...rest, ...meta } }, { label: `${nameOf(sample)} ${label}` });
+    };
+    for (const name of ["a.b", "A_", "x:y", "a/b", "..", "a".repeat(64)]) await post(name.slice(0, 5), { name });
+    for (const start of ["g_", "g."]) await post(`from ${start}`, { generateName: start });
+    // A LimitRange is given a name of chance.
+    if (sample.plural !== "limitranges") await post("without a name", {});
+    await post("of a version", { name: "a", resourceVersion: "1" });
+  }
 }
 
 async function metadata(session: Session): Promise<void> {

@@ -113,8 +113,8 @@ function validateUpdateStrategy(strategy: JsonObject): FieldProblem[] {
 
 export const statefulSet = define({
   kind: "StatefulSet",
-  nameRule: "label",
   plural: "statefulsets",
+  nameRule: "label",
   shortNames: ["sts"],
   categories: ["all"],
   status: true,
@@ -191,7 +191,6 @@ function controllerOf(object: KubeObject): string {
 export const controllerRevision = define({
   kind: "ControllerRevision",
   plural: "controllerrevisions",
-  nameRule: "path",
   columns: [
     nameColumn,
     textColumn("Controller", "Owner of the revision.", controllerOf),

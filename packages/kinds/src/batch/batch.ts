@@ -175,8 +175,8 @@ export const cronJob = define({
     const schedule = textAt(spec, "schedule");
     const policy = textAt(spec, "concurrencyPolicy");
     const problems: FieldProblem[] = [];
-    if (object.metadata.name.length > cronNameMax)
-      problems.push(invalidValue("metadata.name", object.metadata.name, `must be no more than ${cronNameMax} characters`));
+    const name = textAt(object, "metadata.name"); // perhaps none
+    if (name.length > cronNameMax) problems.push(invalidValue("metadata.name", name, `must be no more than ${cronNameMax} characters`));
     if (schedule === "") problems.push(requiredValue("spec.schedule"));
     else if (schedule !== textAt(old, "spec.schedule")) {
       const complaint = scheduleComplaint(schedule);

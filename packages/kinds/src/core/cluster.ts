@@ -4,6 +4,7 @@ import { ageColumn, createdColumn, labelsText, nameColumn, none, templateColumns
 import { definer } from "../define.ts";
 import type { KubeObject } from "../object.ts";
 import { invalidValue, requiredValue } from "../problem.ts";
+import type { KindContext } from "../resource.ts";
 import { notNegative, validateTemplate } from "../rules/workload.ts";
 import { replicaColumns } from "../apps/shared.ts";
 import { endpointsWarnings, nodeWarnings, quotaWarnings, serviceAccountWarnings } from "../warnings/cluster.ts";
@@ -117,11 +118,17 @@ export const endpoints = define({
   warnings: endpointsWarnings,
 });
 
+/** One without a name gets one. */
+function nameUnnamed({ metadata }: KubeObject, old: KubeObject | undefined, { newUid }: KindContext): void {
+  if (!old) metadata.name ||= newUid();
+}
+
 export const limitRange = define({
   kind: "LimitRange",
   plural: "limitranges",
   createOnUpdate: true,
   shortNames: ["limits"],
+  prepare: nameUnnamed,
   columns: [nameColumn, createdColumn],
   validate: validateLimitRange,
 });
@@ -153,6 +160,7 @@ export const resourceQuota = define({
 export const replicationController = define({
   kind: "ReplicationController",
   plural: "replicationcontrollers",
+  anyGenerateName: true,
   orphansByDefault: {},
   shortNames: ["rc"],
   categories: ["all"],

@@ -15,8 +15,8 @@ const dataMaxBytes = 1024 * 1024;
 
 const keys = (field: string, data: Readonly<Record<string, unknown>>): FieldProblem[] =>
   Object.keys(data).flatMap((key) => problemsOf(`${field}[${key}]`, key, dataKey(key)));
-/** Bytes behind base64. */
-const decodedLength = (text: string): number => Math.floor((text.replace(/=+$/, "").length * 3) / 4);
+/** Bytes behind base64; null is none. */
+const decodedLength = (text: string | null): number => Math.floor(((text ?? "").replace(/=+$/, "").length * 3) / 4);
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 function whileImmutable(object: KubeObject, old: KubeObject | undefined, fields: readonly string[]): FieldProblem[] {

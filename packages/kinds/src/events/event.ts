@@ -100,6 +100,7 @@ export const coreEvent = definer(
 )({
   kind: "Event",
   plural: "events",
+  nameRule: "path",
   createOnUpdate: true,
   shortNames: ["ev"],
   columns: columns(core),

@@ -15,6 +15,7 @@ export const podDisruptionBudget = definer(
 )({
   kind: "PodDisruptionBudget",
   plural: "poddisruptionbudgets",
+  nameRule: "path",
   versionedUpdate: true,
   shortNames: ["pdb"],
   status: true,

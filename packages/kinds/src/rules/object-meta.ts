@@ -12,7 +12,7 @@ const nameRules = { subdomain: dns1123Subdomain, label: dns1123Label, service: d
 
 /** Everything wrong with an object's metadata. `old` is set on update: what the server owns must not change then. */
 export function validateMeta(
-  definition: Pick<ResourceDefinition, "namespaced" | "nameRule" | "strategicPatch">,
+  definition: Pick<ResourceDefinition, "namespaced" | "nameRule" | "anyGenerateName" | "strategicPatch">,
   object: KubeObject,
   old?: KubeObject,
 ): FieldProblem[] {
@@ -25,7 +25,7 @@ export function validateMeta(
   ];
   if (old) return [...validateChange(meta, old.metadata), ...shared];
   return [
-    ...validateName(definition.nameRule ?? "subdomain", meta),
+    ...validateName(definition, meta),
     ...validateNamespace(definition.namespaced, meta),
     ...validateGeneration(meta),
     ...shared,
@@ -33,10 +33,13 @@ export function validateMeta(
   ];
 }
 
-function validateName(rule: keyof typeof nameRules, meta: ObjectMeta): FieldProblem[] {
-  const check = nameRules[rule];
+function validateName(
+  { nameRule = "subdomain", anyGenerateName }: Pick<ResourceDefinition, "nameRule" | "anyGenerateName">,
+  meta: ObjectMeta,
+): FieldProblem[] {
+  const check = nameRules[nameRule];
   const problems: FieldProblem[] = [];
-  if (meta.generateName) {
+  if (meta.generateName && !anyGenerateName) {
     // A trailing dash is followed by random letters, so it stands for one.
     problems.push(...problemsOf("metadata.generateName", meta.generateName, check(meta.generateName.replace(/-$/, "a"))));
   }

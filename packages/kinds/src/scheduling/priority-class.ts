@@ -50,7 +50,7 @@ export const priorityClass = definer(
 function validateClass(object: KubeObject): FieldProblem[] {
   const value = numberAt(object, "value");
   const policy = textAt(object, "preemptionPolicy");
-  const { name } = object.metadata;
+  const name = textAt(object, "metadata.name"); // perhaps none
   const problems: FieldProblem[] = [];
   if (name.startsWith(systemPrefix)) {
     if (systemClasses.get(name) !== value)

@@ -257,3 +257,32 @@ test("the two fields of a pod's addresses say the same, and who says one has sai
   assert.deepEqual(await addresses({ podIP: "10.0.0.2" }), ["10.0.0.2", ["10.0.0.2"], true, true]);
   assert.deepEqual(await addresses({ podIP: null, podIPs: null }), [undefined, undefined, false, false]);
 });
+
+test("names: a LimitRange without one gets one, some kinds take whatever fits a path, a StatefulSet has no dots", async () => {
+  const { ask } = await testServer({ definitions });
+  const post = (path: string, body: JsonObject): Promise<Asked> => ask("POST", path, body);
+  assert.match((await post(namespaced("api/v1", "limitranges"), { metadata: {} })).body.metadata.name, /^[0-9a-f-]{36}$/u);
+  const spec = { selector: { matchLabels: { a: "b" } } };
+  assert.equal((await post(namespaced("apis/policy/v1", "poddisruptionbudgets"), { metadata: { name: "A_" }, spec })).status, 201);
+  const refused: readonly (readonly [path: string, body: JsonObject, message: RegExp])[] = [
+    [
+      namespaced("apis/apps/v1", "statefulsets"),
+      { ...deployment("a.b"), kind: "StatefulSet" },
+      /metadata\.name: Invalid value: "a\.b": must not contain dots/u,
+    ],
+    [namespaced("apis/apps/v1", "controllerrevisions"), { metadata: { name: "A_" }, data: {} }, /metadata\.name: Invalid value: "A_"/u],
+    ["/apis/scheduling.k8s.io/v1/priorityclasses", { metadata: {}, value: 1 }, /metadata\.name: Required value/u],
+    [namespaced("apis/batch/v1", "cronjobs"), {}, /metadata\.name: Required value/u],
+  ];
+  for (const [path, body, message] of refused) {
+    const answer = await post(path, body);
+    assert.deepEqual([answer.status, message.test(answer.body.message)], [422, true], answer.body.message);
+  }
+  const versioned = { metadata: { name: "v", resourceVersion: "1" } };
+  assert.deepEqual(
+    [(await ask("POST", `${maps}?dryRun=All`, versioned)).status, (await post(maps, versioned)).status],
+    [201, 500],
+    "only what is stored may not have a version",
+  );
+  assert.equal((await post(maps, { metadata: { name: "n" }, binaryData: { a: null } })).status, 201);
+});

@@ -22,7 +22,7 @@ export function stampNew(object: KubeObject, definition: ResourceDefinition, uid
   metadata.creationTimestamp = timeText(nowMs);
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
-  delete metadata.resourceVersion;
+  if (!metadata.resourceVersion) delete metadata.resourceVersion; // what a dry run says stays
   delete (metadata as { selfLink?: unknown }).selfLink;
   if (definition.generation) metadata.generation = 1;
   else if (!((metadata.generation ?? 0) < 0)) delete metadata.generation; // less than nothing is refused

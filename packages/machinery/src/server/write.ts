@@ -30,7 +30,9 @@ export async function create(parts: ServerParts, target: Target, object: KubeObj
   const { definition, namespace } = target;
   const { metadata } = object;
   checkIdentity(object, target);
-  if (metadata.resourceVersion) throw new StatusError("Unknown", "resourceVersion should not be set on objects to be created");
+  // Only the real server's store asks, which a dry run does not come to.
+  if (metadata.resourceVersion && !options.dryRun)
+    throw new StatusError("Unknown", "resourceVersion should not be set on objects to be created");
   admitKind(parts, definition);
   admitNew(parts, definition, namespace, metadata.name || (metadata.generateName ?? ""));
   const generated = !metadata.name && Boolean(metadata.generateName);
