@@ -281,7 +281,7 @@ async function rules(session: Session): Promise<void> {
           maxItems: 5,
           items: object({ k: { type: "string", maxLength: 9 } }),
           "x-kubernetes-validations": [
-            { rule: "self.all(x, x.k != 'bad')", messageExpression: "'there are ' + string(self.size()) + ' and one is bad'" },
+            { rule: "self.all(x, x.k != 'bad')", messageExpression: "self[0].k == 'bad' ? 'the first is bad' : 'one of them is bad'" },
           ],
         },
         labels: {
