@@ -5,6 +5,9 @@ import type { Clock } from "@mecha/kit";
 export async function within(graceMs: number, clock: Clock, done: Promise<unknown>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const cancel = clock.after(graceMs, late.resolve);
-  await Promise.race([done, late.promise]);
-  cancel();
+  try {
+    await Promise.race([done, late.promise]);
+  } finally {
+    cancel();
+  }
 }
