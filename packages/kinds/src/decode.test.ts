@@ -45,6 +45,11 @@ test("values of a wrong type are refused as the server's decoder says it", () =>
     { spec: { replicas: "3" } },
     "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
   );
+  refused(
+    "core.v1.Pod",
+    { spec: { volumes: [{ name: "v", configMap: { name: 5 } }] } },
+    "json: cannot unmarshal number into Go struct field ConfigMapVolumeSource.spec.volumes.VolumeSource.configMap.LocalObjectReference.name of type string",
+  );
   refused("core.v1.ConfigMap", { data: { a: 1 } }, "json: cannot unmarshal number into Go struct field ConfigMap.data of type string");
   refused(
     "core.v1.Pod",

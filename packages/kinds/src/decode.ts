@@ -5,7 +5,7 @@
 import { Fault } from "@mecha/kit";
 import { isObject } from "./access.ts";
 import type { JsonObject } from "./object.ts";
-import { type FieldRow, fieldsOf, type ScalarName, type TypeRef, type TypeRow, type TypeTable } from "./type-table.ts";
+import { embeddedPathsOf, type FieldRow, fieldsOf, type ScalarName, type TypeRef, type TypeRow, type TypeTable } from "./type-table.ts";
 import { formatDuration, parseDuration } from "./values/duration.ts";
 import { parseQuantity } from "./values/quantity.ts";
 import { canonicalTime } from "./values/time.ts";
@@ -36,7 +36,7 @@ export function decodeByType(types: TypeTable, type: string, value: unknown): De
 interface Place {
   /** With indexes and keys, for people. */
   readonly path: string;
-  /** Without, as Go's decoder says it. */
+  /** Without, as Go's decoder says it: with the names of structs embedded in others. */
   readonly plain: string;
   /** Go's name of the type that has the field. */
   readonly holder: string;
@@ -67,9 +67,10 @@ class Decoder {
 
   /** `undefined` = left out. */
   #field(field: FieldRow, value: unknown, row: TypeRow, place: Place): unknown {
+    const goName = embeddedPathsOf(this.#types, row).get(field.name) ?? field.name;
     const inside = {
       path: place.path === "" ? field.name : `${place.path}.${field.name}`,
-      plain: place.plain === "" ? field.name : `${place.plain}.${field.name}`,
+      plain: place.plain === "" ? goName : `${place.plain}.${goName}`,
       holder: shortName(row.name),
       depth: place.depth + 1,
     };

@@ -109,6 +109,23 @@ export function fieldsOf(types: TypeTable, row: TypeRow): ReadonlyMap<string, Fi
   return fields;
 }
 
+const goPathsByType = new WeakMap<TypeRow, ReadonlyMap<string, string>>();
+
+/** Where Go has the fields of types embedded in place, by their JSON names: `configMap` of a Volume is `VolumeSource.configMap`. Other fields are not in it. */
+export function embeddedPathsOf(types: TypeTable, row: TypeRow): ReadonlyMap<string, string> {
+  const known = goPathsByType.get(row);
+  if (known) return known;
+  const paths = new Map<string, string>();
+  for (const { ref } of row.fields.filter(({ inline }) => inline)) {
+    const inner = typeOf(types, ref);
+    const embedded = inner.name.slice(inner.name.lastIndexOf(".") + 1);
+    const below = embeddedPathsOf(types, inner);
+    for (const name of fieldsOf(types, inner).keys()) paths.set(name, `${embedded}.${below.get(name) ?? name}`);
+  }
+  goPathsByType.set(row, paths);
+  return paths;
+}
+
 /** The message type a reference names. @throws Error when it names none: a mistake in a table. */
 export function typeOf(types: TypeTable, ref: TypeRef): TypeRow {
   const row = "type" in ref ? types.get(ref.type) : undefined;

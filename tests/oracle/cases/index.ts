@@ -1,6 +1,7 @@
 /** All cases, in the order they run. */
 import type { Case } from "../session.ts";
 import { accessCases } from "./access.ts";
+import { badTypes } from "./bad-types.ts";
 import { crdCases } from "./crds.ts";
 import { crudCases } from "./crud.ts";
 import { deletionCases } from "./deletion.ts";
@@ -17,6 +18,7 @@ export function allCases(): readonly Case[] {
     ...discoveryCases,
     ...crudCases(),
     ...errorCases,
+    badTypes,
     ...listCases,
     ...patchCases,
     ...deletionCases,
