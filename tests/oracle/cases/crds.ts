@@ -19,7 +19,8 @@ const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /** Made, and served. */
 async function serve(session: Session, body: any): Promise<string> {
-  await session.post(crds, body, { quiet: true });
+  const made = await session.post(crds, body, { quiet: true });
+  if (made.status !== 201 && made.status !== 409) throw new Error(`the definition is refused: ${made.text.slice(0, 2_000)}`);
   const { group, versions: all, scope } = body.spec;
   const at = `/apis/${group}/${all[0].name}`;
   await session.until("the kind is served", async () => (await session.get(`${at}/gizmos`, { quiet: true })).status === 200);

@@ -11,6 +11,7 @@ import { kindCases } from "./kinds.ts";
 import { listCases } from "./lists.ts";
 import { ownKindCases } from "./own-kinds.ts";
 import { patchCases } from "./patches.ts";
+import { userCases } from "./users.ts";
 import { warningCases } from "./warnings.ts";
 
 export function allCases(): readonly Case[] {
@@ -22,6 +23,7 @@ export function allCases(): readonly Case[] {
     ...listCases,
     ...patchCases,
     ...deletionCases,
+    ...userCases,
     ...kindCases(),
     ...warningCases(),
     ...crdCases,

@@ -17,8 +17,8 @@ export function evict(server: () => KubeServer): (call: SpecialCall) => Promise<
     if (!of) throw new StatusError("NotFound", "there is no such Pod");
     checkName(body, of);
     checkBudgets(server().objects("policy/poddisruptionbudgets", namespace), of);
-    const options = (body["deleteOptions"] ?? {}) as { readonly gracePeriodSeconds?: number };
-    if (!dryRun) {
+    const options = (body["deleteOptions"] ?? {}) as { readonly gracePeriodSeconds?: number; readonly dryRun?: readonly string[] };
+    if (!dryRun && !(options.dryRun ?? []).includes("All")) {
       const client = new ApiClient(inProcessTransport(server(), caller), { fieldManager: caller.name });
       const { uid } = of.metadata;
       const { gracePeriodSeconds } = options;

@@ -61,6 +61,12 @@ function gated(spec: JsonObject, nowMs: number): JsonObject {
 }
 
 /** Its node ends it; one that no node has, or that has ended by itself, is waited for by nobody. */
+/** A status without the class of the Pod's quality leaves it as it was. */
+function keepQuality(object: KubeObject, old: KubeObject): void {
+  const qosClass = textAt(old, "status.qosClass");
+  if (qosClass !== "" && textAt(object, "status.qosClass") === "") object["status"] = { ...objectAt(object, "status"), qosClass };
+}
+
 function graceOf(object: KubeObject): number {
   const ended = ["Succeeded", "Failed"].includes(textAt(object, "status.phase"));
   if (ended || textAt(object, "spec.nodeName") === "") return 0;
@@ -96,7 +102,7 @@ export const pod = define({
     return old ? [] : [...hostNameWarnings(object, "the Pod's hostname"), ...podWarnings(object, "")];
   },
   prepare(object, old, { nowMs }) {
-    if (old) return;
+    if (old) return keepQuality(object, old);
     const spec = objectAt(object, "spec");
     if (numberAt(spec, "terminationGracePeriodSeconds") < 0) spec["terminationGracePeriodSeconds"] = 1;
     object["status"] = { phase: "Pending", ...gated(spec, nowMs), qosClass: qualityOfService(spec) };

@@ -117,7 +117,12 @@ export const persistentVolume = define({
   warnings: persistentVolumeWarnings,
   prepare(object, old, { nowMs }) {
     if (!old) object["status"] = { phase: "Pending" };
-    else if (textAt(object, "status.phase") === textAt(old, "status.phase")) return;
+    else if (textAt(object, "status.phase") === textAt(old, "status.phase")) {
+      const lastPhaseTransitionTime = textAt(old, "status.lastPhaseTransitionTime");
+      if (lastPhaseTransitionTime !== "" && textAt(object, "status.lastPhaseTransitionTime") === "")
+        object["status"] = { ...objectAt(object, "status"), lastPhaseTransitionTime };
+      return;
+    }
     object["status"] = { ...objectAt(object, "status"), lastPhaseTransitionTime: new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z") };
   },
 });

@@ -35,7 +35,9 @@ export function matchesFields(selector: FieldSelector, object: KubeObject, defin
 
 function valueOf(field: string, definition: ResourceDefinition): ((object: KubeObject) => string) | undefined {
   if (field === "metadata.name") return ({ metadata }) => metadata.name;
-  if (field === "metadata.namespace" && definition.namespaced) return ({ metadata }) => metadata.namespace ?? "";
+  // Built-in kinds can be asked for it also where they have none: then nothing is found.
+  const asked = definition.namespaced || (definition.strategicPatch && !definition.selectableFields);
+  if (field === "metadata.namespace" && asked) return ({ metadata }) => metadata.namespace ?? "";
   return definition.selectableFields?.get(field);
 }
 

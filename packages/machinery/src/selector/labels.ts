@@ -100,8 +100,10 @@ export function parseLabelSelector(text: string): LabelSelector {
   function valueList(key: string): Set<string> {
     const open = take();
     if (open !== "(") throw badSelector(`found '${open}' expected: '('`);
+    const opened = at;
     const values = new Set<string>();
     for (let empty = true; ;) {
+      const first = at === opened;
       const next = take();
       if (next === ")") {
         if (empty) values.add("");
@@ -111,7 +113,7 @@ export function parseLabelSelector(text: string): LabelSelector {
         if (empty) values.add("");
         empty = true;
       } else if (!empty) fail(next, "',' or ')'");
-      else if (isSign(next)) fail(next, "',', or identifier");
+      else if (isSign(next)) fail(next, first ? "',', ')' or identifier" : "',', or identifier");
       else {
         values.add(valueOf(key, next));
         empty = false;

@@ -1,6 +1,6 @@
 /** Query parameters of the verbs, checked (meta/v1 ListOptions, CreateOptions, UpdateOptions, PatchOptions, DeleteOptions). Pure. */
 import type { FieldProblem, ResourceDefinition } from "@mecha/kinds";
-import { isObject } from "../json.ts";
+import { isObject, jsonKind } from "../json.ts";
 import { type FieldSelector, parseFieldSelector } from "../selector/fields.ts";
 import { type LabelSelector, parseLabelSelector } from "../selector/labels.ts";
 import { invalid, StatusError } from "../status.ts";
@@ -160,6 +160,7 @@ function goQuoted(text: string): string {
 /** From the body (meta/v1 DeleteOptions) when there is one, else from the query. */
 export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
   const given = isObject(body) ? body : fromQuery(query);
+  checkDeleteOptions(given);
   const grace = given.gracePeriodSeconds;
   if (grace !== undefined && grace !== null && (typeof grace !== "number" || !Number.isSafeInteger(grace)))
     throw badRequest(`invalid gracePeriodSeconds: ${JSON.stringify(grace)}`);
@@ -176,6 +177,24 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
       ...(typeof preconditions.resourceVersion === "string" && { resourceVersion: preconditions.resourceVersion }),
     },
   };
+}
+
+/** Types of fields that decide what is deleted, and whether. @throws StatusError BadRequest: what cannot be read must not delete more than was meant */
+function checkDeleteOptions({ preconditions, orphanDependents, propagationPolicy, dryRun }: Record<string, unknown>): void {
+  const fit = (field: string, value: unknown, goType: string, fits: boolean): void => {
+    if (value !== undefined && value !== null && !fits)
+      throw badRequest(`json: cannot unmarshal ${jsonKind(value)} into Go struct field DeleteOptions.${field} of type ${goType}`);
+  };
+  const isText = (value: unknown): boolean => typeof value === "string";
+  fit("preconditions", preconditions, "v1.Preconditions", isObject(preconditions));
+  if (isObject(preconditions)) {
+    fit("preconditions.uid", preconditions.uid, "types.UID", isText(preconditions.uid));
+    fit("preconditions.resourceVersion", preconditions.resourceVersion, "string", isText(preconditions.resourceVersion));
+  }
+  fit("orphanDependents", orphanDependents, "bool", typeof orphanDependents === "boolean");
+  fit("propagationPolicy", propagationPolicy, "v1.DeletionPropagation", isText(propagationPolicy));
+  fit("dryRun", dryRun, "[]string", Array.isArray(dryRun));
+  for (const each of Array.isArray(dryRun) ? (dryRun as unknown[]) : []) fit("dryRun", each, "string", isText(each));
 }
 
 function policyOf({ propagationPolicy: policy, orphanDependents: orphan }: Record<string, unknown>): DeleteOptions["propagationPolicy"] {

@@ -94,11 +94,20 @@ async function applyOne(request: ResourceRequest, options: UpdateOptions, { valu
   if (subresource === undefined && !shelfOf(parts, definition).get(namespace, name)) {
     request.mayCreate();
     const object = change(undefined);
+    if (object.metadata.uid) throw immutableUid(object, definition);
+    delete object.metadata.resourceVersion; // of an object that is gone
     checkNew(object, request);
     return { is: "object", status: 201, object: await create(parts, request, object, kept), definition, warnings };
   }
   const object = await update(parts, request, name, change, kept);
   return { is: "object", status: 200, object: scaling ? readScale(object, definition) : object, definition, warnings };
+}
+
+/** Twice: by the rules of metadata and by those of the kind. */
+function immutableUid({ metadata }: KubeObject, { kind, group }: ResourceDefinition): StatusError {
+  const message = `Invalid value: ${JSON.stringify(metadata.uid)}: field is immutable`;
+  const problem = { type: "FieldValueInvalid", field: "metadata.uid", message } as const;
+  return invalid(kind, group, metadata.name, [problem, problem]);
 }
 
 function checkRepeated(repeated: readonly string[], { fieldValidation }: WriteOptions): void {

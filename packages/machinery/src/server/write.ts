@@ -41,14 +41,18 @@ export async function create(parts: ServerParts, target: Target, object: KubeObj
     if (generated) candidate.metadata.name = generatedName(metadata.generateName ?? "", parts.random);
     const created = await createNamed(parts, target, candidate, options);
     if (created) return created;
-    if (left <= 1) throw taken(parts, target, candidate.metadata.name);
+    if (left <= 1) throw taken(parts, target, candidate.metadata);
   }
 }
 
-function taken(parts: ServerParts, { definition, namespace }: Target, name: string): StatusError {
+function taken(parts: ServerParts, { definition, namespace }: Target, { name, generateName }: KubeObject["metadata"]): StatusError {
   const { plural, group } = definition;
   const ending = shelfOf(parts, definition).get(namespace, name)?.object.metadata.deletionTimestamp !== undefined;
-  return alreadyExists(plural, group, name, ending ? "object is being deleted: " : "");
+  const refusal = alreadyExists(plural, group, name, ending ? "object is being deleted: " : "");
+  if (!generateName) return refusal;
+  // Also where a name was given: who asks again may be given another one.
+  const message = `${refusal.message}, the server was not able to generate a unique name for the object`;
+  return new StatusError("AlreadyExists", message, { ...refusal.details, retryAfterSeconds: 1 });
 }
 
 /** @returns `undefined` when the name is taken. */
