@@ -82,7 +82,7 @@ export const decisions: readonly Accepted[] = [
   },
   {
     where:
-      /^crud\/horizontalpodautoscalers\.autoscaling\/v1 › \d+ .* › body.*\.(annotations\.autoscaling\.alpha\.kubernetes\.io\/current-metrics|f:metadata\.f:annotations)$/u,
+      /^(?:crud\/horizontalpodautoscalers\.autoscaling\/v1 › \d+ .*|users\/subresources › \d+ horizontalpodautoscalers\.autoscaling\/v1 \w+) › body.*\.(annotations(?:\.autoscaling\.alpha\.kubernetes\.io\/current-metrics)?|f:metadata(?:\.f:annotations)?)$/u,
     what: /autoscaling\.alpha\.kubernetes\.io\/current-metrics|currentAverageUtilization/u,
     reason:
       "autoscaling/v1 shows in annotations what it has no fields for, as autoscaling/v2 has it. A CPU's use, for which it has a field, is not said there again.",

@@ -123,7 +123,7 @@ export function applyPatch(
     "conflicts" in conflicting && forgiven(conflicting.conflicts, base, context)
       ? attempt(base, applied, managers, context, true)
       : conflicting;
-  if ("conflicts" in outcome) throw conflictError(outcome.conflicts);
+  if ("conflicts" in outcome) throw conflictError(outcome.conflicts, context.subresource);
   return withManagers(context.manager === kubectl ? withLastApplied(outcome.object, applied) : outcome.object, outcome.managers);
 }
 
@@ -271,12 +271,14 @@ function forgiven(conflicts: readonly Conflict[], live: JsonObject, { manager, s
   return allowed !== undefined && conflicts.every(({ set }) => set.difference(allowed).isEmpty);
 }
 
-function conflictError(conflicts: readonly Conflict[]): StatusError {
+function conflictError(conflicts: readonly Conflict[], subresource: string | undefined): StatusError {
   const sorted = [...conflicts].sort((a, b) => (identityOf(a.by) < identityOf(b.by) ? -1 : 1));
+  // A Scale is applied in its own version, and so are those who hold its fields shown.
+  const text = (by: Manager): string => managerText(subresource === "scale" ? { ...by, apiVersion: "autoscaling/v1" } : by);
   const causes = sorted.flatMap(({ by, set }) =>
     [...set.paths()].map((path) => ({
       reason: "FieldManagerConflict",
-      message: `conflict with ${managerText(by)}`,
+      message: `conflict with ${text(by)}`,
       field: pathText(path),
     })),
   );
@@ -285,7 +287,7 @@ function conflictError(conflicts: readonly Conflict[]): StatusError {
     causes.length === 1 && only
       ? `${only.message}: ${only.field}`
       : sorted
-          .flatMap(({ by, set }) => [`conflicts with ${managerText(by)}:`, ...[...set.paths()].map((path) => `- ${pathText(path)}`)])
+          .flatMap(({ by, set }) => [`conflicts with ${text(by)}:`, ...[...set.paths()].map((path) => `- ${pathText(path)}`)])
           .join("\n");
   return new StatusError("Conflict", `Apply failed with ${String(causes.length)} conflict${causes.length === 1 ? "" : "s"}: ${list}`, {
     causes,
