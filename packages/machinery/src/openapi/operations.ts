@@ -34,9 +34,6 @@ const patchTypes = ["application/apply-patch+yaml", "application/json-patch+json
 
 const statuses: Readonly<Record<string, string>> = { 200: "OK", 201: "Created", 202: "Accepted", 401: "Unauthorized" };
 
-/** Leads to the schema of a type; adds it to the document when it is not there. */
-export type TypeReference = (type: string) => JsonObject;
-
 /** What operations of a resource refer to. */
 export interface OperationTypes {
   readonly object: JsonObject;
