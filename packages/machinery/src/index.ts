@@ -76,6 +76,7 @@ export { etagOf, type FixedPaths } from "./server/fixed-paths.ts";
 export { inProcessTransport } from "./server/in-process.ts";
 export { foregroundFinalizer, orphanFinalizer } from "./server/remove.ts";
 export { defaultServiceRanges, type ServiceRanges } from "./server/addresses.ts";
+export { kubernetesYaml } from "./server/yaml.ts";
 export { KubeServer, type KubeServerOptions, type Served, type WatchForm } from "./server/server.ts";
 export { backlogMaxBytes, Watching } from "./server/watch.ts";
 export { compareVersions, Registry, type ServedGroup, type ServedVersion } from "./registry/registry.ts";

@@ -28,6 +28,11 @@ test("beside a project file other tools' files are passed over; files somebody n
   assert.deepEqual(problems(`${map("a")}---\n- 1\n`, "all"), ["f.yaml:5: an object needs apiVersion and kind"]);
 });
 
+test("plain words are what kubectl takes them for", () => {
+  const [manifest] = readText(`${map("a")}data: { mode: 0644, on: yes, at: 1:20, day: 2026-01-02, e: e5 }\n`, "f.yaml", "all").manifests;
+  assert.deepEqual(manifest?.object["data"], { mode: 420, true: true, at: "1:20", day: "2026-01-02", e: "e5" });
+});
+
 test("mistakes are named with file and line", () => {
   assert.deepEqual(problems(`\n\napiVersion: v1\nkind: Secret\nmetadata: { labels: {} }\n`), [
     "f.yaml:3: Secret: metadata.name is missing",

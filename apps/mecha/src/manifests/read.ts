@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readTextFile } from "@mecha/host";
 import { mib } from "@mecha/kit";
 import { groupVersionOf, isObject, type KubeObject } from "@mecha/kinds";
+import { kubernetesYaml } from "@mecha/machinery";
 import { type Document, isNode, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import { UsageError } from "../exit.ts";
 
@@ -97,7 +98,7 @@ export function readText(text: string, shown: string, which: Which): { readonly 
 /** A text in place of a document says why it cannot be read. */
 function documentsOf(text: string, lineCounter: LineCounter): readonly (Document.Parsed | string)[] {
   try {
-    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false, logLevel: "silent" });
+    const documents = parseAllDocuments(text, { ...kubernetesYaml, lineCounter, prettyErrors: false, logLevel: "silent" });
     return Array.isArray(documents) ? (documents as Document.Parsed[]) : [];
   } catch (error) {
     // The parser recurses: thousands of nested brackets exhaust the stack, which V8 reports as a RangeError and survives.

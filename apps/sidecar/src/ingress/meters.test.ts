@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { Fault, MetricsRegistry } from "@mecha/kit";
 import { FakeClock } from "@mecha/kit/testing";
 import { noLog } from "@mecha/kit";
-import { Metadata } from "@mecha/wire";
+import { Metadata, type ServerCall } from "@mecha/wire";
 import { openIngress } from "./index.ts";
+import { IngressMeters, metered } from "./meters.ts";
 import { component, ScriptedEngine, shop } from "./testing/fixture.ts";
 
 function begin() {
@@ -56,4 +57,18 @@ test("a caller that goes away is counted as cancelled, and its answer afterwards
   call("/shop.Cart/GetCart").cancelled?.("cancelled");
   answer?.();
   assert.deepEqual(["1", "13"].map((code) => metrics.value(requests, "shop.Cart", "GetCart", "grpc", code)), [1, 0]); // prettier-ignore
+});
+
+test("a call whose handler fails at once has ended", async () => {
+  const meters = new IngressMeters(new MetricsRegistry(), new FakeClock());
+  const cart = component("shop.Cart", "eventSourced");
+  const [method] = cart.methods.values();
+  const failing = metered(
+    () => {
+      throw new Error("no");
+    },
+    meters.of({ component: cart, method: method!, answersEmpty: false }, "grpc"),
+  );
+  assert.throws(() => failing({} as ServerCall), /no/u);
+  await meters.idle(cart);
 });

@@ -124,7 +124,12 @@ export interface MethodMeter {
 export function metered(handler: CallHandler, meter: MethodMeter): CallHandler {
   return (call) => {
     const counted = new MeteredCall(call, meter);
-    return new ForwardedEvents(handler(counted), (reason) => counted.count(faultCodes[reason].grpc));
+    try {
+      return new ForwardedEvents(handler(counted), (reason) => counted.count(faultCodes[reason].grpc));
+    } catch (error) {
+      counted.count(faultCodes.internal.grpc); // whoever waits for there to be no calls must not wait for this one
+      throw error;
+    }
   };
 }
 

@@ -18,6 +18,9 @@ export interface ParsedYaml {
   readonly repeated: readonly string[];
 }
 
+/** For parsers of npm `yaml`: keeps Y1. */
+export const kubernetesYaml = { version: "1.1", customTags: goTags } as const;
+
 /** @throws Error when it is no YAML */
 export function parseYaml(text: string): ParsedYaml {
   return asJson(text) ?? asYaml(text);
@@ -34,7 +37,7 @@ function asJson(text: string): ParsedYaml | undefined {
 
 function asYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
-  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, version: "1.1", customTags: goTags }); // keeps Y1
+  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, ...kubernetesYaml });
   const [error] = document.errors;
   if (error) throw new Error(problemText(error.message, error.linePos?.[0]));
   const repeated: string[] = [];
