@@ -1,9 +1,16 @@
 /**
- * Controllers a server needs to be whole: garbage collection, the end of namespaces, what every namespace has, the Service `kubernetes`. On a cluster the
- * cluster's own run instead.
+ * Controllers a server needs to be whole: garbage collection, the end of namespaces, what every namespace has, the Service `kubernetes`,
+ * roles made of others. On a cluster the cluster's own run instead.
  */
 import type { Clock, Log, Metrics, Random } from "@mecha/kit";
-import { type ApiServerPlace, GarbageCollector, kubernetesService, namespaceController, namespaceDefaults } from "@mecha/lifecycle";
+import {
+  type ApiServerPlace,
+  GarbageCollector,
+  kubernetesService,
+  namespaceController,
+  namespaceDefaults,
+  roleAggregation,
+} from "@mecha/lifecycle";
 import { ApiClient, type ApiTransport, Manager } from "@mecha/machinery";
 
 export interface ControllersPorts {
@@ -24,5 +31,10 @@ export async function runControllers({ transport, authority, place, ...ports }: 
   manager.add(namespaceController(client));
   manager.add(namespaceDefaults(client, authority, (resource) => manager.informer(resource)));
   manager.add(kubernetesService(client, place, (resource, selection) => manager.informer(resource, selection)));
+  manager.add(
+    roleAggregation(new ApiClient(transport, { fieldManager: "clusterrole-aggregation-controller" }), (resource) =>
+      manager.informer(resource),
+    ),
+  );
   await Promise.all([manager.run(signal), new GarbageCollector({ ...ports, client }).run(signal)]);
 }

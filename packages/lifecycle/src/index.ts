@@ -12,3 +12,4 @@ export { namespaceController } from "./namespace/index.ts";
 export { kubernetesService } from "./kubernetes-service/index.ts";
 export type { ApiServerPlace } from "./kubernetes-service/plan.ts";
 export { namespaceDefaults } from "./namespace-defaults/index.ts";
+export { roleAggregation } from "./role-aggregation/index.ts";

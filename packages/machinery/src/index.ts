@@ -62,6 +62,7 @@ export {
   type StatusReason,
   statusReasons,
 } from "./status.ts";
+export { aggregatedRules, hasRules } from "./authorization/aggregation.ts";
 export { defaultRbacObjects } from "./authorization/default-roles.ts";
 export { escalationGuard } from "./authorization/escalation.ts";
 export { rbacAuthorizer, type RbacObjects, serviceAccountUser } from "./authorization/rbac.ts";

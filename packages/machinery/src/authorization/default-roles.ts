@@ -3,6 +3,7 @@
  * where they are missing; one that was changed is left alone, as with the annotation rbac.authorization.kubernetes.io/autoupdate: "false".
  */
 import type { KubeObject } from "@mecha/kinds";
+import { aggregatedRules } from "./aggregation.ts";
 import type { PolicyRule } from "./rules.ts";
 
 const readVerbs = ["get", "list", "watch"];
@@ -55,7 +56,6 @@ const rulesOver = (verbs: readonly string[]): PolicyRule[] =>
 
 const view: readonly PolicyRule[] = [{ apiGroups: [""], resources: ["namespaces"], verbs: readVerbs }, ...rulesOver(readVerbs)];
 const edit: readonly PolicyRule[] = [
-  ...view,
   ...rulesOver(writeVerbs),
   { apiGroups: [""], resources: ["secrets"], verbs: [...readVerbs, ...writeVerbs] },
   {
@@ -66,7 +66,6 @@ const edit: readonly PolicyRule[] = [
   { apiGroups: [""], resources: ["serviceaccounts"], verbs: ["impersonate"] },
 ];
 const admin: readonly PolicyRule[] = [
-  ...edit,
   { apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles", "rolebindings"], verbs: [...readVerbs, ...writeVerbs] },
   { apiGroups: ["authorization.k8s.io"], resources: ["localsubjectaccessreviews"], verbs: ["create"] },
 ];
@@ -90,9 +89,9 @@ const clusterRoles: Readonly<Record<string, readonly PolicyRule[]>> = {
     { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
     { nonResourceURLs: ["*"], verbs: ["*"] },
   ],
-  admin,
-  edit,
-  view,
+  "system:aggregate-to-admin": admin,
+  "system:aggregate-to-edit": edit,
+  "system:aggregate-to-view": view,
   "system:basic-user": [
     { apiGroups: ["authorization.k8s.io"], resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], verbs: ["create"] },
     { apiGroups: ["authentication.k8s.io"], resources: ["selfsubjectreviews"], verbs: ["create"] },
@@ -108,6 +107,12 @@ const clusterRoles: Readonly<Record<string, readonly PolicyRule[]>> = {
   ],
 };
 
+/** Roles people are given, made of all roles with the label of their name; each is part of the next. Somebody's own kinds come in by that label. */
+const aggregated: Readonly<Record<string, string | undefined>> = { admin: undefined, edit: "admin", view: "edit" };
+
+const aggregateTo = (name: string): string => `rbac.authorization.k8s.io/aggregate-to-${name}`;
+const ownPart = /^system:aggregate-to-(.+)$/u;
+
 const clusterRoleBindings: Readonly<Record<string, readonly string[]>> = {
   "cluster-admin": ["system:masters"],
   "system:basic-user": ["system:authenticated"],
@@ -117,20 +122,27 @@ const clusterRoleBindings: Readonly<Record<string, readonly string[]>> = {
 };
 
 const apiVersion = "rbac.authorization.k8s.io/v1";
-const metadata = (name: string): KubeObject["metadata"] => ({
+const metadata = (name: string, aggregateInto?: string): KubeObject["metadata"] => ({
   name,
   annotations: { "rbac.authorization.kubernetes.io/autoupdate": "true" },
-  labels: { "kubernetes.io/bootstrapping": "rbac-defaults" },
+  labels: { "kubernetes.io/bootstrapping": "rbac-defaults", ...(aggregateInto !== undefined && { [aggregateTo(aggregateInto)]: "true" }) },
 });
 
-/** ClusterRoles and ClusterRoleBindings to make where they are missing. */
+/** ClusterRoles and ClusterRoleBindings to make where they are missing. Aggregated roles have their rules already: nobody has to wait for a controller. */
 export function defaultRbacObjects(): readonly KubeObject[] {
-  const roles = Object.entries(clusterRoles).map(([name, rules]): KubeObject => ({
+  const plain = Object.entries(clusterRoles).map(([name, rules]): KubeObject => ({
     apiVersion,
     kind: "ClusterRole",
-    metadata: metadata(name),
+    metadata: metadata(name, ownPart.exec(name)?.[1]),
     rules,
   }));
+  const roles = [...plain];
+  // The smallest first: the others are made of it.
+  for (const [name, part] of Object.entries(aggregated).reverse()) {
+    const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { [aggregateTo(name)]: "true" } }] };
+    const role: KubeObject = { apiVersion, kind: "ClusterRole", metadata: metadata(name, part), aggregationRule };
+    roles.push({ ...role, rules: aggregatedRules(role, roles) });
+  }
   const bindings = Object.entries(clusterRoleBindings).map(([name, groups]): KubeObject => ({
     apiVersion,
     kind: "ClusterRoleBinding",
