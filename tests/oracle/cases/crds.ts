@@ -407,7 +407,7 @@ async function columns(session: Session): Promise<void> {
   session.note(
     "cells",
     body.rows.map(({ cells }: any) =>
-      cells.map((cell: unknown) => (typeof cell === "string" ? cell.replace(/^\d+y\d+d$/u, "<age>") : cell)),
+      cells.map((cell: unknown) => (typeof cell === "string" ? cell.replace(/^(?:\d+y\d+d|\d+s)$/u, "<age>") : cell)),
     ),
   );
 }

@@ -37,6 +37,7 @@ test("mistakes are named with file and line", () => {
   assert.deepEqual(problems(`\n\napiVersion: v1\nkind: Secret\nmetadata: { labels: {} }\n`), [
     "f.yaml:3: Secret: metadata.name is missing",
   ]);
+  assert.deepEqual(problems(map("no")), ["f.yaml:1: ConfigMap: metadata.name is read as false and must be a text: put it in quotes"]);
   assert.match(problems(`${map("a")}data: [\n`)[0] ?? "", /^f\.yaml:\d+: not readable as YAML: /u);
   assert.match(problems(`${map("a")}metadata: { name: b }\n`)[0] ?? "", /^f\.yaml:4: not readable as YAML: .*unique/u);
   assert.deepEqual(problems(`${map("a")}data: ${"[".repeat(20_000)}`).length, 1);

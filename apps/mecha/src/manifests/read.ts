@@ -142,6 +142,9 @@ function problemOf(value: unknown, which: Which): string | undefined {
   const named = typeof apiVersion === "string" && typeof kind === "string";
   if (which === "objects" && (!named || !isObject(metadata) || toolGroups.has(groupVersionOf(apiVersion).group))) return "skip";
   if (!named) return "an object needs apiVersion and kind";
-  if (!isObject(metadata) || typeof metadata["name"] !== "string" || metadata["name"] === "") return `${kind}: metadata.name is missing`;
+  const name = isObject(metadata) ? (metadata["name"] ?? "") : "";
+  if (name === "") return `${kind}: metadata.name is missing`;
+  // `name: no` is a truth value, as kubectl reads it.
+  if (typeof name !== "string") return `${kind}: metadata.name is read as ${JSON.stringify(name)} and must be a text: put it in quotes`;
   return undefined;
 }

@@ -82,7 +82,7 @@ test("one mistake, and nothing is applied; each is named with file and line", as
   const bad = all(
     configMap("good"),
     configMap("bad", ", labels: { a: '???' }"),
-    "apiVersion: y.dev/v1\nkind: None\nmetadata: { name: n }\n",
+    "apiVersion: y.dev/v1\nkind: None\nmetadata: { name: none }\n",
   );
   await assert.rejects(apply(bad), (error: Error) => {
     assert.match(
