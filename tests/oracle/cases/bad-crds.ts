@@ -148,6 +148,11 @@ export const badCrds: Readonly<Record<string, Make>> = {
   "webhook with another review": webhook({ url: "https://a.dev" }, ["v9", "V_1"]),
   "webhook with reviews twice": webhook({ url: "https://a.dev" }, ["v1", "v1"]),
   "webhook with a bad authority": webhook({ url: "https://a.dev", caBundle: "bm9uc2Vuc2U=" }),
+  "webhook for two versions": (group) => {
+    const made = webhook({ service: { name: "a", namespace: "b" } })(group) as { spec: { versions: object[] } };
+    const [version] = made.spec.versions;
+    return { ...made, spec: { ...made.spec, versions: [version, { ...version, name: "v2", storage: false }] } };
+  },
   webhooks: webhook({ service: { name: "a", namespace: "b" } }, ["v2", "v1"]),
   conversion: changed({ conversion: { strategy: "Magic" } }),
   columns: version({

@@ -12,6 +12,7 @@ export const userCases: readonly Case[] = [
   { name: "users/generated", run: generated },
   { name: "users/dry-run", run: dryRun },
   { name: "users/subresources", run: subresources },
+  { name: "users/bookmarks", run: bookmarks },
   { name: "users/fields", run: fields },
   { name: "users/stale-watch", run: staleWatch },
 ];
@@ -298,6 +299,14 @@ async function subresources(session: Session): Promise<void> {
     );
     await session.delete(`${at}/${name}`, { gracePeriodSeconds: 0 }, { quiet: true });
   }
+}
+
+/** The bookmark that ends the initial events of an empty watch: an object of the kind that says nothing. */
+async function bookmarks(session: Session): Promise<void> {
+  const namespace = await session.stage();
+  const query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=10";
+  for (const sample of samples)
+    await session.watch(`${collection(sample, namespace)}?${query}&labelSelector=none`, 1, { label: nameOf(sample) });
 }
 
 /** What every kind can be found by, and what it cannot. */

@@ -7,7 +7,7 @@
  * V4 the ring is read and the shelf subscribed without yielding in between, so no change falls through
  */
 import type { CancelTimer } from "@mecha/kit";
-import { apiVersionOf, type KubeObject } from "@mecha/kinds";
+import { apiVersionOf, decodeByType, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
 import type { WatchEvent } from "../client.ts";
 import { StatusError } from "../status.ts";
 import type { Shelved, ShelfChange } from "../watch/shelf.ts";
@@ -147,7 +147,8 @@ export class Watching implements Disposable {
       resourceVersion: String(Math.max(this.#revision, this.#parts.cache.revision)),
       ...(initialEnd && { annotations: { "k8s.io/initial-events-end": "true" } }),
     };
-    this.#push({ type: "BOOKMARK", object: { kind: definition.kind, apiVersion: apiVersionOf(definition), metadata } }, smallEventBytes);
+    const object = { ...nothingOf(definition), kind: definition.kind, apiVersion: apiVersionOf(definition), metadata };
+    this.#push({ type: "BOOKMARK", object }, smallEventBytes);
   }
 
   #push(event: WatchEvent, weight: number): void {
@@ -162,6 +163,11 @@ export class Watching implements Disposable {
     this.#wake?.();
     this.#wake = undefined;
   }
+}
+
+/** What a built-in kind writes when nothing was said: `spec: {}` and the like. */
+function nothingOf({ strategicPatch, types, type }: ResourceDefinition): JsonObject {
+  return strategicPatch ? decodeByType(types, type, {}).object : {};
 }
 
 function tooOld(from: number, oldest: number): StatusError {

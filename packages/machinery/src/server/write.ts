@@ -153,9 +153,9 @@ function nextState(
   checkIdentity(asked, target, options.patch);
   if (asked.metadata.name !== old.metadata.name) throw renamed(asked, old);
   if (!options.patch) checkUid(asked, old, target);
+  definition.setDefaults?.(asked); // of what was said; what is carried over has its defaults
   const wanted = options.subresource === "status" ? onlyStatus(asked, old, definition) : asked;
   if (options.subresource === undefined && definition.status) keepStatus(wanted, old);
-  definition.setDefaults?.(wanted);
   stampUpdated(wanted, old);
   const said = asSaid(wanted, definition);
   const next = asReadBack(wanted, definition); // an empty list where there was none is no change
@@ -167,6 +167,7 @@ function nextState(
   warn(next, old, definition, options);
   options.admit?.({ definition, namespace, object: next, old });
   track(parts, target, { said, next, old }, options);
+  if (subresource === "status") definition.setDefaults?.(next); // what the rest of the object brings about is nobody's
   return next;
 }
 
