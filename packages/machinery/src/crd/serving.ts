@@ -8,13 +8,13 @@
  * D3 rounds follow one another; a change during a round means one more
  */
 import type { KubeObject, ResourceDefinition } from "@mecha/kinds";
-import { copy, equal } from "../json.ts";
+import { equal } from "../json.ts";
 import { type ServerParts, serverManager } from "../server/context.ts";
 import { remove } from "../server/remove.ts";
 import { replace } from "../server/write.ts";
 import { StatusError } from "../status.ts";
 import type { Shelved } from "../watch/shelf.ts";
-import { type Crd, type CrdCondition, isTrue } from "./crd.ts";
+import { type Crd, type CrdCondition, type CrdNames, isTrue } from "./crd.ts";
 import { cleanupFinalizer, crdGroup, crdPlural } from "./crd-kind.ts";
 import { definitionOf } from "./definition.ts";
 import { crdStatus, takenNames } from "./names.ts";
@@ -22,8 +22,9 @@ import { crdStatus, takenNames } from "./names.ts";
 const deleteNow = { dryRun: false, gracePeriodSeconds: undefined, propagationPolicy: undefined, preconditions: {} };
 
 interface ServedCrd {
-  /** Of the CRD's spec the definitions were made from. */
-  readonly made: string;
+  /** What the definitions were made from. */
+  readonly spec: Crd["spec"];
+  readonly names: CrdNames | undefined;
   readonly definitions: readonly ResourceDefinition[];
 }
 
@@ -77,11 +78,12 @@ export class CrdServing implements Disposable {
   async #one(definition: ResourceDefinition, entry: Shelved, crds: readonly Crd[]): Promise<void> {
     const crd = entry.object as Crd;
     const ending = crd.metadata.deletionTimestamp !== undefined;
-    const next = copy(crd) as Crd & { status: Crd["status"] };
-    next.status = { ...next.status, ...crdStatus(crd, takenNames(crd, crds), this.#parts.clock.wall()) };
+    // The spec is shared and never changed: each round looks at all CRDs, and some are of a megabyte.
+    const status = { ...crd.status, ...crdStatus(crd, takenNames(crd, crds), this.#parts.clock.wall()) };
+    const next = { ...crd, metadata: { ...crd.metadata }, status };
     if (isTrue(next, "Established")) this.#serve(crd.metadata.name, next);
     if (ending) await this.#end(crd, next);
-    if (equal(next, crd)) return;
+    if (equal(next.status, crd.status) && equal(next.metadata.finalizers, crd.metadata.finalizers)) return;
     this.#track(definition, crd, next);
     // When somebody else wrote first their change begins another round.
     await replace(this.#parts, { definition, namespace: "" }, entry, next, false);
@@ -132,14 +134,14 @@ export class CrdServing implements Disposable {
   /** Registers what the CRD defines in place of what it defined before; `undefined`: it defines nothing any more. */
   #serve(name: string, crd: Crd | undefined): void {
     const { registry } = this.#parts;
-    const made = crd ? JSON.stringify([crd.spec, crd.status?.acceptedNames]) : "";
     const before = this.#served.get(name);
-    if (before?.made === made) return;
+    const names = crd?.status?.acceptedNames;
+    if (before && crd && equal(before.names, names) && (before.spec === crd.spec || equal(before.spec, crd.spec))) return;
     const definitions = crd ? definitionOf(withAcceptedNames(crd)) : [];
     for (const old of before?.definitions ?? [])
       if (!definitions.some(({ version }) => version === old.version)) registry.unregister(old, old.plural);
     for (const definition of definitions) registry.register(definition);
-    if (crd) this.#served.set(name, { made, definitions });
+    if (crd) this.#served.set(name, { spec: crd.spec, names, definitions });
     else this.#served.delete(name);
   }
 }
