@@ -1,7 +1,7 @@
 /** Applies objects of files through the server: finds their resource, says what became of them. */
 import { isDeepStrictEqual } from "node:util";
 import { Fault } from "@mecha/kit";
-import type { KubeObject } from "@mecha/kinds";
+import { groupVersionOf, type KubeObject } from "@mecha/kinds";
 import type { ApiClient, ObjectId, ServedResource } from "@mecha/machinery";
 import type { Manifest } from "./read.ts";
 
@@ -28,9 +28,19 @@ export class ServedKinds {
     const found = await this.find(object);
     if (found) return found;
     const { kind, apiVersion } = object;
-    throw new Fault("notFound", `${where}: the server has no kind ${kind} of ${apiVersion}; is its CustomResourceDefinition applied?`);
+    const why = notServed(apiVersion) ?? "is its CustomResourceDefinition applied?";
+    throw new Fault("notFound", `${where}: the server has no kind ${kind} of ${apiVersion}; ${why}`);
   }
 }
+
+/** Of groups every cluster has and `mecha up` has not. */
+const leftOut: Readonly<Record<string, string>> = {
+  "admissionregistration.k8s.io": "mecha up calls no admission webhooks and evaluates no admission policies: leave the object out",
+  "apiregistration.k8s.io": "mecha up hands no requests on to other API servers: leave the object out",
+};
+
+/** Why no CustomResourceDefinition would help; `undefined` where one might. */
+export const notServed = (apiVersion: string): string | undefined => leftOut[groupVersionOf(apiVersion).group];
 
 export function idFor(resource: ServedResource, namespace: string, name: string): ObjectId {
   return resource.namespaced ? { namespace, name } : { name };

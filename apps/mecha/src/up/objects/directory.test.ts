@@ -83,11 +83,12 @@ test("one mistake, and nothing is applied; each is named with file and line", as
     configMap("good"),
     configMap("bad", ", labels: { a: '???' }"),
     "apiVersion: y.dev/v1\nkind: None\nmetadata: { name: none }\n",
+    "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: { name: hook }\n",
   );
   await assert.rejects(apply(bad), (error: Error) => {
     assert.match(
       error.message,
-      /^nothing was applied:\n {2}f\.yaml:5: configmap\/bad: .*.*"\?\?\?"[^]*\n {2}f\.yaml:9: the server has no kind None of y\.dev\/v1/u,
+      /^nothing was applied:\n {2}f\.yaml:5: configmap\/bad: .*.*"\?\?\?"[^]*\n {2}f\.yaml:9: the server has no kind None of y\.dev\/v1; no file brings its CustomResourceDefinition\n {2}f\.yaml:13: .* ValidatingWebhookConfiguration .*: leave the object out/u,
     );
     return true;
   });

@@ -10,7 +10,7 @@ import { type Clock, explain, Fault, sleep } from "@mecha/kit";
 import { groupVersionOf, type KubeObject, objectsAt, textAt } from "@mecha/kinds";
 import { type ApiClient, idOf, isReason, type ObjectId, type ResourceRef, resourceRef, type ServedResource } from "@mecha/machinery";
 import { UsageError } from "../../exit.ts";
-import { applyManifest, ServedKinds } from "../../manifests/apply.ts";
+import { applyManifest, notServed, ServedKinds } from "../../manifests/apply.ts";
 import type { Manifest } from "../../manifests/read.ts";
 import { projectNamespace } from "./wanted.ts";
 
@@ -233,7 +233,8 @@ function brings(one: KubeObject, { apiVersion, kind, metadata }: KubeObject): bo
 }
 
 function noKind({ apiVersion, kind }: KubeObject, where: string): string {
-  return `${where}: the server has no kind ${kind} of ${apiVersion}, and no file brings its CustomResourceDefinition`;
+  const why = notServed(apiVersion) ?? "no file brings its CustomResourceDefinition";
+  return `${where}: the server has no kind ${kind} of ${apiVersion}; ${why}`;
 }
 
 function refusal(error: unknown): string {
