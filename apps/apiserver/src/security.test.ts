@@ -311,3 +311,22 @@ function review(kind: string, spec: object = {}): object {
   const group = kind === "TokenReview" || kind === "SelfSubjectReview" ? "authentication.k8s.io" : "authorization.k8s.io";
   return { apiVersion: `${group}/v1`, kind, ...(kind !== "SelfSubjectReview" && { spec }) };
 }
+
+test("a token or an eviction asked for in values of other types is refused as such", async () => {
+  const transport = transportOf(access);
+  const codes = (path: string, bodies: readonly object[]): Promise<number[]> =>
+    Promise.all(
+      bodies.map((body) =>
+        ask(transport, "POST", `/api/v1/namespaces/default/${path}`, body).then(
+          () => 201,
+          (error: unknown) => (error as StatusError).code,
+        ),
+      ),
+    );
+  const tokens = [{ metadata: null }, { metadata: 5 }, { spec: { audiences: 5 } }, { spec: { boundObjectRef: 5 } }];
+  assert.deepEqual(await codes("serviceaccounts/bot/token", tokens), [201, 400, 400, 400]);
+  const spec = { containers: [{ name: "a", image: "a" }] };
+  await admin.create(resourceRef("v1", "Pod"), { apiVersion: "v1", kind: "Pod", metadata: { name: "kept", namespace: "default" }, spec });
+  const evictions = [{ dryRun: 5 }, { dryRun: [5] }, 5].map((deleteOptions) => ({ deleteOptions }));
+  assert.deepEqual(await codes("pods/kept/eviction", evictions), [400, 400, 400]);
+});

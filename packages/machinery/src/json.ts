@@ -46,6 +46,11 @@ export function jsonKind(value: unknown): string {
   return Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
 }
 
+/** JSON as Go writes it: no sign that HTML could take for its own. */
+export function goJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** As Go's decoder says that a value does not fit. */
 export function cannotUnmarshal(value: unknown, goType: string): string {
   return `json: cannot unmarshal ${jsonKind(value)} into Go value of type ${goType}`;

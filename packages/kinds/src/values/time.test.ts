@@ -50,3 +50,14 @@ test("whatever comes is a time or refused; a time stays itself", () => {
     { numRuns: 300 },
   );
 });
+
+test("what looks canonical and is no time is refused all the same", () => {
+  for (const text of [
+    "2023-02-29T03:04:05Z",
+    "2024-01-02T24:00:00Z",
+    "2024-04-31T00:00:00Z",
+    "2024-00-01T00:00:00Z",
+    "2024-01-01T00:60:00Z",
+  ])
+    assert.throws(() => canonicalTime(text, 0), /out of range/u);
+});

@@ -7,7 +7,7 @@
  * F2 no child of a set is empty
  */
 import type { JsonObject } from "@mecha/kinds";
-import { isObject, put } from "../json.ts";
+import { goJson, isObject, put } from "../json.ts";
 
 /** Steps from the object to a field. */
 export type FieldPath = readonly string[];
@@ -132,17 +132,12 @@ function compareSteps(a: string, b: string): number {
 }
 
 export const fieldStep = (name: string): string => `f:${name}`;
-export const valueStep = (value: unknown): string => `v:${jsonText(value)}`;
-
-/** As Go writes JSON: what HTML could take for its own is escaped. */
-function jsonText(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
+export const valueStep = (value: unknown): string => `v:${goJson(value)}`;
 
 /** An element of a list that is a map, by the values of its keys. */
 export function keyStep(keys: JsonObject): string {
   const sorted = Object.keys(keys).sort();
-  return `k:${jsonText(Object.fromEntries(sorted.map((name) => [name, keys[name]])))}`;
+  return `k:${goJson(Object.fromEntries(sorted.map((name) => [name, keys[name]])))}`;
 }
 
 /** The path as messages show it: `.spec.containers[name="a"].image`. */

@@ -1,8 +1,8 @@
 /** What is wrong with the rules of a CRD: they do not compile, cost too much, or ask for an old value where there is none. In the server's words. */
 import type { FieldProblem } from "@mecha/kinds";
-import { forbidden, goJson, invalidValue } from "../crd/problems.ts";
+import { forbidden, invalidValue } from "../crd/problems.ts";
 import type { JsonSchema } from "../crd/schema.ts";
-import { isObject } from "../json.ts";
+import { goJson, isObject } from "../json.ts";
 import { type CompiledRule, compileRules } from "./compile-rules.ts";
 import { unbounded } from "./language/cost.ts";
 import { maxRequestBytes, type SchemaType, SchemaTypes } from "./schema-types.ts";

@@ -31,7 +31,11 @@ function* problemsOf(crd: Crd, old: Crd | undefined): Generator<FieldProblem> {
   const versions: readonly CrdVersion[] = Array.isArray(spec.versions) ? spec.versions : [];
   yield* checkVersions(versions, Array.isArray(spec.versions));
   yield* checkNames(spec.names);
-  yield* checkConversion({ ...crd, ...((crd.status ?? old?.status) && { status: crd.status ?? old?.status }) } as Crd);
+  yield* checkConversion({
+    ...crd,
+    spec: { ...spec, versions },
+    ...((crd.status ?? old?.status) && { status: crd.status ?? old?.status }),
+  } as Crd);
   yield* checkUnknownFields(spec.preserveUnknownFields);
   if (!old) yield* checkApproval(crd);
   const places = placesOf(versions);

@@ -1,16 +1,11 @@
 /** Problems of fields in the words of field/validation. */
 import type { FieldProblem } from "@mecha/kinds";
-import { isObject } from "../json.ts";
+import { goJson, isObject } from "../json.ts";
 
 /** The value as messages show it: texts quoted, the rest as JSON. */
 function shown(value: unknown): string {
   if (value === undefined) return '""';
   return typeof value === "string" ? JSON.stringify(value) : goJson(isObject(value) ? sorted(value) : value);
-}
-
-/** JSON as Go writes it: safe inside HTML. */
-export function goJson(value: unknown): string {
-  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function sorted(value: Record<string, unknown>): Record<string, unknown> {

@@ -318,3 +318,17 @@ test("a change through a version that knows other fields leaves nobody known, as
   const { body: other } = await ask("PATCH", `${widgets.replace("/v1/", "/v2/")}/w`, { spec: { a: "z" } }, merge);
   assert.deepEqual([other.spec.a, other.metadata.managedFields], ["z", undefined]);
 });
+
+test("a webhook without versions, and a URL made to be tried again and again, are refused at once", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const hooked = (url: string, more: object): object => {
+    const conversion = { strategy: "Webhook", webhook: { clientConfig: { url }, conversionReviewVersions: ["v1"] } };
+    return { ...crd(), spec: { ...(crd()["spec"] as JsonObject), conversion, ...more } };
+  };
+  const none = await ask("POST", crds, hooked("https://a.dev", { versions: undefined }));
+  assert.deepEqual([none.status, /must have exactly one version marked as storage version/u.test(none.body.message)], [422, true]);
+  const begun = process.cpuUsage();
+  const long = await ask("POST", crds, hooked(`https://${"a@".repeat(40_000)}#\n`, {}));
+  assert.deepEqual([long.status, /fragments are not permitted/u.test(long.body.message)], [422, true]);
+  assert.ok(process.cpuUsage(begun).user < 5e6); // microseconds; with work for each pair of signs it were 20 seconds
+});

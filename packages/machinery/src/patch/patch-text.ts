@@ -4,7 +4,7 @@
  */
 import type { JsonObject, ResourceDefinition, TypeRef, TypeTable } from "@mecha/kinds";
 import { fieldsOf } from "../fields.ts";
-import { isObject, put } from "../json.ts";
+import { goJson, isObject, put } from "../json.ts";
 import { jsonPatch } from "./json-patch.ts";
 import { mergePatch } from "./merge-patch.ts";
 
@@ -37,13 +37,8 @@ function inOrder(types: TypeTable, ref: TypeRef | undefined, value: unknown): un
 
 function text(value: unknown, opened: WeakSet<object>): string {
   if (Array.isArray(value)) return `[${value.map((each) => text(each, opened)).join(",")}]`;
-  if (!isObject(value)) return scalarText(value);
+  if (!isObject(value)) return goJson(value);
   const names = Object.keys(value);
   if (opened.has(value)) names.sort();
-  return `{${names.map((name) => `${scalarText(name)}:${text(value[name], opened)}`).join(",")}}`;
-}
-
-/** Go writes no sign that could end a script of a page. */
-function scalarText(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[&<>\u2028\u2029]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `{${names.map((name) => `${goJson(name)}:${text(value[name], opened)}`).join(",")}}`;
 }

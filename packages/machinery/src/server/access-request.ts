@@ -5,8 +5,13 @@ import type { AccessRequest, Caller } from "./access.ts";
 import { isWatch } from "./options.ts";
 import { parseRoute, type ResourceRoute, selectedName } from "./route.ts";
 
-export function accessRequestOf(method: ApiRequest["method"], path: string, query: URLSearchParams): AccessRequest {
-  const route = parseRoute(path);
+/** @param route Of the path, for who has it already. */
+export function accessRequestOf(
+  method: ApiRequest["method"],
+  path: string,
+  query: URLSearchParams,
+  route = parseRoute(path),
+): AccessRequest {
   return route ? accessOf(selected(method, route, query), accessVerb(method, route, query)) : { path, verb: method.toLowerCase() };
 }
 

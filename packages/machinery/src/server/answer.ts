@@ -62,10 +62,14 @@ export function pageNotFound(): ApiAnswer {
 /** Each said once; what a header cannot carry is not told. When all are too long together, each is cut, and no more come than fit. */
 function fitting(warnings: readonly string[]): readonly string[] {
   const once = [...new Set(warnings)].filter((text) => text !== "" && !/\p{Cc}/u.test(text));
-  const length = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + text.length, 0);
-  if (length(once) <= warningsMaxChars) return once;
-  const cut = once.map((text) => text.slice(0, warningCutChars));
-  return cut.filter((_, i) => length(cut.slice(0, i)) < warningsMaxChars);
+  if (once.reduce((sum, text) => sum + text.length, 0) <= warningsMaxChars) return once;
+  const cut: string[] = [];
+  for (let i = 0, chars = 0; i < once.length && chars < warningsMaxChars; i++) {
+    const text = (once[i] ?? "").slice(0, warningCutChars);
+    cut.push(text);
+    chars += text.length;
+  }
+  return cut;
 }
 
 /** `299 - "text"`; a sign beyond ASCII is replaced. */

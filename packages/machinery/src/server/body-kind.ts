@@ -28,6 +28,7 @@ export function foreignBody(
   registry: Registry,
   text: () => string,
 ): Foreign | undefined {
+  if (value.kind === definition.kind && value.apiVersion === apiVersionOf(definition)) return undefined; // as nearly all say
   for (const [field, said] of Object.entries(value))
     if ((field === "kind" || field === "apiVersion") && typeof said !== "string" && said !== null)
       return { why: noJson(`json: cannot unmarshal ${jsonKind(said)} into Go struct field .${field} of type string`) };

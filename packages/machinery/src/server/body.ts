@@ -106,7 +106,15 @@ function parseJson(text: string, refuse: Unreadable): ParsedBody {
   } catch {
     throw refuse(noJson(jsonProblem(text)), text);
   }
-  return { value: mustBeObject(value, text, refuse), duplicates: duplicateTexts(text), repeated: [] };
+  return { value: mustBeObject(value, text, refuse), duplicates: duplicatesOf(text, refuse), repeated: [] };
+}
+
+function duplicatesOf(text: string, refuse: Unreadable): readonly string[] {
+  try {
+    return duplicateTexts(text);
+  } catch (error) {
+    throw refuse(noJson((error as Error).message), text);
+  }
 }
 
 function yamlBody(text: string, refuse: Unreadable): ParsedBody {

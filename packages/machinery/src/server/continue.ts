@@ -3,6 +3,7 @@
  *
  * T1 a page is of the revision of the first one; only a token of `newest`, given when that revision is forgotten, goes on with what there is now
  */
+import { jsonKind } from "../json.ts";
 import type { StatusError } from "../status.ts";
 import { badRequest } from "./options.ts";
 
@@ -54,9 +55,7 @@ function fieldsOf(token: string): { readonly v: string; readonly rv: number; rea
 
 /** What the server calls a value of JSON that has another type than it should. */
 function jsonName(value: unknown): string {
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return Number.isInteger(value) ? "number" : `number ${value}`;
-  return typeof value === "boolean" ? "bool" : typeof value;
+  return typeof value === "number" && !Number.isInteger(value) ? `number ${value}` : jsonKind(value);
 }
 
 function refusal(why: string): StatusError {

@@ -1,7 +1,10 @@
 /** Finds fields that stand twice in one object of a JSON text, by walking the text once. The text has been parsed before: it is valid JSON. */
+import { Fault } from "@mecha/kit";
 
 /** Paths reported from one body; the rest is left out. */
 const reportMax = 100;
+/** Levels of a body: far more than people nest, far fewer than what goes through it, level by level, can stand. Go's reader takes 10,000. */
+const depthMax = 1_000;
 
 interface Frame {
   readonly fields: Set<string> | undefined;
@@ -18,7 +21,7 @@ export interface Duplicate {
   readonly line: number;
 }
 
-/** In the order of the second mention. */
+/** In the order of the second mention. @throws Fault("invalid") for a body that is nested too deep */
 export function duplicateFields(text: string): readonly Duplicate[] {
   const found: Duplicate[] = [];
   let line = 1;
@@ -26,8 +29,9 @@ export function duplicateFields(text: string): readonly Duplicate[] {
   /** Path of the value that begins next. */
   let path = "";
   let expectKey = false;
-  for (let at = 0; at < text.length && found.length < reportMax; at++) {
+  for (let at = 0; at < text.length; at++) {
     const top = stack.at(-1);
+    if (stack.length > depthMax) throw new Fault("invalid", "exceeded max depth");
     switch (text[at]) {
       case "{":
         stack.push({ fields: new Set(), path, index: 0 });
@@ -52,8 +56,8 @@ export function duplicateFields(text: string): readonly Duplicate[] {
         if (expectKey && top?.fields) {
           const key = JSON.parse(text.slice(at, end + 1)) as string;
           path = top.path === "" ? key : `${top.path}.${key}`;
-          if (top.fields.has(key)) found.push({ path, key, line });
-          else top.fields.add(key);
+          if (!top.fields.has(key)) top.fields.add(key);
+          else if (found.length < reportMax) found.push({ path, key, line });
           expectKey = false;
         }
         at = end;

@@ -1,5 +1,6 @@
 /** PATCH: which kinds of patch a resource takes, and what each makes of an object. The patches themselves are packages/machinery/src/patch. */
 import type { JsonObject, ResourceDefinition } from "@mecha/kinds";
+import { Fault } from "@mecha/kit";
 import { jsonProblem } from "../go-json.ts";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
@@ -51,7 +52,7 @@ export function parsePatch(body: Uint8Array | undefined, contentType: string | u
     };
   } catch (error) {
     if (kind === "apply") throw badRequest(`error decoding YAML: error converting YAML to JSON: ${(error as Error).message}`);
-    throw badRequest(`error decoding patch: ${jsonProblem(text)}`);
+    throw badRequest(`error decoding patch: ${error instanceof Fault ? error.message : jsonProblem(text)}`);
   }
 }
 

@@ -284,3 +284,26 @@ test("a patch cannot make another kind of an object of a CRD", async () => {
     'Secret "w" is invalid: [kind: Invalid value: "Secret": must be Widget, apiVersion: Invalid value: "v1": must be example.dev/v1]',
   );
 });
+
+test("a body nested too deep is refused however it comes", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  await ask("POST", maps, configMap("a"));
+  const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
+  const reasons: string[] = [];
+  for (const levels of [1_001, 9_000, 100_000]) {
+    const changes = [
+      ["merge-patch+json", `{"data":${deep(levels)}}`],
+      ["strategic-merge-patch+json", `{"data":${deep(levels)}}`],
+      ["json-patch+json", `[{"op":"add","path":"/data","value":${deep(levels)}}]`],
+      ["apply-patch+yaml", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":${deep(levels)}}`],
+    ] as const;
+    const answers = [
+      await ask("POST", maps, `{"metadata":{"name":"b"},"data":${deep(levels)}}`),
+      ...(await Promise.all(
+        changes.map(([media, body]) => ask("PATCH", `${maps}/a?fieldManager=m`, body, { "content-type": `application/${media}` })),
+      )),
+    ];
+    reasons.push(...answers.map(({ status, body }) => `${status} ${/exceeded max depth/u.exec(body.message)?.[0]}`));
+  }
+  assert.deepEqual([...new Set(reasons)], ["400 exceeded max depth"]);
+});

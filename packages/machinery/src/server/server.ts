@@ -147,7 +147,7 @@ export class KubeServer {
     const { method, path } = request;
     const route = parseRoute(path);
     // Asked first, so that nobody learns what there is from how they are refused.
-    this.#mayAccess(caller, accessRequestOf(method, path, query));
+    this.#mayAccess(caller, accessRequestOf(method, path, query, route));
     const definition = route && this.registry.find(route, route.plural);
     if (!route || !definition) {
       const fixed = fixedPath(request, query, pretty, {

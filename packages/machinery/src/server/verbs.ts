@@ -4,7 +4,7 @@ import { copy } from "../json.ts";
 import { typeOfKind } from "../openapi/schema.ts";
 import { invalid, notFound, StatusError } from "../status.ts";
 import { parseBody } from "./body.ts";
-import type { Checked } from "./checked.ts";
+import { bodyRefusal, type Checked, checkedObject } from "./checked.ts";
 import { presented, type ServerParts, shelfOf } from "./context.ts";
 import { badRequest, type DeleteOptions, deleteOptions, listOptions, type WriteOptions } from "./options.ts";
 import { patchOne, scaled } from "./patch-verbs.ts";
@@ -72,7 +72,7 @@ export async function performSpecial(special: Special, request: ResourceRequest)
   const options = optionsOf(request);
   const of = name === undefined ? undefined : shelfOf(parts, definition).get(namespace, name)?.object;
   if (name !== undefined && !of) throw notFound(definition.plural, definition.group, name);
-  const { object, warnings } = subresource === undefined ? reviewOf(request, options) : { object: bodyOf(request).value, warnings: [] };
+  const { object, warnings } = subresource === undefined ? reviewOf(request, options) : takenOf(request, options);
   const nowMs = parts.clock.wall();
   const managed = (said: JsonObject): ReturnType<SpecialCall["managed"]> => {
     const { fieldManager: manager } = options;
@@ -97,6 +97,14 @@ function taken(definition: ResourceDefinition, subresource: string | undefined):
   const made = known.get(name) ?? { ...definition, group, version, kind, type, status: false };
   known.set(name, made);
   return made;
+}
+
+/** What a subresource takes, decoded by its kind where that is known. @throws StatusError BadRequest */
+function takenOf(request: ResourceRequest, options: WriteOptions): { readonly object: JsonObject; readonly warnings: readonly string[] } {
+  const { value, ...twice } = bodyOf(request);
+  const kind = taken(request.definition, request.subresource);
+  if (kind === request.definition) return { object: value, warnings: [] };
+  return checkedObject(value, kind, options, { twice, refuse: bodyRefusal(kind) });
 }
 
 /** A review, decoded and checked like an object that is to be stored. */

@@ -55,3 +55,14 @@ test("warnings that are too long together are cut, and no more come than fit", a
   const texts = headers["warning"]?.split(", 299 - ") ?? [];
   assert.deepEqual([texts.length, texts[0]?.length], [16, '299 - ""'.length + 256 + 1]); // 4,096 characters; one quote is escaped
 });
+
+test("of more warnings than headers hold each is cut, and the first are told; how many there are does not matter", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const unknown = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`field${i}`, 0]));
+  const begun = process.cpuUsage();
+  const { status, headers } = await ask("POST", "/api/v1/namespaces/default/configmaps", { metadata: { name: "a" }, ...unknown });
+  const seconds = process.cpuUsage(begun).user / 1e6;
+  const told = String(headers["warning"]).split(", ");
+  assert.deepEqual([status, told[0], told.length < 300], [201, '299 - "unknown field \\"field0\\""', true]);
+  assert.ok(seconds < 3, `${seconds} s of CPU`); // with work for each pair of warnings it were 10
+});

@@ -3,6 +3,7 @@
  *
  * Y1 a plain word is what Go's reader of Kubernetes takes it for: between YAML 1.1 (`yes`, `010`) and 1.2 (`0o10`; `1:20` and dates are texts)
  */
+import { Fault } from "@mecha/kit";
 import { isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { duplicateFields } from "./duplicates.ts";
 import { goTags, unsupported } from "./yaml-words.ts";
@@ -30,7 +31,8 @@ function asJson(text: string): ParsedYaml | undefined {
   if (!/^\s*\{/u.test(text)) return undefined;
   try {
     return { value: JSON.parse(text), repeated: duplicateFields(text).map(({ key, line }) => repeatedText(key, line)) };
-  } catch {
+  } catch (error) {
+    if (error instanceof Fault) throw error; // YAML's reader stops at fewer levels by itself
     return undefined; // a flow mapping that is no JSON, or nothing at all: YAML's reader will say
   }
 }
