@@ -57,10 +57,23 @@ function portsOf({ container, field }: Placed): Port[] {
   }));
 }
 
+/** Warnings of one sort, and ports of one number held against another: more than an answer's headers take, so that a pod of many ports costs no square of them. */
+const toldMax = 100;
+
 /** Ports of all containers of a pod: they share one network. */
 export function portWarnings(containers: readonly Placed[]): string[] {
   const ports = containers.flatMap(portsOf);
-  return [...ports.flatMap((port, i) => [...hostWarnings(port), ...clashes(port, ports.slice(0, i))]), ...nameWarnings(ports)];
+  const told: string[] = [];
+  const byNumber = new Map<string, Port[]>();
+  for (const port of ports) {
+    if (told.length >= toldMax) break;
+    const key = `${port.number}/${port.protocol}`;
+    const before = byNumber.get(key) ?? [];
+    told.push(...hostWarnings(port), ...clashes(port, before));
+    if (before.length === 0) byNumber.set(key, before);
+    if (before.length < toldMax) before.push(port);
+  }
+  return [...told, ...nameWarnings(ports)];
 }
 
 /** The port is shown as the server has it in its own form. */
@@ -70,13 +83,12 @@ function hostWarnings({ field, name, number, protocol, hostIp, hostPort }: Port)
   return [`${field}: hostIP set without hostPort: ${shown}`];
 }
 
+/** @param before Of the same number and protocol. */
 function clashes(port: Port, before: readonly Port[]): string[] {
-  return before
-    .filter((other) => other.number === port.number && other.protocol === port.protocol)
-    .flatMap((other) => {
-      const how = clash(port, other);
-      return how === undefined ? [] : [`${port.field}: ${how} port definition with ${other.field}`];
-    });
+  return before.flatMap((other) => {
+    const how = clash(port, other);
+    return how === undefined ? [] : [`${port.field}: ${how} port definition with ${other.field}`];
+  });
 }
 
 function clash(one: Port, other: Port): string | undefined {

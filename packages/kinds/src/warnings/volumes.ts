@@ -97,14 +97,24 @@ function projectedFiles(source: JsonObject): File[] {
     .filter(({ path }) => path !== "");
 }
 
+/** Files of one volume held against each other, and collisions told of it: far more than volumes have, so that a body of very many costs no square of them. */
+const comparedMax = 1_000;
+const toldMax = 100;
+
 /** `"a" with "a/b"` for each file and each one before it that is in its way. */
 function collisions(list: readonly File[]): string[] {
-  const cut = list.map((file) => ({ ...file, path: file.path.replace(/\/+$/u, "") }));
-  const within = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
-  return cut.flatMap((file, i) =>
-    cut
-      .slice(0, i)
-      .filter((other) => file.path !== "" && other.path !== "" && (within(other.path, file.path) || within(file.path, other.path)))
-      .map((other) => `${shown(file)} with ${shown(other)}`),
-  );
+  const cut = list
+    .slice(0, comparedMax)
+    .map((file) => ({ ...file, path: file.path.replace(/(?<!\/)\/+$/u, "") }))
+    .filter(({ path }) => path !== "")
+    .map((file) => ({ ...file, within: `${file.path}/` }));
+  const told: string[] = [];
+  for (const [i, file] of cut.entries()) {
+    for (let j = 0; j < i && told.length < toldMax; j++) {
+      const other = cut[j];
+      if (other && (other.within.startsWith(file.within) || file.within.startsWith(other.within)))
+        told.push(`${shown(file)} with ${shown(other)}`);
+    }
+  }
+  return told;
 }

@@ -79,8 +79,10 @@ function* checkReviews(versions: readonly string[]): Generator<FieldProblem> {
     yield required(field);
     return;
   }
+  const seen = new Set<string>();
   for (const [index, version] of versions.entries()) {
-    if (versions.indexOf(version) < index) yield invalidValue(`${field}[${String(index)}]`, version, "duplicate version");
+    if (seen.has(version)) yield invalidValue(`${field}[${String(index)}]`, version, "duplicate version");
+    seen.add(version);
     for (const problem of dns1035Label(version)) yield invalidValue(`${field}[${String(index)}]`, version, problem);
   }
   if (!versions.some((version) => reviews.includes(version)))

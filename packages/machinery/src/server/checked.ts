@@ -1,7 +1,7 @@
 /** From a body's value to an object of its kind: read by its types or pruned by its schema, with what it says that nobody understands. */
 import { Fault } from "@mecha/kit";
 import { decodeByType, type JsonObject, type KubeObject, type ResourceDefinition } from "@mecha/kinds";
-import { equal, isObject } from "../json.ts";
+import { isObject } from "../json.ts";
 import type { StatusError } from "../status.ts";
 import { nothingTwice, type Twice } from "./body.ts";
 import { mustHaveMetadata } from "./metadata.ts";
@@ -59,14 +59,15 @@ function pathIn(text: string): string {
 /** Owners named twice are kept once, in place. @returns What is to be told of it. */
 function withoutTwins({ metadata }: KubeObject): readonly string[] {
   const owners = metadata.ownerReferences ?? [];
-  const kept: (typeof owners)[number][] = [];
+  const kept = new Map<string, (typeof owners)[number]>();
   const twins: string[] = [];
   for (const owner of owners) {
-    if (kept.some((other) => equal(other, owner))) twins.push(owner.uid);
-    else kept.push(owner);
+    const text = JSON.stringify(Object.entries(owner).sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (kept.has(text)) twins.push(owner.uid);
+    else kept.set(text, owner);
   }
   if (twins.length === 0) return [];
-  metadata.ownerReferences = kept;
+  metadata.ownerReferences = [...kept.values()];
   const advice = "API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests";
   return [`.metadata.ownerReferences contains duplicate entries; ${advice}; duplicate UID(s) observed: ${twins.join(", ")}`];
 }
