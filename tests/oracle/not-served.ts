@@ -13,6 +13,8 @@ const belowPods = "(?:attach|binding|ephemeralcontainers|exec|log|portforward|pr
 const typesAway = String.raw`io\.k8s\.(?:api\.(?:admissionregistration|certificates|flowcontrol|node|resource|storage)\.v1\.\w+|kube-aggregator\.[\w.]+|api\.core\.v1\.(?:Binding|ComponentCondition|ComponentStatus|ComponentStatusList|PodTemplate|PodTemplateList|TopologySelectorLabelRequirement|TopologySelectorTerm)|api\.networking\.v1\.(?:IPAddress|ServiceCIDR)(?:List|Spec|Status)?|api\.networking\.v1\.ParentReference)`;
 /** A document of OpenAPI; one of a group or version or of no resource, or that of version 2. */
 const documents = String.raw`(?:openapi\/\S+ › \d+ document(?: of \S+)?|crd\/openapi › \d+ v1(?:beta1)?) › `;
+/** The types every group is named in. */
+const marked = String.raw`(?:components\.schemas|definitions)\.io\.k8s\.apimachinery\.pkg\.apis\.meta\.v1\.(?:DeleteOptions|WatchEvent)`;
 
 export const notServed: readonly Accepted[] = [
   {
@@ -82,11 +84,20 @@ export const notServed: readonly Accepted[] = [
   },
   {
     where: new RegExp(
-      String.raw`^(?:openapi\/v2|crd\/openapi) › \d+ \S+ › (?:components\.schemas|definitions)\.io\.k8s\.apimachinery\.pkg\.apis\.meta\.v1\.(?:DeleteOptions|WatchEvent)\.kinds\.`,
+      String.raw`^(?:openapi\/v2 › \d+ \S+ › ${marked}\.kinds\.(?:(?:${groupsAway}|admission\.k8s\.io)\/v1|\S+\/v\d+(?:alpha|beta)\d+)|crd\/openapi › \d+ \S+ › ${marked}\.kinds\.\S+) (?:DeleteOptions|WatchEvent)$`,
       "u",
     ),
+    what: /^true → –$/u,
     reason:
       "DeleteOptions and events of watches are marked as those of the groups that are served (in a CRD's document: its own), not of every group there ever was.",
+  },
+  {
+    where: new RegExp(
+      String.raw`^(?:openapi\/v2 › \d+ \S+ › ${marked}\.kinds\.cloudstate\.io\/v1alpha1|crd\/openapi › \d+ \S+ › ${marked}\.kinds\.openapi-\S+\.dev\/v1(?:beta1)?) (?:DeleteOptions|WatchEvent)$`,
+      "u",
+    ),
+    what: /^– → true$/u,
+    reason: "DeleteOptions and events of watches are marked as those of a CRD's group too.",
   },
   {
     where:
@@ -96,6 +107,7 @@ export const notServed: readonly Accepted[] = [
   },
   {
     where: /^discovery\/health › \d+ version by nobody › body\.(?:gitCommit|buildDate|goVersion|compiler|platform)$/u,
+    what: /→ ""$/u,
     reason: "The version says which Kubernetes is served; from which commit and with which Go it was built there is nothing to say.",
   },
 ];

@@ -290,6 +290,23 @@ const refusals: readonly (readonly [kind: string, body: JsonObject, ...problems:
   ["policy/PodDisruptionBudget", { spec: { unhealthyPodEvictionPolicy: "x" } }, "spec.unhealthyPodEvictionPolicy: Unsupported"],
 ];
 
+for (const [cost, good] of [
+  ["0", true],
+  ["-2147483648", true],
+  ["2147483647", true],
+  ["-007", true],
+  ["-2147483649", false],
+  ["007", false],
+  ["-", false],
+] as const)
+  test(`${good ? "a" : "no"} cost of a pod's deletion: ${cost}`, () => {
+    const definition = kinds.find(({ kind }) => kind === "Pod");
+    assert.ok(definition);
+    const annotations = { "controller.kubernetes.io/pod-deletion-cost": cost };
+    const said = problemsWith(definition, created(definition, { metadata: { name: "a", namespace: "b", annotations }, spec: pod }));
+    assert.equal(said.length, good ? 0 : 1, said.join());
+  });
+
 for (const [kind, body, ...problems] of refusals)
   test(`${kind}: ${problems.length === 0 ? "nothing is wrong" : problems.join(", ")}`, () => {
     const definition = kinds.find((each) => `${each.group}/${each.kind}` === kind);
@@ -341,7 +358,9 @@ test("whatever a stored object holds, looking at it only says what is wrong", ()
     fc.property(fc.constantFrom(...kinds), fc.dictionary(fc.constantFrom(...fields), tree), (definition, body) => {
       const object = { apiVersion: "v1", kind: definition.kind, metadata: { name: "a" }, ...(body as object) } as KubeObject;
       assert.ok(Array.isArray(definition.validate?.(object, undefined) ?? []));
-      assert.ok(Array.isArray(definition.warnings?.(object, { old: undefined, subresource: undefined }) ?? []));
+      for (const old of [undefined, { ...object, metadata: { name: "a", generation: 1 } }, { metadata: {} } as KubeObject])
+        for (const subresource of [undefined, "status"])
+          assert.ok(Array.isArray(definition.warnings?.(object, { old, subresource }) ?? []));
     }),
     { numRuns: 300 },
   );

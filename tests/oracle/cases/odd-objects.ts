@@ -5,9 +5,27 @@ type Change = Readonly<Record<string, unknown>>;
 const backend = { service: { name: "shop", port: { number: 80 } } };
 const path = (more: object): Change => ({ spec: { rules: [{ http: { paths: [{ path: "/", pathType: "Prefix", backend, ...more }] } }] } });
 const metric = (more: object): Change => ({ spec: { metrics: [more] } });
+const costing = (cost: string): Change => ({ metadata: { annotations: { "controller.kubernetes.io/pod-deletion-cost": cost } } });
+const renewed = (renewTime: string): Change => ({ spec: { renewTime } });
 const peer = (more: object): Change => ({ spec: { ingress: [{ from: [more] }] } });
 
 export const oddObjects: Variants = {
+  pods: {
+    "least cost": costing("-2147483648"),
+    "less than that": costing("-2147483649"),
+    "cost with zeros": costing("-007"),
+    "no cost": costing("-"),
+    "too dear": costing("2147483648"),
+  },
+  "leases.coordination.k8s.io": {
+    "a day ahead": renewed("2030-01-01T00:00:00.000000+24:00"),
+    "an hour of minutes": renewed("2030-01-01T00:00:00.000000-01:60"),
+    "more than a day ahead": renewed("2030-01-01T00:00:00.000000+25:00"),
+    "more than an hour of minutes": renewed("2030-01-01T00:00:00.000000+01:61"),
+    "too much of both": renewed("2030-01-01T00:00:00.000000+99:99"),
+    "a comma": renewed("2030-01-01T00:00:00,5000000+01:00"),
+    "before the first year": renewed("0000-01-01T00:00:00.000000+01:00"),
+  },
   "deployments.apps": {
     "labels of other pods": { spec: { template: { metadata: { labels: { app: "other" } } } } },
     "selector of strings": { spec: { selector: { matchExpressions: [{ key: "app", operator: "in", values: ["shop"] }] } } },

@@ -60,13 +60,13 @@ function gated(spec: JsonObject, nowMs: number): JsonObject {
   return { conditions: [condition] };
 }
 
-/** Its node ends it; one that no node has, or that has ended by itself, is waited for by nobody. */
 /** A status without the class of the Pod's quality leaves it as it was. */
 function keepQuality(object: KubeObject, old: KubeObject): void {
   const qosClass = textAt(old, "status.qosClass");
   if (qosClass !== "" && textAt(object, "status.qosClass") === "") object["status"] = { ...objectAt(object, "status"), qosClass };
 }
 
+/** Its node ends it; one that no node has, or that has ended by itself, is waited for by nobody. */
 function graceOf(object: KubeObject): number {
   const ended = ["Succeeded", "Failed"].includes(textAt(object, "status.phase"));
   if (ended || textAt(object, "spec.nodeName") === "") return 0;

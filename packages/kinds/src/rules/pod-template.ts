@@ -9,10 +9,10 @@ import { validatePodSpec } from "./pod-spec.ts";
 
 const deletionCost = "controller.kubernetes.io/pod-deletion-cost";
 const mirror = "kubernetes.io/config.mirror";
-const seccompPod = "seccomp.security.alpha.kubernetes.io/pod";
-const seccompContainer = "container.seccomp.security.alpha.kubernetes.io/";
-const appArmorContainer = "container.apparmor.security.beta.kubernetes.io/";
-const int32Max = 2_147_483_647;
+export const seccompPod = "seccomp.security.alpha.kubernetes.io/pod";
+export const seccompContainer = "container.seccomp.security.alpha.kubernetes.io/";
+export const appArmorContainer = "container.apparmor.security.beta.kubernetes.io/";
+const int32 = { from: -2_147_483_648, to: 2_147_483_647 } as const;
 
 /** @param field Of the template: `spec.template`. The server names its labels and annotations without `metadata`. */
 export function validatePodTemplate(template: JsonObject, field: string): FieldProblem[] {
@@ -33,6 +33,7 @@ export function validatePodTemplate(template: JsonObject, field: string): FieldP
 /** Annotations of a pod that something reads. */
 export function validatePodAnnotations(annotations: Readonly<Record<string, string>>, spec: JsonObject, field: string): FieldProblem[] {
   const keys = Object.keys(annotations).sort();
+  const names = new Set(lists.flatMap((list) => objectsAt(spec, list).map((container) => textAt(container, "name"))));
   const texts = (key: string): string => annotations[key] ?? "";
   const problems: FieldProblem[] = [];
   if (mirror in annotations && textAt(spec, "nodeName") === "")
@@ -43,7 +44,7 @@ export function validatePodAnnotations(annotations: Readonly<Record<string, stri
     problems.push(...validateSeccomp(texts(key), `${field}.${key}`));
   for (const key of keys.filter((each) => each.startsWith(appArmorContainer))) {
     const container = key.slice(appArmorContainer.length);
-    if (!containerNames(spec).includes(container)) problems.push(invalidValue(`${field}[${key}]`, container, "container not found"));
+    if (!names.has(container)) problems.push(invalidValue(`${field}[${key}]`, container, "container not found"));
     const profile = texts(key);
     if (!["", "runtime/default", "unconfined"].includes(profile) && !profile.startsWith("localhost/"))
       problems.push(invalidValue(`${field}[${key}]`, profile, `invalid AppArmor profile name: ${JSON.stringify(profile)}`));
@@ -52,11 +53,9 @@ export function validatePodAnnotations(annotations: Readonly<Record<string, stri
 }
 
 const lists = ["initContainers", "containers", "ephemeralContainers"];
-const containerNames = (spec: JsonObject): string[] =>
-  lists.flatMap((list) => objectsAt(spec, list).map((container) => textAt(container, "name")));
 
-/** A whole number, written in one way only. */
-const isCost = (text: string): boolean => /^(?:0|-?[1-9]\d*|-0+\d*)$/u.test(text) && Math.abs(Number(text)) <= int32Max;
+/** A whole number of 32 bits. Zeros before it are taken after a minus only. */
+const isCost = (text: string): boolean => /^(?:0|[1-9]\d*|-\d+)$/u.test(text) && Number(text) >= int32.from && Number(text) <= int32.to;
 
 function validateSeccomp(profile: string, field: string): FieldProblem[] {
   if (["runtime/default", "docker/default", "unconfined"].includes(profile)) return [];
@@ -78,10 +77,16 @@ function validateProfiles(annotations: Readonly<Record<string, string>>, spec: J
   );
 }
 
+/** What the annotation says for the type of a profile, or begins with. */
+const profileStarts: ReadonlyMap<string, string> = new Map([
+  ["Unconfined", "unconfined"],
+  ["RuntimeDefault", "runtime/default"],
+  ["Localhost", "localhost/"],
+]);
+
 function validateSameProfile(note: string, profile: JsonObject, field: string): FieldProblem[] {
-  const starts: Readonly<Record<string, string>> = { Unconfined: "unconfined", RuntimeDefault: "runtime/default", Localhost: "localhost/" };
   const type = textAt(profile, "type");
-  const wanted = starts[type];
+  const wanted = profileStarts.get(type);
   if (wanted === undefined) return [];
   if (type === "Localhost" ? !note.startsWith(wanted) : note !== wanted)
     return [forbiddenValue(`${field}.type`, "apparmor type in annotation and field must match")];

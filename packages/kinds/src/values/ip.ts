@@ -17,9 +17,13 @@ export function isIpv6(text: string): boolean {
   return halves.length === 2 ? groups.length < 8 : groups.length === 8;
 }
 
-/** Numbers of an IPv4 address without the zeros some write before them, and others read as octal. */
+/** Numbers of an IPv4 address, or of one in IPv6 form, without the zeros some write before them, and others read as octal. */
 export function withoutZeros(text: string): string {
-  return text.includes(".") ? text.replaceAll(/(?<=^|[.:])0+(?=\d+(?:\.|$))(?=[\d.]*$)/gu, "") : text;
+  const from = text.lastIndexOf(":") + 1;
+  const four = text.slice(from);
+  if (!/^\d+(?:\.\d+){3}$/u.test(four)) return text;
+  const numbers = four.split(".").map((number) => number.replace(/^0+(?=\d)/u, ""));
+  return text.slice(0, from) + numbers.join(".");
 }
 
 export type IpFamily = "IPv4" | "IPv6";

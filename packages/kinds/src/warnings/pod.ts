@@ -1,6 +1,7 @@
 /** What is told of a pod, or of a template of pods, that is taken all the same. */
 import { isObject, mapAt, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt, valueAt } from "../access.ts";
 import type { JsonObject } from "../object.ts";
+import { appArmorContainer, seccompContainer, seccompPod } from "../rules/pod-template.ts";
 import { addressWarnings } from "./addresses.ts";
 import { containersOf, environmentWarnings, type Placed, portWarnings, resourceWarnings } from "./containers.ts";
 import { labelAdvice, nodeTermWarnings } from "./labels.ts";
@@ -12,9 +13,6 @@ const deprecatedAnnotations: readonly (readonly [key: string, why: string])[] = 
   ["security.alpha.kubernetes.io/sysctls", 'non-functional in v1.11+; use the "sysctls" field instead'],
   ["security.alpha.kubernetes.io/unsafe-sysctls", 'non-functional in v1.11+; use the "sysctls" field instead'],
 ];
-const seccompPod = "seccomp.security.alpha.kubernetes.io/pod";
-const seccompContainer = "container.seccomp.security.alpha.kubernetes.io/";
-const appArmorContainer = "container.apparmor.security.beta.kubernetes.io/";
 const seccompWhy = 'non-functional in v1.27+; use the "seccompProfile" field instead';
 
 /** @param template With `metadata` and `spec`. @param field Where it is: `spec.template`; empty for a pod itself. */

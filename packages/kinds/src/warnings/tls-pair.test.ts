@@ -65,3 +65,10 @@ test("whatever bytes come, something is said of them, in time", () => {
   );
   tlsPairProblem("-----BEGIN A-----\n".repeat(50_000), "");
 });
+
+test("an element without a length, which BER has and DER has not, is no certificate", () => {
+  const whole = Buffer.from(certificate.split("\n").slice(1, -2).join(""), "base64");
+  const content = whole.subarray(2); // 0x80 read as a length is 128: as much as is here
+  const endless = Buffer.concat([Buffer.of(0x30, 0x80), content, der(0x04, Buffer.alloc(0x80 - content.length - 2))]);
+  assert.equal(tlsPairProblem(pem("CERTIFICATE", endless), text(ec.privateKey)), "x509: malformed certificate");
+});

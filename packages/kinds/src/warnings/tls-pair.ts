@@ -65,12 +65,18 @@ function pemBlocks(text: string): Block[] {
   return blocks;
 }
 
-function fromBase64(text: string): Uint8Array | undefined {
+/** The bytes as letters of one byte each. */
+function binaryText(base64: string): string | undefined {
   try {
-    return Uint8Array.from(atob(text.replaceAll(/\s/gu, "")), (letter) => letter.charCodeAt(0));
+    return atob(base64.replaceAll(/\s/gu, ""));
   } catch {
     return undefined;
   }
+}
+
+function fromBase64(text: string): Uint8Array | undefined {
+  const letters = binaryText(text);
+  return letters === undefined ? undefined : Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
 }
 
 interface Element {
@@ -89,7 +95,8 @@ function elements(bytes: Uint8Array): Element[] | undefined {
   for (let at = 0; at < bytes.length;) {
     const [tag = 0, short = 0] = [bytes[at], bytes[at + 1]];
     const extra = short < 0x80 ? 0 : short & 0x7f;
-    if (at + 2 + extra > bytes.length || extra > 4) return undefined;
+    // 0x80: no length but an end mark, which BER has and DER has not.
+    if (at + 2 + extra > bytes.length || short === 0x80 || extra > 4) return undefined;
     const length = extra === 0 ? short : bytes.subarray(at + 2, at + 2 + extra).reduce((sum, byte) => sum * 256 + byte, 0);
     const from = at + 2 + extra;
     if (from + length > bytes.length) return undefined;
@@ -157,7 +164,4 @@ function pointOf(fields: readonly Element[]): string {
 }
 
 /** Text behind base64, byte by byte; empty for what is none. */
-export function secretText(base64: string | undefined): string {
-  const bytes = fromBase64(base64 ?? "");
-  return bytes ? Array.from(bytes, (byte) => String.fromCharCode(byte)).join("") : "";
-}
+export const secretText = (base64: string | undefined): string => binaryText(base64 ?? "") ?? "";

@@ -125,3 +125,20 @@ test("names that are no host names are told of where pods get theirs from them",
     );
   assert.deepEqual(told("DaemonSet", { metadata: { name: "a.b" } }), []);
 });
+
+test("as many elements and as long texts as a body can hold are looked at in a moment", () => {
+  const many = <T>(element: T): readonly T[] => Array.from({ length: 100_000 }, () => element);
+  const long = 1_000_000; // quadratic work on it takes half an hour
+  const fewTold = (body: JsonObject): void => {
+    const { length } = told("Pod", body);
+    assert.ok(length > 0 && length < 10_000, `${length}`);
+  };
+  fewTold(pod({}, { ports: many({ containerPort: 1 }) }));
+  const secret = (items: readonly object[]): JsonObject => pod({ volumes: [{ name: "v", secret: { secretName: "s", items } }] });
+  fewTold(secret(many({ key: "k", path: "x" })));
+  assert.deepEqual(told("Pod", secret([{ key: "k", path: `${"/".repeat(long)}x` }])), []);
+  for (const text of [`${"0".repeat(long)}.x`, `${"00.".repeat(long)}x`, `1.2.3.${"0".repeat(long)}`])
+    assert.ok(told("Pod", pod({ dnsConfig: { nameservers: [text] } })).length <= 1);
+  const annotations = { "controller.kubernetes.io/pod-deletion-cost": `-${"0".repeat(long)}x` };
+  assert.equal(find("Pod").validate?.(created(find("Pod"), { ...pod(), metadata: { name: "a", annotations } }), undefined).length, 1);
+});

@@ -49,13 +49,16 @@ export function nameOf({ name, definition }: ResourceRequest): string {
   return name;
 }
 
+/** Warnings of one request: more than its answer has room for, and few enough to be the arguments of one call. */
+const toldMax = 4_096;
+
 export function optionsOf(
   { query, headers, caller, admit, told }: ResourceRequest,
   kind: "CreateOptions" | "UpdateOptions" | "PatchOptions" = "CreateOptions",
 ): WriteOptions {
   const options = {
     ...writeOptions(query, headers["user-agent"], kind),
-    warn: (texts: readonly string[]): void => void told.splice(0, told.length, ...texts),
+    warn: (texts: readonly string[]): void => void told.splice(0, told.length, ...texts.slice(0, toldMax)),
   };
   return admit ? { ...options, admit: (change) => admit({ ...change, caller }) } : options;
 }
