@@ -307,3 +307,11 @@ test("a body nested too deep is refused however it comes", async () => {
   }
   assert.deepEqual([...new Set(reasons)], ["400 exceeded max depth"]);
 });
+
+test("of very many mistakes the first are told, and how many there are more", async () => {
+  const { ask } = await testServer({ definitions: allKinds() });
+  const body = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: { containers: Array.from({ length: 2_000 }, () => ({})) } };
+  const { status, body: answer } = await ask("POST", "/api/v1/namespaces/default/pods", body);
+  assert.deepEqual([status, answer.details.causes.length], [422, 1_001]);
+  assert.match(answer.details.causes.at(-1).message, /^Too many: \d+ problems of the object are not told$/u);
+});

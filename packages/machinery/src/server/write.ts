@@ -6,7 +6,7 @@
  * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away; its answer names the revision before
  */
 import { uuid } from "@mecha/kit";
-import { apiVersionOf, groupVersionOf, invalidValue, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
+import { apiVersionOf, type FieldProblem, groupVersionOf, invalidValue, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
 import { sameButTimes } from "../apply/apply.ts";
 import { copy } from "../json.ts";
 import { alreadyExists, conflict, invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
@@ -281,11 +281,31 @@ function allocate(
   if (problems.length > 0) throw invalid(kind, group, object.metadata.name, problems);
 }
 
+/** Problems told of one object; the rest is counted. Far more than anybody reads, far less than a body of 3 MiB can hold. */
+const problemsMax = 1_000;
+
+function problemsOf(object: KubeObject, old: KubeObject | undefined, { validate }: ResourceDefinition): readonly FieldProblem[] {
+  try {
+    const problems = validate?.(object, old) ?? [];
+    return problems.length > problemsMax ? [...problems.slice(0, problemsMax), untold(String(problems.length - problemsMax))] : problems;
+  } catch (error) {
+    // JavaScript has no room to put lists of a hundred thousand together.
+    if (error instanceof RangeError) return [untold("more")];
+    throw error;
+  }
+}
+
+const untold = (count: string): FieldProblem => ({
+  type: "FieldValueTooMany",
+  field: "<nil>",
+  message: `Too many: ${count} problems of the object are not told`,
+});
+
 /** @throws StatusError Invalid with everything that is wrong. */
 function check(object: KubeObject, old: KubeObject | undefined, { definition }: Target): void {
   const meta = validateMeta(definition, object, old);
   // A change is held against the rules of metadata twice, by the server and by the kind: causes come twice, as the real server has them.
-  const problems = [...meta, ...(old ? meta : []), ...(definition.validate?.(object, old) ?? [])];
+  const problems = [...meta, ...(old ? meta : []), ...problemsOf(object, old, definition)];
   if (problems.length > 0) throw invalid(definition.kind, storedResource(definition).group, object.metadata.name ?? "", problems);
 }
 
