@@ -6,7 +6,15 @@
  * W3 an object that is being deleted and has no finalizer left is deleted by the write that took the last one away; its answer names the revision before
  */
 import { uuid } from "@mecha/kit";
-import { apiVersionOf, type FieldProblem, groupVersionOf, invalidValue, type KubeObject, type ResourceDefinition, validateMeta } from "@mecha/kinds";
+import {
+  apiVersionOf,
+  type FieldProblem,
+  groupVersionOf,
+  invalidValue,
+  type KubeObject,
+  type ResourceDefinition,
+  validateMeta,
+} from "@mecha/kinds";
 import { sameButTimes } from "../apply/apply.ts";
 import { copy } from "../json.ts";
 import { alreadyExists, conflict, invalid, notFound, qualifiedResource, StatusError } from "../status.ts";
