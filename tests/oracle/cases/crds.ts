@@ -457,12 +457,12 @@ async function openApi(session: Session): Promise<void> {
   await session.post(crds, { ...inCluster, metadata: { name: `others.${group}` } }, { quiet: true });
   const names = (of: unknown): string[] => Object.keys(of ?? {}).filter((name) => name.endsWith(".Gizmo") || name.endsWith(".Other"));
   const published = async (path: string, kinds: (document: any) => unknown): Promise<any> => {
-    for (let attempt = 0; ; attempt++) {
-      const { body: document } = await session.get(path, { quiet: true });
-      // The real server publishes a little later.
-      if (names(kinds(document)).filter((name) => name.includes(session.namespace)).length >= 2 || attempt === 200) return document;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    let document: any;
+    await session.until(`${path} has both kinds`, async () => {
+      ({ body: document } = await session.get(path, { quiet: true }));
+      return names(kinds(document)).filter((name) => name.includes(session.namespace)).length >= 2;
+    });
+    return document;
   };
   for (const version of ["v1", "v1beta1"]) {
     const document = await published(`/openapi/v3/apis/${group}/${version}`, (of) =>

